@@ -1,0 +1,269 @@
+//! Names and identifiers. Whoever holds one need not check it again.
+//!
+//! `FromStr` (or a named constructor) is the only way in, and deserialization
+//! goes through it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// A name or identifier that cannot be one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{input}` is not a {what}: {expected}")]
+pub struct ParseIdError {
+    what: &'static str,
+    expected: &'static str,
+    input: String,
+}
+
+impl ParseIdError {
+    /// What would have been accepted, as a phrase.
+    #[must_use]
+    pub const fn expected(&self) -> &'static str {
+        self.expected
+    }
+}
+
+/// The longest name or id, in bytes.
+///
+/// Keys of the store are made of these, and a key must stay small.
+pub const NAME_BYTES_MAX: usize = 128;
+
+fn is_name(input: &str) -> bool {
+    let mut bytes = input.bytes();
+    input.len() <= NAME_BYTES_MAX
+        && bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
+        && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+}
+
+fn is_resource_id(input: &str) -> bool {
+    let mut bytes = input.bytes();
+    input.len() <= NAME_BYTES_MAX
+        && bytes.next().is_some_and(|b| b.is_ascii_alphanumeric())
+        && bytes.all(|b| b.is_ascii_alphanumeric() || b"._~:@-".contains(&b))
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $expected:literal, $accepts:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(into = "String", try_from = "String")]
+        pub struct $name(std::sync::Arc<str>);
+
+        impl $name {
+            /// The name as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = ParseIdError;
+
+            fn from_str(input: &str) -> Result<Self, ParseIdError> {
+                let accepts: fn(&str) -> bool = $accepts;
+                if accepts(input) {
+                    Ok(Self(input.into()))
+                } else {
+                    Err(ParseIdError { what: $what, expected: $expected, input: input.to_owned() })
+                }
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = ParseIdError;
+
+            fn try_from(input: String) -> Result<Self, ParseIdError> {
+                input.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> Self {
+                name.0.as_ref().to_owned()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+name!(
+    /// The name of a collection, such as `videos`.
+    CollectionName,
+    "collection name",
+    "a letter, then letters, digits, `_` or `-`, at most 128; not `jobs`, `operations` or `admin`",
+    |input| is_name(input) && !matches!(input, "jobs" | "operations" | "admin")
+);
+name!(
+    /// The name of an activity, which is the name of a member of the document.
+    ActivityName,
+    "activity name",
+    "a letter, then letters, digits, `_` or `-`, at most 128",
+    is_name
+);
+name!(
+    /// The name of an operation, such as `transcode`.
+    OperationName,
+    "operation name",
+    "a letter, then letters, digits, `_` or `-`, at most 128",
+    is_name
+);
+name!(
+    /// The id of a resource within its collection.
+    ResourceId,
+    "resource id",
+    "a letter or digit, then letters, digits or any of `._~:@-`, at most 128 in all",
+    is_resource_id
+);
+
+/// Where a resource is: its collection and its id.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ResourceKey {
+    /// The collection.
+    pub collection: CollectionName,
+    /// The id within it.
+    pub id: ResourceId,
+}
+
+impl fmt::Display for ResourceKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.collection, self.id)
+    }
+}
+
+macro_rules! uuid_id {
+    ($(#[$doc:meta])* $name:ident, $what:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// The id with these bytes.
+            #[must_use]
+            pub const fn from_uuid(uuid: Uuid) -> Self {
+                Self(uuid)
+            }
+
+            /// The sixteen bytes, which sort as the ids do.
+            #[must_use]
+            pub const fn as_bytes(&self) -> &[u8; 16] {
+                self.0.as_bytes()
+            }
+
+            /// The id with these sixteen bytes.
+            #[must_use]
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(Uuid::from_bytes(bytes))
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = ParseIdError;
+
+            /// Takes the hyphenated lower-case form alone, so that an id has one spelling.
+            fn from_str(input: &str) -> Result<Self, ParseIdError> {
+                Uuid::try_parse(input)
+                    .ok()
+                    .filter(|uuid| uuid.hyphenated().to_string() == input)
+                    .map(Self)
+                    .ok_or_else(|| ParseIdError {
+                        what: $what,
+                        expected: "a lower-case hyphenated UUID",
+                        input: input.to_owned(),
+                    })
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}", self.0.hyphenated())
+            }
+        }
+    };
+}
+
+uuid_id!(
+    /// One incarnation of a resource: new with each creation (UUIDv7).
+    Uid,
+    "uid"
+);
+uuid_id!(
+    /// A job (UUIDv7: ids sort by the time at which they were made).
+    JobId,
+    "job id"
+);
+
+/// The secret that one attempt holds, and that its reports must name.
+///
+/// A new attempt gets a new token, so a report of an older one is recognised
+/// as stale whenever it arrives. Not shown to readers of a job.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Token(Uuid);
+
+impl Token {
+    /// The token with these bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Uuid::from_bytes(bytes))
+    }
+
+    /// The token in the form that its attempt is given.
+    #[must_use]
+    pub fn reveal(&self) -> String {
+        self.0.simple().to_string()
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_what_the_wire_says_it_is() {
+        for good in ["a", "7", "a.b_c~d:e@f-g", "ABC", &"x".repeat(128)] {
+            assert!(good.parse::<ResourceId>().is_ok(), "{good}");
+        }
+        for bad in ["", ".a", "-a", "a/b", "a b", "ä", "a\0", &"x".repeat(129)] {
+            assert!(bad.parse::<ResourceId>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_collection_cannot_take_a_name_that_the_service_uses() {
+        for reserved in ["jobs", "operations", "admin", "", "1a", "a/b"] {
+            assert!(reserved.parse::<CollectionName>().is_err(), "{reserved}");
+        }
+        assert!("videos".parse::<CollectionName>().is_ok());
+    }
+
+    #[test]
+    fn a_job_id_has_one_spelling() {
+        let id = "01890a5d-ac96-774b-bcce-b302099a8057";
+        assert_eq!(id.parse::<JobId>().expect("a uuid").to_string(), id);
+        assert!(id.to_uppercase().parse::<JobId>().is_err());
+        assert!(id.replace('-', "").parse::<JobId>().is_err());
+    }
+
+    #[test]
+    fn a_token_does_not_show_itself_when_printed() {
+        let token = Token::from_bytes([7; 16]);
+        assert!(!format!("{token:?}").contains("07"));
+        assert!(token.reveal().contains("07"));
+    }
+}

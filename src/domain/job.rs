@@ -1,0 +1,500 @@
+//! A job, its attempts, and the only ways in which it can change.
+//!
+//! ```text
+//!            claim           started
+//!  queued ─────────▶ starting ──────▶ running
+//!    ▲ │                │  │             │ │
+//!    │ │ cancel         │  └─ cancel ─┐  │ │
+//!    │ ▼                │             ▼  ▼ │
+//!    │ canceled ◀───────┼───────── canceling
+//!    │                  ▼                │ │
+//!    └── retry ── (attempt ended) ◀──────┘ │
+//!                       └▶ succeeded · failed · lost
+//! ```
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::id::{ActivityName, JobId, OperationName, ResourceKey, Token, Uid};
+use super::retry::{RetryPolicy, retry_at};
+use super::time::Timestamp;
+use super::version::Generation;
+
+/// One run of an operation for one activity of one resource.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Job {
+    /// Its id.
+    pub id: JobId,
+    /// The resource that it belongs to.
+    pub resource: ResourceKey,
+    /// The incarnation of that resource.
+    pub uid: Uid,
+    /// The activity that asked for it.
+    pub activity: ActivityName,
+    /// What is run.
+    pub operation: OperationName,
+    /// What it is run with.
+    pub input: Value,
+    /// Why it exists.
+    pub trigger: Trigger,
+    /// How its start waits for other jobs of the activity.
+    pub start: StartRule,
+    /// Retries, where the document overrides the operation.
+    pub retry: Option<RetryPolicy>,
+    /// The longest attempt in milliseconds, where the document overrides the operation.
+    pub timeout_ms: Option<u64>,
+    /// Where it stands.
+    pub phase: JobPhase,
+    /// That it was asked to stop, and why.
+    pub cancel: Option<Cancel>,
+    /// Every attempt, the newest last.
+    pub attempts: Vec<Attempt>,
+    /// The earliest start of the next attempt, while it waits after a failed one.
+    pub not_before: Option<Timestamp>,
+    /// How far the newest attempt got.
+    pub progress: Option<Progress>,
+    /// What it gave, at most [`RESULT_BYTES_MAX`].
+    pub result: Option<Value>,
+    /// Why it failed.
+    pub error: Option<JobError>,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When its first attempt started.
+    pub started: Option<Timestamp>,
+    /// When it became final.
+    pub finished: Option<Timestamp>,
+}
+
+/// The largest result of a job, in bytes of JSON: a result is shown whole, and
+/// what is larger belongs into a file that it names.
+pub const RESULT_BYTES_MAX: usize = 64 * 1024;
+
+/// The largest progress message, in bytes: it is for one line on a screen.
+pub const PROGRESS_MESSAGE_BYTES_MAX: usize = 1024;
+
+/// Where a job stands. `Succeeded`, `Failed`, `Canceled` and `Lost` are final.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum JobPhase {
+    /// It waits for its start.
+    Queued,
+    /// An attempt is recorded, and may exist in the world.
+    Starting,
+    /// An attempt exists in the world.
+    Running,
+    /// It was told to stop and is not gone yet.
+    Canceling,
+    /// It did its work.
+    Succeeded,
+    /// It did not, and is not tried again.
+    Failed,
+    /// It was stopped before it was done.
+    Canceled,
+    /// Nobody can know what became of it.
+    Lost,
+}
+
+impl JobPhase {
+    /// All phases.
+    pub const ALL: [Self; 8] = [
+        Self::Queued,
+        Self::Starting,
+        Self::Running,
+        Self::Canceling,
+        Self::Succeeded,
+        Self::Failed,
+        Self::Canceled,
+        Self::Lost,
+    ];
+
+    /// Whether the job never changes again.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Canceled | Self::Lost)
+    }
+
+    /// Whether an attempt may exist in the world.
+    #[must_use]
+    pub const fn is_attempting(self) -> bool {
+        matches!(self, Self::Starting | Self::Running | Self::Canceling)
+    }
+
+    /// The word on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Canceling => "canceling",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Canceled => "canceled",
+            Self::Lost => "lost",
+        }
+    }
+
+    /// The phase with this word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|phase| phase.as_str() == word)
+    }
+}
+
+/// Why a job exists.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trigger {
+    /// What kind of reason.
+    pub kind: TriggerKind,
+    /// The generation of the resource at that time.
+    pub generation: Generation,
+}
+
+/// The kinds of reason for a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TriggerKind {
+    /// The document asked for it.
+    Change,
+    /// Somebody posted to the activity.
+    Manual,
+}
+
+/// How the start of a job waits for other jobs of its activity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StartRule {
+    /// It does not.
+    AtOnce,
+    /// Every older job of the activity must be gone.
+    WhenAlone,
+}
+
+/// That a job was asked to stop.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cancel {
+    /// When.
+    pub at: Timestamp,
+    /// Why.
+    pub reason: CancelReason,
+}
+
+/// Why a job is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CancelReason {
+    /// Somebody cancelled this very job.
+    Requested,
+    /// A newer change took its place before it started.
+    Superseded,
+    /// A newer change took its place while it ran.
+    Replaced,
+    /// The document says `canceled: true`.
+    Canceled,
+    /// The activity is no longer in the document.
+    Removed,
+    /// The resource is being deleted.
+    Deleted,
+}
+
+impl CancelReason {
+    /// The word on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::Superseded => "superseded",
+            Self::Replaced => "replaced",
+            Self::Canceled => "canceled",
+            Self::Removed => "removed",
+            Self::Deleted => "deleted",
+        }
+    }
+}
+
+/// One try of a job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Which try, from 1.
+    pub number: u32,
+    /// What its reports must name.
+    pub token: Token,
+    /// The slot of the operation's `concurrency` that it holds, while it is not ended.
+    pub slot: Option<u32>,
+    /// When it was recorded.
+    pub started: Timestamp,
+    /// When it ended.
+    pub finished: Option<Timestamp>,
+    /// How it ended.
+    pub outcome: Option<AttemptOutcome>,
+    /// The exit code, where there is one.
+    pub exit_code: Option<i32>,
+    /// One line on how it ended.
+    pub detail: Option<String>,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AttemptOutcome {
+    /// It did its work.
+    Succeeded,
+    /// It ended by itself without doing it, or could not be started.
+    Failed,
+    /// It took longer than it may, and was stopped.
+    TimedOut,
+    /// It was stopped because its job was cancelled.
+    Canceled,
+    /// Nobody can know.
+    Lost,
+}
+
+/// How far an attempt got.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// From 0 to 1, where it is known.
+    pub fraction: Option<f64>,
+    /// For people, at most [`PROGRESS_MESSAGE_BYTES_MAX`].
+    pub message: Option<String>,
+    /// When it was reported.
+    pub updated: Timestamp,
+}
+
+/// Why a job failed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JobError {
+    /// The kind of failure, as a word for programs.
+    pub reason: String,
+    /// What happened and what can be done, for people.
+    pub message: String,
+}
+
+/// What a runner says of an attempt that is over.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ending {
+    /// How it ended.
+    pub outcome: AttemptOutcome,
+    /// The exit code, where there is one.
+    pub exit_code: Option<i32>,
+    /// What it gave, at most [`RESULT_BYTES_MAX`].
+    pub result: Option<Value>,
+    /// One line for people.
+    pub detail: Option<String>,
+}
+
+/// What can happen to a job.
+#[derive(Debug, Clone, PartialEq)]
+pub enum JobEvent {
+    /// An attempt is recorded, with its token and its slot.
+    Claimed {
+        /// The token of the new attempt.
+        token: Token,
+        /// The slot that it holds.
+        slot: Option<u32>,
+    },
+    /// The attempt with this token exists in the world.
+    Started {
+        /// The attempt.
+        token: Token,
+    },
+    /// The attempt with this token got further.
+    Progressed {
+        /// The attempt.
+        token: Token,
+        /// How far.
+        fraction: Option<f64>,
+        /// In words.
+        message: Option<String>,
+    },
+    /// The attempt with this token is over.
+    Ended {
+        /// The attempt.
+        token: Token,
+        /// How it ended.
+        ending: Ending,
+        /// What the operation says of further attempts.
+        after: AfterAttempt,
+    },
+    /// The job is to stop.
+    Canceled {
+        /// Why.
+        reason: CancelReason,
+    },
+}
+
+/// What the operation says of further attempts, at the time an attempt ends.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AfterAttempt {
+    /// When a failed attempt is followed by another.
+    pub retry: RetryPolicy,
+    /// Whether a lost one is.
+    pub retry_unknown: bool,
+    /// Draws the jitter, in `0.0..1.0`.
+    pub fraction: f64,
+}
+
+/// Why an event does not change a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The attempt is not the current one.
+    #[error("the report names an attempt that is no longer the current one")]
+    StaleToken,
+    /// It has happened already; nothing is left to do.
+    #[error("this has happened already")]
+    Already,
+    /// The job is not where this can happen.
+    #[error("the job is not in a phase in which this can happen")]
+    WrongPhase,
+}
+
+impl Job {
+    /// The attempt that is under way.
+    #[must_use]
+    pub fn current(&self) -> Option<&Attempt> {
+        self.attempts.last().filter(|attempt| attempt.outcome.is_none())
+    }
+}
+
+/// The job after an event, or why nothing changes.
+///
+/// # Errors
+/// [`Refusal`]: the job stays as it is.
+pub fn transition(job: &Job, event: JobEvent, now: Timestamp) -> Result<Job, Refusal> {
+    let mut next = job.clone();
+    match event {
+        JobEvent::Claimed { token, slot } => {
+            if job.phase != JobPhase::Queued || job.not_before.is_some_and(|at| now < at) {
+                return Err(Refusal::WrongPhase);
+            }
+            next.phase = JobPhase::Starting;
+            next.not_before = None;
+            next.progress = None;
+            next.started = job.started.or(Some(now));
+            next.attempts.push(Attempt {
+                number: u32::try_from(job.attempts.len()).unwrap_or(u32::MAX).saturating_add(1),
+                token,
+                slot,
+                started: now,
+                finished: None,
+                outcome: None,
+                exit_code: None,
+                detail: None,
+            });
+        }
+        JobEvent::Started { token } => {
+            judge_token(job, token)?;
+            match job.phase {
+                JobPhase::Starting => next.phase = JobPhase::Running,
+                JobPhase::Running | JobPhase::Canceling => return Err(Refusal::Already),
+                JobPhase::Queued
+                | JobPhase::Succeeded
+                | JobPhase::Failed
+                | JobPhase::Canceled
+                | JobPhase::Lost => return Err(Refusal::WrongPhase),
+            }
+        }
+        JobEvent::Progressed { token, fraction, message } => {
+            judge_token(job, token)?;
+            if !job.phase.is_attempting() {
+                return Err(Refusal::WrongPhase);
+            }
+            next.progress = Some(Progress {
+                fraction: fraction.filter(|f| (0.0..=1.0).contains(f)),
+                message: message.map(|text| clip(&text, PROGRESS_MESSAGE_BYTES_MAX)),
+                updated: now,
+            });
+        }
+        JobEvent::Ended { token, ending, after } => {
+            judge_token(job, token)?;
+            if !job.phase.is_attempting() {
+                return Err(Refusal::Already);
+            }
+            end(&mut next, ending, &after, now);
+        }
+        JobEvent::Canceled { reason } => match job.phase {
+            JobPhase::Queued => {
+                next.cancel = Some(Cancel { at: now, reason });
+                finish(&mut next, JobPhase::Canceled, now);
+            }
+            JobPhase::Starting | JobPhase::Running => {
+                next.cancel = Some(Cancel { at: now, reason });
+                next.phase = JobPhase::Canceling;
+            }
+            JobPhase::Canceling
+            | JobPhase::Succeeded
+            | JobPhase::Failed
+            | JobPhase::Canceled
+            | JobPhase::Lost => return Err(Refusal::Already),
+        },
+    }
+    Ok(next)
+}
+
+/// Only the newest attempt may report.
+fn judge_token(job: &Job, token: Token) -> Result<(), Refusal> {
+    match job.attempts.last() {
+        Some(attempt) if attempt.token == token => Ok(()),
+        Some(_) | None => Err(Refusal::StaleToken),
+    }
+}
+
+fn end(next: &mut Job, ending: Ending, after: &AfterAttempt, now: Timestamp) {
+    let canceling = next.phase == JobPhase::Canceling;
+    let mut number = 0;
+    if let Some(attempt) = next.attempts.last_mut() {
+        attempt.finished = Some(now);
+        attempt.outcome = Some(ending.outcome);
+        attempt.exit_code = ending.exit_code;
+        attempt.detail.clone_from(&ending.detail);
+        attempt.slot = None;
+        number = attempt.number;
+    }
+    let again = match ending.outcome {
+        AttemptOutcome::Failed | AttemptOutcome::TimedOut => true,
+        AttemptOutcome::Lost => after.retry_unknown,
+        AttemptOutcome::Succeeded | AttemptOutcome::Canceled => false,
+    };
+    let policy = next.retry.as_ref().unwrap_or(&after.retry);
+    let retry =
+        if again && !canceling { retry_at(policy, number, ending.exit_code, after.fraction, now) } else { None };
+    if let Some(at) = retry {
+        next.phase = JobPhase::Queued;
+        next.not_before = Some(at);
+        return;
+    }
+    let phase = match ending.outcome {
+        AttemptOutcome::Succeeded => JobPhase::Succeeded,
+        AttemptOutcome::Failed | AttemptOutcome::TimedOut => JobPhase::Failed,
+        AttemptOutcome::Canceled => JobPhase::Canceled,
+        AttemptOutcome::Lost => JobPhase::Lost,
+    };
+    next.result = ending.result;
+    next.error = error(&ending.outcome, ending.detail);
+    finish(next, phase, now);
+}
+
+fn error(outcome: &AttemptOutcome, detail: Option<String>) -> Option<JobError> {
+    let (reason, otherwise) = match outcome {
+        AttemptOutcome::Succeeded | AttemptOutcome::Canceled => return None,
+        AttemptOutcome::Failed => ("Failed", "the attempt failed"),
+        AttemptOutcome::TimedOut => ("TimedOut", "the attempt took longer than it may"),
+        AttemptOutcome::Lost => ("Lost", "what became of the attempt cannot be known"),
+    };
+    Some(JobError { reason: reason.to_owned(), message: detail.unwrap_or_else(|| otherwise.to_owned()) })
+}
+
+fn finish(next: &mut Job, phase: JobPhase, now: Timestamp) {
+    next.phase = phase;
+    next.not_before = None;
+    next.finished = Some(now);
+}
+
+/// At most `bytes_max` bytes of a text, cut between characters.
+#[must_use]
+pub fn clip(text: &str, bytes_max: usize) -> String {
+    let mut end = bytes_max.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text[..end].to_owned()
+}

@@ -1,0 +1,26 @@
+//! The words of Heeler as types, and its rules as functions.
+//!
+//! # Guarantees
+//! Everything here is synchronous, total and deterministic: time, ids and
+//! randomness are arguments, and no function panics on any input.
+//! # Not here
+//! Planning what follows from a change ([`crate::reconcile`]), storing it
+//! ([`crate::state`]), serving it ([`crate::http`]).
+
+pub mod time;
+pub mod id;
+pub mod version;
+pub mod moment;
+pub mod json;
+pub mod document;
+pub mod patch;
+pub mod precondition;
+pub mod activity;
+pub mod operation;
+pub mod catalog;
+pub mod job;
+pub mod retry;
+pub mod condition;
+pub mod expression;
+pub mod schema;
+pub mod change;

@@ -1,0 +1,68 @@
+//! An operation: a kind of work that the operator declared.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::expression::Template;
+use super::id::OperationName;
+use super::retry::RetryPolicy;
+use super::schema::Schema;
+
+/// A kind of work that clients can ask for by name.
+#[derive(Debug, Clone)]
+pub struct Operation {
+    /// The name that clients use.
+    pub name: OperationName,
+    /// One line for people.
+    pub description: Option<String>,
+    /// What `input` must look like; anything when absent.
+    pub input: Option<Arc<Schema>>,
+    /// What does the work.
+    pub runner: RunnerSpec,
+    /// The longest that one attempt may take; unbounded when absent.
+    pub timeout: Option<Duration>,
+    /// How long an attempt that is told to stop has before it is killed.
+    pub grace: Duration,
+    /// When a failed attempt is followed by another.
+    pub retry: RetryPolicy,
+    /// How many jobs of this operation run at once; unbounded when absent.
+    pub concurrency: Option<u32>,
+    /// Orders waiting jobs of all operations, highest first.
+    pub priority: i32,
+    /// What becomes of an attempt whose fate cannot be known.
+    pub on_unknown: OnUnknown,
+}
+
+impl Operation {
+    /// How long a stopped attempt has, unless the operation says otherwise.
+    pub const GRACE_DEFAULT: Duration = Duration::from_secs(10);
+}
+
+/// What does the work of an operation.
+#[derive(Debug, Clone)]
+pub enum RunnerSpec {
+    /// A program on this machine.
+    Exec(ExecSpec),
+}
+
+/// A program and how it is started. There is never a shell.
+#[derive(Debug, Clone)]
+pub struct ExecSpec {
+    /// The program and its arguments; each template becomes exactly one argument.
+    pub command: Vec<Template>,
+    /// The working directory, already absolute.
+    pub cwd: PathBuf,
+    /// The environment, beside the variables that Heeler sets.
+    pub env: BTreeMap<String, Template>,
+}
+
+/// What becomes of an attempt whose fate cannot be known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnUnknown {
+    /// The job is `lost`: at most one launch.
+    Fail,
+    /// Another attempt is made, while there are any left: at least one launch.
+    Retry,
+}

@@ -1,0 +1,1 @@
+//! JSON Schema, compiled once and bounded in what it can cost.

@@ -1,0 +1,6 @@
+//! Heeler brings resources to heel.
+#![allow(missing_docs)]
+
+pub mod domain;
+pub mod store;
+pub mod runner;

@@ -1,0 +1,2 @@
+//! Heeler.
+fn main() {}

@@ -1,0 +1,115 @@
+//! What does the work: starts attempts, says what became of them, stops them.
+//!
+//! # Guarantees
+//! An attempt is started at most once, however often [`Runner::start`] is
+//! called for it, across restarts of the service too.
+//! # Assumptions
+//! An attempt is recorded in the store before it is started.
+//! # Not here
+//! Why a job exists and what follows from its ending: [`crate::reconcile`].
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use crate::domain::id::{JobId, Token};
+use crate::domain::job::Ending;
+use crate::domain::operation::Operation;
+
+pub mod exec;
+
+/// One attempt of one job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct AttemptRef {
+    /// The job.
+    pub job: JobId,
+    /// Which try, from 1.
+    pub number: u32,
+    /// What its reports must name.
+    pub token: Token,
+}
+
+/// All that is needed to start an attempt.
+#[derive(Debug, Clone)]
+pub struct Launch {
+    /// Which attempt.
+    pub attempt: AttemptRef,
+    /// How the operation runs, as it is declared now.
+    pub operation: Arc<Operation>,
+    /// The longest that the attempt may take.
+    pub timeout: Option<std::time::Duration>,
+    /// The job as clients see it; handed to the work.
+    pub job: Value,
+    /// The document of the resource; `${resource.…}` reads it.
+    pub resource: Value,
+}
+
+/// Why an attempt was not started. It does not exist in the world.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{detail}")]
+pub struct StartError {
+    /// What went wrong and what can be done, for people.
+    pub detail: String,
+}
+
+/// What became of an attempt.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Probe {
+    /// It goes on.
+    Running,
+    /// It is over.
+    Ended(Ending),
+    /// It was never started, and never will be unless it is started again.
+    NeverStarted,
+}
+
+/// What an attempt says.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Report {
+    /// It got further.
+    Progress {
+        /// From 0 to 1, where it is known.
+        fraction: Option<f64>,
+        /// In words.
+        message: Option<String>,
+    },
+    /// It is over, and nothing of it is left in the world.
+    ///
+    /// Where its fate cannot be known the outcome is
+    /// [`Lost`](crate::domain::job::AttemptOutcome::Lost).
+    Ended(Ending),
+}
+
+/// Something that does the work of operations.
+#[async_trait]
+pub trait Runner: Send + Sync + fmt::Debug {
+    /// Starts an attempt, unless it was started before.
+    ///
+    /// # Errors
+    /// The attempt does not exist and cannot: its job has failed.
+    async fn start(&self, launch: Launch) -> Result<(), StartError>;
+
+    /// What became of an attempt; asked after a restart, before anything else.
+    ///
+    /// A fate that cannot be known is an [`Ending`] with the outcome `Lost`.
+    async fn probe(&self, attempt: AttemptRef) -> Probe;
+
+    /// Waits for the next thing that a started attempt says.
+    ///
+    /// After the end it says the same end again. Dropping the future loses
+    /// nothing.
+    async fn next_report(&self, attempt: AttemptRef) -> Report;
+
+    /// Tells an attempt to stop, and what is left of it after the grace to be
+    /// gone. Its end is reported as every end. Stopping twice is stopping once.
+    async fn stop(&self, attempt: AttemptRef);
+}
+
+/// Where what attempts wrote is kept.
+pub trait AttemptLogs: Send + Sync + fmt::Debug {
+    /// The log of an attempt: its length in bytes now and the file that holds
+    /// it. `None` if the attempt wrote none or it is no longer kept.
+    fn open(&self, job: JobId, number: u32) -> Option<(u64, std::fs::File)>;
+}
