@@ -2,5 +2,3 @@
 #![allow(missing_docs)]
 
 pub mod domain;
-pub mod store;
-pub mod runner;
