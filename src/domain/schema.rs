@@ -37,10 +37,14 @@ pub const PATTERN_BYTES_MAX: usize = 1024 * 1024;
 /// Nobody reads more at once, and an answer must stay small.
 pub const VIOLATIONS_MAX: usize = 20;
 
-/// The longest detail of a violation and the longest pointer to it, in characters.
+/// The longest detail of a violation, in characters.
 ///
 /// What a client sent must not come back at full length in an answer.
 pub const DETAIL_CHARS_MAX: usize = 300;
+
+/// The longest pointer of a violation, in bytes; below that it points to the
+/// nearest member around. For the same reason.
+pub const POINTER_BYTES_MAX: usize = 1024;
 
 /// A JSON Schema that values can be checked against.
 pub struct Schema {
@@ -118,7 +122,7 @@ impl Schema {
     /// How a value breaks the schema, the first [`VIOLATIONS_MAX`] ways; empty if it does not.
     #[must_use]
     pub fn validate(&self, value: &Value) -> Vec<Violation> {
-        self.validator.iter_errors(value).flat_map(|error| violations(&error)).take(VIOLATIONS_MAX).collect()
+        self.validator.iter_errors(value).flat_map(|error| violations(&error, value)).take(VIOLATIONS_MAX).collect()
     }
 
     /// The schema as it was given.
@@ -180,7 +184,8 @@ fn refusal(error: &ValidationError<'_>, refs: &[Reference]) -> SchemaError {
 
 /// What one error of the library says, as one violation for each place that is wrong.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the kinds are the library's, and all others read alike")]
-fn violations(error: &ValidationError<'_>) -> Vec<Violation> {
+fn violations(error: &ValidationError<'_>, value: &Value) -> Vec<Violation> {
+    const UNEXPECTED: &str = "is not expected here";
     let at = error.instance_path().as_str();
     match error.kind() {
         ValidationErrorKind::Required { property } => {
@@ -191,13 +196,25 @@ fn violations(error: &ValidationError<'_>) -> Vec<Violation> {
         | ValidationErrorKind::UnevaluatedProperties { unexpected } => unexpected
             .iter()
             .take(VIOLATIONS_MAX)
-            .map(|name| violation(join(at, name), "is not expected here"))
+            .map(|name| violation(join(at, name), UNEXPECTED))
             .collect(),
-        ValidationErrorKind::FalseSchema => vec![violation(at.to_owned(), "is not expected here")],
+        ValidationErrorKind::FalseSchema => match value.pointer(at) {
+            // Where no member at all is allowed the library names the object alone.
+            Some(Value::Object(members)) if forbids_members(error.schema_path().as_str()) => {
+                members.keys().take(VIOLATIONS_MAX).map(|name| violation(join(at, name), UNEXPECTED)).collect()
+            }
+            Some(_) | None => vec![violation(at.to_owned(), UNEXPECTED)],
+        },
         ValidationErrorKind::Type { kind } => vec![violation(at.to_owned(), &expected_type(kind, error.instance()))],
         // Without the value itself: the client has it, and it can be large.
         _ => vec![violation(at.to_owned(), &error.masked().to_string())],
     }
+}
+
+/// Whether the `false` at this place of a schema is about the members of the object, not the object.
+fn forbids_members(schema_path: &str) -> bool {
+    let named_so = schema_path.ends_with("/properties/additionalProperties");
+    !named_so && (schema_path.ends_with("/additionalProperties") || schema_path.ends_with("/propertyNames"))
 }
 
 fn expected_type(kind: &TypeKind, found: &Value) -> String {
@@ -217,7 +234,15 @@ fn expected_type(kind: &TypeKind, found: &Value) -> String {
 }
 
 fn violation(pointer: String, detail: &str) -> Violation {
-    Violation { pointer: clip(&pointer), detail: clip(detail) }
+    Violation { pointer: shorten(pointer), detail: clip(detail) }
+}
+
+/// A pointer, or the longest part of it that is no longer than [`POINTER_BYTES_MAX`] and still a pointer.
+fn shorten(mut pointer: String) -> String {
+    while pointer.len() > POINTER_BYTES_MAX {
+        pointer.truncate(pointer.rfind('/').unwrap_or(0));
+    }
+    pointer
 }
 
 /// A pointer and one member more (RFC 6901, 3).
@@ -236,7 +261,107 @@ fn clip(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use serde_json::json;
+
+    fn compile(source: Value) -> Schema {
+        Schema::compile(source).expect("a schema")
+    }
+
+    fn first(source: Value, value: &Value) -> (String, String) {
+        let violation = compile(source).validate(value).into_iter().next().expect("a violation");
+        (violation.pointer, violation.detail)
+    }
+
+    #[test]
+    fn a_violation_points_to_what_is_wrong_and_says_what_was_expected() {
+        for (source, value, pointer, detail) in [
+            (json!({"required": ["a/b"]}), json!({}), "/a~1b", "is required"),
+            (json!({"additionalProperties": false}), json!({"x~y": 1}), "/x~0y", "is not expected here"),
+            (json!({"unevaluatedProperties": false}), json!({"x": 1}), "/x", "is not expected here"),
+            (json!({"properties": {"a": false}}), json!({"a": 1}), "/a", "is not expected here"),
+            (json!({"type": ["string", "null"]}), json!(1), "", "expected null or string, found number"),
+            (json!({"items": {"type": "integer"}}), json!([1, "x"]), "/1", "expected integer, found string"),
+            (json!({"pattern": "^a"}), json!("b"), "", "value does not match \"^a\""),
+            (json!({"format": "date-time"}), json!("now"), "", "value is not a \"date-time\""),
+            (json!({"maximum": 3}), json!(4), "", "value is greater than the maximum of 3"),
+        ] {
+            assert_eq!(first(source, &value), (pointer.to_owned(), detail.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_value_that_fits_breaks_nothing() {
+        let schema = compile(json!({"type": "object", "properties": {"n": {"$ref": "#/$defs/n"}}, "$defs": {"n": {"type": "integer"}}}));
+        assert_eq!(schema.validate(&json!({"n": 1})), []);
+    }
+
+    #[test]
+    fn what_a_client_sent_does_not_come_back_at_full_length() {
+        let long = "x".repeat(100_000);
+        for source in [
+            json!({"maxLength": 1}),
+            json!({"enum": [1]}),
+            json!({"type": "object"}),
+            json!({"not": {}}),
+            json!({"anyOf": [{"type": "null"}]}),
+            json!({"const": {"a": long}}),
+            json!({"pattern": "^a"}),
+        ] {
+            let (_, detail) = first(source, &json!(long));
+            assert!(detail.chars().count() <= DETAIL_CHARS_MAX + 1, "{detail}");
+        }
+        let members = json!({long.clone(): 1});
+        for source in [json!({"additionalProperties": false}), json!({"propertyNames": {"maxLength": 3}})] {
+            let (pointer, detail) = first(source, &members);
+            assert!(pointer.is_empty() && detail.chars().count() <= DETAIL_CHARS_MAX + 1, "{pointer} {detail}");
+        }
+    }
+
+    #[test]
+    fn only_the_first_violations_are_reported() {
+        let many = json!((0..1_000).map(|at| (format!("m{at}"), json!(1))).collect::<serde_json::Map<_, _>>());
+        for source in [json!({"additionalProperties": {"type": "string"}}), json!({"additionalProperties": false})] {
+            assert_eq!(compile(source).validate(&many).len(), VIOLATIONS_MAX);
+        }
+    }
+
+    #[test]
+    fn a_schema_refers_to_nothing_outside_itself() {
+        for target in ["https://example.com/a.json", "file:///etc/passwd", "other.json", "//example.com/x#/y"] {
+            let source = json!({"properties": {"a/b": {"$ref": target}}});
+            let Err(SchemaError::Remote { pointer, target: named }) = Schema::compile(source) else {
+                panic!("{target} was accepted");
+            };
+            assert_eq!((pointer.as_str(), named.as_str()), ("/properties/a~1b/$ref", target));
+        }
+        // A schema that it carries itself is not outside.
+        let own = json!({"$ref": "https://example.com/n", "$defs": {"n": {"$id": "https://example.com/n", "type": "null"}}});
+        assert_eq!(compile(own).validate(&json!(1)).len(), 1);
+    }
+
+    #[test]
+    fn what_is_not_a_schema_is_refused_with_the_place() {
+        for (source, message) in [
+            (json!({"properties": {"a": {"type": "strng"}}}), "`/properties/a/type`: "),
+            (json!([]), "``: "),
+            (json!({"$ref": "#/$defs/none"}), "``: "),
+            (json!({"pattern": "(?=x)"}), "`/pattern`: "),
+            (json!({"pattern": "((a{99}){99}){99}"}), "`/pattern`: "),
+            (json!({"$schema": "https://example.com/own-dialect"}), "``: "),
+        ] {
+            let refusal = Schema::compile(source).expect_err(message).to_string();
+            assert!(refusal.starts_with(message), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn a_schema_beyond_its_bounds_is_refused() {
+        let large = json!({"description": "x".repeat(SCHEMA_BYTES_MAX)});
+        assert!(matches!(Schema::compile(large), Err(SchemaError::TooLarge { .. })));
+        let branching = json!({"allOf": vec![json!({"$ref": "#/$defs/a"}); SCHEMA_REFS_MAX + 1], "$defs": {"a": {}}});
+        assert!(matches!(Schema::compile(branching), Err(SchemaError::TooManyRefs { refs: 1_001 })));
+    }
 
     #[test]
     fn a_cycle_of_references_without_progress_does_not_bring_the_process_down() {
@@ -246,11 +371,51 @@ mod tests {
             json!({"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"}),
             json!({"$dynamicAnchor": "x", "$dynamicRef": "#x"}),
             json!({"$dynamicAnchor": "x", "anyOf": [{"$dynamicRef": "#x"}, {"not": {"$ref": "#"}}]}),
-            json!({"if": {"$ref": "#"}, "then": {"$ref": "#"}, "unevaluatedProperties": false}),
+            json!({"if": {"$ref": "#"}, "then": {"$ref": "#"}, "unevaluatedItems": false}),
             json!({"dependentSchemas": {"a": {"$ref": "#"}}}),
         ] {
-            eprintln!("{source}");
-            match Schema::compile(source) { Ok(s) => eprintln!("  {:?}", s.validate(&json!({"a": 1}))), Err(e) => eprintln!("  {e}") }
+            assert_eq!(compile(source.clone()).validate(&json!({"a": 1})), [], "{source}");
         }
     }
+
+    #[test]
+    fn a_schema_shows_only_its_title_when_printed() {
+        assert_eq!(format!("{:?}", compile(json!({"title": "Video", "type": "object"}))), "Schema(Video)");
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            "[ab/~]{0,3}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 24, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::hash_map("[ab/~]{0,2}", inner, 0..4).prop_map(|members| members.into_iter().collect()),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_violation_points_into_the_value_or_to_a_member_that_is_missing(value in any_json()) {
+            let schema = compile(json!({
+                "type": "object", "required": ["a"], "propertyNames": {"maxLength": 1},
+                "additionalProperties": {"anyOf": [{"$ref": "#"}, {"type": "integer"}, {"items": {"$ref": "#"}, "uniqueItems": true}]},
+                "properties": {"b": {"multipleOf": 0.1, "format": "date", "minItems": 1, "contains": {"const": 1}}},
+            }));
+            for violation in schema.validate(&value) {
+                let around = violation.pointer.rsplit_once('/').map_or("", |(around, _)| around);
+                prop_assert!(value.pointer(around).is_some(), "{violation:?} in {value}");
+            }
+        }
+    }
+
+    const _: () = {
+        const fn shared_between_threads<T: Send + Sync>() {}
+        shared_between_threads::<Schema>();
+    };
 }
