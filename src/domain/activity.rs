@@ -12,10 +12,10 @@ use super::catalog::Catalog;
 use super::id::{ActivityName, OperationName};
 use super::job::{StartRule, clip};
 use super::json;
+use super::near::did_you_mean;
 use super::operation::Operation;
 use super::retry::{ATTEMPTS_MAX, RetryPolicy};
 use super::schema::Violation;
-use super::suggest::did_you_mean;
 use super::time::parse_duration;
 
 /// What a document asks for, under one activity.

@@ -132,7 +132,7 @@ pub struct LastJob {
 }
 
 /// The largest result that a document shows, in bytes of JSON; a larger one is at its job.
-pub const LAST_RESULT_BYTES_MAX: usize = 4 * 1024;
+pub(super) const LAST_RESULT_BYTES_MAX: usize = 4 * 1024;
 
 /// What the last job gave.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -12,7 +12,7 @@ use crate::domain::condition::{Reason, Settlement};
 use crate::domain::document::{Desired, Document};
 use crate::domain::id::{ActivityName, JobId, OperationName};
 use crate::domain::job::{
-    AfterAttempt, CancelReason, Job, JobEvent, JobPhase, StartRule, Trigger, TriggerKind, transition,
+    AfterAttempt, CancelReason, Job, JobEvent, JobPhase, Trigger, TriggerKind, transition,
 };
 use crate::domain::json;
 use crate::domain::moment::Moment;
