@@ -1,8 +1,9 @@
 //! Heeler brings resources to heel.
 
+pub mod api;
+pub mod clock;
 pub mod domain;
 pub mod reconcile;
-pub mod store;
-pub mod state;
 pub mod runner;
-pub mod clock;
+pub mod state;
+pub mod store;

@@ -108,8 +108,8 @@ pub enum JsonError {
 /// The first thing that is wrong, and where it is. A text that is both too deep
 /// and broken further on is [`JsonError::TooDeep`].
 pub fn parse(bytes: &[u8], limits: &JsonLimits) -> Result<Value, JsonError> {
-    let text = std::str::from_utf8(bytes)
-        .map_err(|error| JsonError::NotUtf8 { at: position(bytes, error.valid_up_to()) })?;
+    let text =
+        std::str::from_utf8(bytes).map_err(|error| JsonError::NotUtf8 { at: position(bytes, error.valid_up_to()) })?;
     if text.starts_with('\u{feff}') {
         return Err(JsonError::ByteOrderMark);
     }
@@ -324,10 +324,7 @@ fn after_number(bytes: &[u8], start: usize) -> usize {
 fn position(bytes: &[u8], offset: usize) -> Position {
     let before = &bytes[..offset.min(bytes.len())];
     let line_start = before.iter().rposition(|&b| b == b'\n').map_or(0, |newline| newline + 1);
-    Position {
-        line: before.iter().filter(|&&b| b == b'\n').count() + 1,
-        column: before.len() - line_start + 1,
-    }
+    Position { line: before.iter().filter(|&&b| b == b'\n').count() + 1, column: before.len() - line_start + 1 }
 }
 
 /// How deeply a value is nested: 0 for a scalar, 1 for `{}` and `[1]`, 2 for

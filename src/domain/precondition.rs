@@ -86,9 +86,7 @@ impl TagList {
     ///
     /// # Errors
     /// The lines are neither `*` nor a list of at least one tag.
-    pub fn parse<L: AsRef<[u8]>>(
-        lines: impl IntoIterator<Item = L>,
-    ) -> Result<Option<Self>, PreconditionSyntaxError> {
+    pub fn parse<L: AsRef<[u8]>>(lines: impl IntoIterator<Item = L>) -> Result<Option<Self>, PreconditionSyntaxError> {
         let mut present = false;
         let mut any = false;
         let mut tags = Vec::new();
@@ -169,8 +167,7 @@ impl Elements<'_> {
         let (element, length) = if rest.starts_with(b"*") {
             (Element::Any, 1)
         } else {
-            let (strength, prefix) =
-                if rest.starts_with(b"W/") { (Strength::Weak, 2) } else { (Strength::Strong, 0) };
+            let (strength, prefix) = if rest.starts_with(b"W/") { (Strength::Weak, 2) } else { (Strength::Strong, 0) };
             let quoted = rest[prefix..].strip_prefix(b"\"").ok_or(refuse)?;
             let length = quoted.iter().position(|&b| !is_tag_byte(b)).ok_or(refuse)?;
             if quoted[length] != b'"' {
@@ -277,11 +274,7 @@ pub enum Failed {
 ///
 /// # Errors
 /// The first precondition that does not hold.
-pub fn check(
-    preconditions: &Preconditions,
-    current: Option<&Current>,
-    strictness: Strictness,
-) -> Result<(), Failed> {
+pub fn check(preconditions: &Preconditions, current: Option<&Current>, strictness: Strictness) -> Result<(), Failed> {
     if let Some(tags) = &preconditions.if_match {
         judge_if_match(tags, current, strictness)?;
     } else if let (Some(date), Some(current)) = (preconditions.if_unmodified_since, current)
@@ -331,11 +324,7 @@ pub enum ReadVerdict {
 ///
 /// # Errors
 /// `If-Match`, or else `If-Unmodified-Since`, does not hold.
-pub fn check_read(
-    preconditions: &Preconditions,
-    current: &Current,
-    suffix: &str,
-) -> Result<ReadVerdict, Failed> {
+pub fn check_read(preconditions: &Preconditions, current: &Current, suffix: &str) -> Result<ReadVerdict, Failed> {
     let changed = current.changed_at.second();
     if let Some(tags) = &preconditions.if_match {
         judge_if_match(tags, Some(current), Strictness::WholeTag)?;

@@ -193,11 +193,9 @@ fn violations(error: &ValidationError<'_>, value: &Value) -> Vec<Violation> {
             vec![violation(join(at, name), "is required")]
         }
         ValidationErrorKind::AdditionalProperties { unexpected }
-        | ValidationErrorKind::UnevaluatedProperties { unexpected } => unexpected
-            .iter()
-            .take(VIOLATIONS_MAX)
-            .map(|name| violation(join(at, name), UNEXPECTED))
-            .collect(),
+        | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
+            unexpected.iter().take(VIOLATIONS_MAX).map(|name| violation(join(at, name), UNEXPECTED)).collect()
+        }
         ValidationErrorKind::FalseSchema => match value.pointer(at) {
             // Where no member at all is allowed the library names the object alone.
             Some(Value::Object(members)) if forbids_members(error.schema_path().as_str()) => {
@@ -292,7 +290,9 @@ mod tests {
 
     #[test]
     fn a_value_that_fits_breaks_nothing() {
-        let schema = compile(json!({"type": "object", "properties": {"n": {"$ref": "#/$defs/n"}}, "$defs": {"n": {"type": "integer"}}}));
+        let schema = compile(
+            json!({"type": "object", "properties": {"n": {"$ref": "#/$defs/n"}}, "$defs": {"n": {"type": "integer"}}}),
+        );
         assert_eq!(schema.validate(&json!({"n": 1})), []);
     }
 
@@ -336,7 +336,8 @@ mod tests {
             assert_eq!((pointer.as_str(), named.as_str()), ("/properties/a~1b/$ref", target));
         }
         // A schema that it carries itself is not outside.
-        let own = json!({"$ref": "https://example.com/n", "$defs": {"n": {"$id": "https://example.com/n", "type": "null"}}});
+        let own =
+            json!({"$ref": "https://example.com/n", "$defs": {"n": {"$id": "https://example.com/n", "type": "null"}}});
         assert_eq!(compile(own).validate(&json!(1)).len(), 1);
     }
 
@@ -394,7 +395,8 @@ mod tests {
         leaf.prop_recursive(4, 24, 4, |inner| {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-                prop::collection::hash_map("[ab/~]{0,2}", inner, 0..4).prop_map(|members| members.into_iter().collect()),
+                prop::collection::hash_map("[ab/~]{0,2}", inner, 0..4)
+                    .prop_map(|members| members.into_iter().collect()),
             ]
         })
     }

@@ -18,7 +18,6 @@ use crate::domain::id::{JobId, Token};
 use crate::domain::job::Ending;
 use crate::domain::operation::Operation;
 
-
 /// One attempt of one job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct AttemptRef {

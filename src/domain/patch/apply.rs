@@ -8,11 +8,7 @@ use serde_json::Value;
 use super::{Operation, PatchError, PatchLimits, Pointer, WORK_FACTOR, kind};
 use crate::domain::json;
 
-pub(super) fn apply(
-    document: &Value,
-    operations: &[Operation],
-    limits: &PatchLimits,
-) -> Result<Value, PatchError> {
+pub(super) fn apply(document: &Value, operations: &[Operation], limits: &PatchLimits) -> Result<Value, PatchError> {
     if operations.len() > limits.operations_max {
         return Err(PatchError::TooManyOperations { limit: limits.operations_max });
     }
@@ -52,9 +48,7 @@ impl Fault {
             Self::NotAnObject => PatchError::NotAnObject { index },
             Self::TooLarge => PatchError::TooLarge { limit: limits.bytes_max },
             Self::TooDeep => PatchError::TooDeep { limit: limits.depth_max },
-            Self::TooCostly => {
-                PatchError::TooCostly { index, limit: limits.bytes_max.saturating_mul(WORK_FACTOR) }
-            }
+            Self::TooCostly => PatchError::TooCostly { index, limit: limits.bytes_max.saturating_mul(WORK_FACTOR) },
         }
     }
 }
@@ -287,7 +281,9 @@ fn index(token: &str, end: usize, tokens: &[String]) -> Result<usize, Fault> {
         return Err(Fault::not_applicable(tokens, "not an index of an array"));
     }
     // A number too long to be read is out of range as well.
-    token.parse().ok().filter(|&at: &usize| at < end).ok_or_else(|| {
-        Fault::not_applicable(tokens, format!("the index is out of range, it must be below {end}"))
-    })
+    token
+        .parse()
+        .ok()
+        .filter(|&at: &usize| at < end)
+        .ok_or_else(|| Fault::not_applicable(tokens, format!("the index is out of range, it must be below {end}")))
 }

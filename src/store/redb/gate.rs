@@ -41,11 +41,7 @@ impl<B> Clone for Gate<B> {
 impl<B: StorageBackend> Gate<B> {
     /// Puts a backend behind a gate, which is shut.
     pub(super) fn shut(backend: B) -> Self {
-        Self(Arc::new(Inner {
-            backend,
-            open: AtomicBool::new(false),
-            held: Mutex::default(),
-        }))
+        Self(Arc::new(Inner { backend, open: AtomicBool::new(false), held: Mutex::default() }))
     }
 
     /// Writes what was held back, and lets everything through from now on.
@@ -85,8 +81,7 @@ impl<B: StorageBackend> Gate<B> {
         }
         out.fill(0);
         if offset < below {
-            let there = usize::try_from(below.min(end) - offset)
-                .expect("it is at most the length of `out`");
+            let there = usize::try_from(below.min(end) - offset).expect("it is at most the length of `out`");
             self.0.backend.read(offset, &mut out[..there])?;
         }
         for held in held.iter() {
@@ -94,8 +89,8 @@ impl<B: StorageBackend> Gate<B> {
                 Held::Write(at, data) => overlay(out, offset, data, *at),
                 // What is cut off comes back as zeros if the length grows again.
                 Held::SetLen(len) if *len < end => {
-                    let from = usize::try_from(len.saturating_sub(offset))
-                        .expect("it is less than the length of `out`");
+                    let from =
+                        usize::try_from(len.saturating_sub(offset)).expect("it is less than the length of `out`");
                     out[from..].fill(0);
                 }
                 Held::SetLen(_) | Held::Sync => {}
@@ -118,9 +113,7 @@ fn overlay(out: &mut [u8], offset: u64, data: &[u8], at: u64) {
     let start = at.max(offset);
     let end = (at + data.len() as u64).min(offset + out.len() as u64);
     if start < end {
-        let index = |position: u64, base: u64| {
-            usize::try_from(position - base).expect("it is within a slice")
-        };
+        let index = |position: u64, base: u64| usize::try_from(position - base).expect("it is within a slice");
         let (from, to) = (index(start, at), index(end, at));
         out[index(start, offset)..index(end, offset)].copy_from_slice(&data[from..to]);
     }
@@ -129,19 +122,11 @@ fn overlay(out: &mut [u8], offset: u64, data: &[u8], at: u64) {
 impl<B: StorageBackend> StorageBackend for Gate<B> {
     fn len(&self) -> io::Result<u64> {
         let below = self.0.backend.len()?;
-        Ok(if self.is_open() {
-            below
-        } else {
-            held_len(&self.held(), below)
-        })
+        Ok(if self.is_open() { below } else { held_len(&self.held(), below) })
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        if self.is_open() {
-            self.0.backend.read(offset, out)
-        } else {
-            self.read_through(offset, out)
-        }
+        if self.is_open() { self.0.backend.read(offset, out) } else { self.read_through(offset, out) }
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
@@ -176,11 +161,7 @@ impl<B: StorageBackend> StorageBackend for Gate<B> {
         self.0.backend.try_lock_range(start, end)
     }
 
-    fn try_lock_shared_range(
-        &self,
-        start: Bound<u64>,
-        end: Bound<u64>,
-    ) -> Result<bool, BackendError> {
+    fn try_lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
         self.0.backend.try_lock_shared_range(start, end)
     }
 

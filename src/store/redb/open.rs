@@ -13,8 +13,7 @@ use std::sync::Arc;
 
 use ::redb::backends::FileBackend;
 use ::redb::{
-    Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable, StorageBackend,
-    StorageError, TableError,
+    Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable, StorageBackend, StorageError, TableError,
 };
 
 use super::gate::Gate;
@@ -63,11 +62,7 @@ fn find(path: &Path, options: &Options) -> Result<Opened, Refusal> {
 }
 
 /// Opens the store in a backend, or creates it there if that is empty.
-pub(super) fn over(
-    backend: impl StorageBackend,
-    name: &str,
-    options: &Options,
-) -> Result<Opened, OpenError> {
+pub(super) fn over(backend: impl StorageBackend, name: &str, options: &Options) -> Result<Opened, OpenError> {
     let opened = match backend.len() {
         Ok(0) => create(backend, options).and_then(verified),
         Ok(_) => existing(backend, options),
@@ -96,20 +91,12 @@ pub(super) fn free_space(path: &Path) -> FreeSpace {
 /// Creates a whole store under another name, then gives it its own.
 fn create_at(path: &Path, options: &Options) -> Result<(), Refusal> {
     let unfinished = beside(path, ".new");
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .open(&unfinished)?;
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&unfinished)?;
     let db = create(FileBackend::new(file.try_clone()?)?, options)?;
     close(db).map_err(|fault| Refusal::Io(io::Error::other(fault)))?;
     file.sync_all()?;
     fs::rename(&unfinished, path)?;
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // Without this the name may be gone after a loss of power.
     File::open(folder)?.sync_all()?;
     Ok(())
@@ -153,9 +140,7 @@ fn existing(backend: impl StorageBackend, options: &Options) -> Result<Opened, R
 
 fn builder(options: &Options) -> ::redb::Builder {
     let mut builder = Database::builder();
-    builder
-        .set_cache_size(options.cache_bytes)
-        .set_check_integrity_on_open(matches!(options.check, Check::Whole));
+    builder.set_cache_size(options.cache_bytes).set_check_integrity_on_open(matches!(options.check, Check::Whole));
     builder
 }
 
@@ -180,9 +165,7 @@ fn inspect(txn: &ReadTransaction) -> Result<Rev, Refusal> {
     };
     let number = |name: &str| -> Result<u64, Refusal> {
         let found = meta.get(name).map_err(::redb::Error::from)?;
-        Ok(found
-            .ok_or_else(|| Refusal::Damaged(format!("its {name} is missing")))?
-            .value())
+        Ok(found.ok_or_else(|| Refusal::Damaged(format!("its {name} is missing")))?.value())
     };
     match number(FORMAT)? {
         FORMAT_NEWEST => {}
@@ -190,15 +173,10 @@ fn inspect(txn: &ReadTransaction) -> Result<Rev, Refusal> {
         older => return Err(Refusal::Damaged(format!("there is no format {older}"))),
     }
     let rev = Rev(number(REVISION)?);
-    txn.open_table(ROWS)
-        .map_err(|error| Refusal::Damaged(error.to_string()))?;
-    let log = txn
-        .open_table(LOG)
-        .map_err(|error| Refusal::Damaged(error.to_string()))?;
+    txn.open_table(ROWS).map_err(|error| Refusal::Damaged(error.to_string()))?;
+    let log = txn.open_table(LOG).map_err(|error| Refusal::Damaged(error.to_string()))?;
     match log.last().map_err(::redb::Error::from)? {
-        Some((at, _)) if at.value().0 > rev.0 => Err(Refusal::Damaged(
-            "its log is ahead of its revision".to_owned(),
-        )),
+        Some((at, _)) if at.value().0 > rev.0 => Err(Refusal::Damaged("its log is ahead of its revision".to_owned())),
         Some(_) | None => Ok(read::revision(txn)?),
     }
 }
@@ -213,9 +191,7 @@ impl From<io::Error> for Refusal {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             // What the engine reports where a file ends too early or makes no sense.
-            io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData => {
-                Self::Damaged(error.to_string())
-            }
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData => Self::Damaged(error.to_string()),
             _ => Self::Io(error),
         }
     }
@@ -245,17 +221,10 @@ impl Refusal {
     fn of(self, path: &str) -> OpenError {
         let path = path.to_owned();
         match self {
-            Self::InUse => OpenError::InUse {
-                path,
-                owner: String::new(),
-            },
+            Self::InUse => OpenError::InUse { path, owner: String::new() },
             Self::Foreign => OpenError::Foreign { path },
             Self::Damaged(detail) => OpenError::Damaged { path, detail },
-            Self::Newer(found) => OpenError::Newer {
-                path,
-                found,
-                newest: FORMAT_NEWEST,
-            },
+            Self::Newer(found) => OpenError::Newer { path, found, newest: FORMAT_NEWEST },
             Self::Io(source) => OpenError::Io { path, source },
         }
     }

@@ -96,18 +96,12 @@ pub(super) struct Shut;
 
 impl Queue {
     pub(super) fn new() -> Self {
-        Self {
-            room: Semaphore::new(ROOM as usize),
-            state: Mutex::default(),
-            filled: Condvar::new(),
-        }
+        Self { room: Semaphore::new(ROOM as usize), state: Mutex::default(), filled: Condvar::new() }
     }
 
     /// Queues a transaction once there is room.
     pub(super) async fn commit(&self, commit: Commit) -> Result<(), Shut> {
-        let units = u32::try_from(1 + commit.txn.bytes() / ROOM_UNIT_BYTES)
-            .unwrap_or(ROOM)
-            .min(ROOM);
+        let units = u32::try_from(1 + commit.txn.bytes() / ROOM_UNIT_BYTES).unwrap_or(ROOM).min(ROOM);
         self.push(units, |room| Request::Commit(commit, room)).await
     }
 
@@ -135,10 +129,7 @@ impl Queue {
     pub(super) fn take(&self) -> Option<Work> {
         let mut state = self.state();
         while state.waiting.is_empty() && !state.shut {
-            state = self
-                .filled
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+            state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         let mut freed = 0;
         let mut bytes = 0;

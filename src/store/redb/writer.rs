@@ -56,11 +56,7 @@ fn turn(shared: &Shared, commits: Vec<Commit>, rev: Rev) -> Rev {
     let mut plan = None;
     let written = attempt(shared, |db| {
         let judged = &*plan.insert(group::judge(db, &commits, rev)?);
-        if judged.is_empty() {
-            Ok(())
-        } else {
-            group::write(db, judged, &shared.options, &phase)
-        }
+        if judged.is_empty() { Ok(()) } else { group::write(db, judged, &shared.options, &phase) }
     });
     match (written, plan) {
         (Ok(()), Some(plan)) => {
@@ -112,10 +108,7 @@ fn compact(shared: &Shared, forget: Forget) {
     let done: Result<Forgotten, CommitError> = if shared.cause().is_some() {
         Err(CommitError::Stopped)
     } else {
-        attempt(shared, |db| {
-            group::forget(db, forget.before, &shared.options, &phase)
-        })
-        .map_err(|cause| {
+        attempt(shared, |db| group::forget(db, forget.before, &shared.options, &phase)).map_err(|cause| {
             shared.fail(Arc::clone(&cause));
             match phase.get() {
                 Phase::Before => CommitError::Stopped,
@@ -127,10 +120,7 @@ fn compact(shared: &Shared, forget: Forget) {
 }
 
 /// Does something with the engine; an error or a panic of it is a cause.
-fn attempt<T>(
-    shared: &Shared,
-    work: impl FnOnce(&::redb::Database) -> Result<T, ::redb::Error>,
-) -> Result<T, Cause> {
+fn attempt<T>(shared: &Shared, work: impl FnOnce(&::redb::Database) -> Result<T, ::redb::Error>) -> Result<T, Cause> {
     let db = shared.db();
     let Some(db) = db.as_ref() else {
         return Err(Arc::new(Fault::Closed));
@@ -145,20 +135,13 @@ fn attempt<T>(
 /// Whether the disk has room for a group. Where that cannot be asked it is
 /// assumed: the engine will say.
 fn has_room(shared: &Shared, commits: &[Commit]) -> bool {
-    let Some(free) = shared
-        .options
-        .free_space
-        .as_ref()
-        .and_then(|free| free().ok())
-    else {
+    let Some(free) = shared.options.free_space.as_ref().and_then(|free| free().ok()) else {
         return true;
     };
     let need: u64 = commits
         .iter()
         // Twice, for a row is written with the rest of its page.
-        .map(|Commit { txn, .. }| {
-            2 * txn.bytes() as u64 + (txn.ops.len() + txn.log.len()) as u64 * OP_PAGES_BYTES
-        })
+        .map(|Commit { txn, .. }| 2 * txn.bytes() as u64 + (txn.ops.len() + txn.log.len()) as u64 * OP_PAGES_BYTES)
         .sum();
     free >= DISK_RESERVE_BYTES + need
 }
