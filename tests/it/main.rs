@@ -1,1 +1,3 @@
-//! It.
+//! Behaviour through public doors only.
+
+mod config;
