@@ -32,7 +32,7 @@ pub(super) fn collections(
     let Some(section) = root.table("collections", report) else { return BTreeMap::new() };
     let mut collections = BTreeMap::new();
     for field in section.fields() {
-        let name = field.name.parse().map_err(|error| report.error(&field.key, format!("{error}"))).ok();
+        let name = field.parse_name("a collection", report);
         let body = field.table("a table", report).and_then(|section| collection(&section, name.clone(), files, report));
         if let (Some(name), Some(collection)) = (name, body) {
             collections.insert(name, Arc::new(collection));
@@ -65,9 +65,9 @@ fn collection(
 }
 
 fn activity(field: &Field<'_>, report: &mut Report<'_>) -> Option<ActivityName> {
-    let name: Option<ActivityName> = field.name.parse().map_err(|error| report.error(&field.key, format!("{error}"))).ok();
+    let name: Option<ActivityName> = field.parse_name("an activity", report);
     if MEMBERS_RESERVED.contains(&field.name) {
-        report.error(&field.key, format!("`{}`: `{}` is a member of the service's own", field.path, field.name));
+        report.error(&field.key, format!("`{}`: the service itself writes the member `{}`", field.path, field.name));
     }
     field.table("a table", report)?.check_keys(ACTIVITY, report);
     name

@@ -31,7 +31,7 @@ pub(super) fn operations(
     let Some(section) = root.table("operations", report) else { return BTreeMap::new() };
     let mut operations = BTreeMap::new();
     for field in section.fields() {
-        let name = field.name.parse().map_err(|error| report.error(&field.key, format!("{error}"))).ok();
+        let name = field.parse_name("an operation", report);
         let body = field.table("a table", report).and_then(|section| operation(&section, name.clone(), files, report));
         if let (Some(name), Some(operation)) = (name, body) {
             operations.insert(name, Arc::new(operation));
@@ -154,9 +154,13 @@ fn environment(section: &Section<'_>, report: &mut Report<'_>) -> BTreeMap<Strin
     let mut variables = BTreeMap::new();
     for field in section.fields() {
         if field.name.is_empty() || field.name.contains(['=', '\0']) {
-            report.error(&field.key, format!("`{}`: the name of a variable cannot be empty or contain `=`", section.path));
+            report.error(
+                &field.key,
+                format!("`{}`: the name of a variable cannot be empty or contain `=`", section.path),
+            );
         } else if field.name.starts_with("HEELER_") {
-            report.error(&field.key, format!("`{}`: names that start with `HEELER_` are set by the service", field.path));
+            report
+                .error(&field.key, format!("`{}`: names that start with `HEELER_` are set by the service", field.path));
         }
         if let Some(template) = template(&field, report) {
             variables.insert(field.name.to_owned(), template);
@@ -203,14 +207,15 @@ fn retry(section: &Section<'_>, on_unknown: OnUnknown, report: &mut Report<'_>) 
 
 /// The first and the longest wait.
 fn waits(section: &Section<'_>, policy: &mut RetryPolicy, report: &mut Report<'_>) {
-    let backoff = section.get("backoff").and_then(|field| field.duration(report));
-    let max: Option<(Field<'_>, Duration)> =
-        section.get("max").and_then(|field| field.duration(report).map(|max| (field, max)));
-    policy.backoff = backoff.unwrap_or(policy.backoff);
-    match max {
+    let mut first = "the default of `backoff`, 10s";
+    if let Some(field) = section.get("backoff") {
+        first = "`backoff`";
+        // One that cannot be read is compared with nothing.
+        policy.backoff = field.duration(report).unwrap_or(Duration::ZERO);
+    }
+    match section.get("max").and_then(|field| field.duration(report).map(|max| (field, max))) {
         Some((field, max)) if max < policy.backoff => {
-            let least = section.get("backoff").map_or("the default of `backoff`, 10s", |_| "`backoff`");
-            let _: Option<()> = field.refuse(format!("the longest wait cannot be shorter than {least}"), report);
+            let _: Option<()> = field.refuse(format!("the longest wait cannot be shorter than {first}"), report);
         }
         Some((_, max)) => policy.max = max,
         // A first wait that is longer than the default of the longest is meant as it is written.
@@ -220,7 +225,10 @@ fn waits(section: &Section<'_>, policy: &mut RetryPolicy, report: &mut Report<'_
 
 fn concurrency(field: &Field<'_>, report: &mut Report<'_>) -> Option<u32> {
     if field.is_table() {
-        report.error(&field.key, format!("`{}` with `limit` and `per` is not in this version: expected an integer", field.path));
+        report.error(
+            &field.key,
+            format!("`{}` with `limit` and `per` is not in this version: expected an integer", field.path),
+        );
         return None;
     }
     field.integer(1..=i64::from(u32::MAX), report).and_then(|number| u32::try_from(number).ok())

@@ -4,12 +4,14 @@
 //! that one walk through the file finds everything.
 
 use std::ops::{Range, RangeInclusive};
+use std::str::FromStr;
 use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::{DeArray, DeString, DeTable, DeValue};
 
 use super::error::Report;
+use crate::domain::id::ParseIdError;
 use crate::domain::near::nearest;
 use crate::domain::time::parse_duration;
 
@@ -122,6 +124,15 @@ impl<'t> Field<'t> {
         self.value.is_table()
     }
 
+    /// The name of the value as that of something, with its article.
+    pub(super) fn parse_name<N: FromStr<Err = ParseIdError>>(&self, what: &str, report: &mut Report<'_>) -> Option<N> {
+        let refuse = |error: ParseIdError| {
+            let message = format!("`{}` cannot be the name of {what}: expected {}", self.name, error.expected());
+            report.error(&self.key, message);
+        };
+        self.name.parse().map_err(refuse).ok()
+    }
+
     /// The string; `what` says what it stands for, with its article.
     pub(super) fn text(&self, what: &str, report: &mut Report<'_>) -> Option<&'t str> {
         match self.value.as_str() {
@@ -217,7 +228,8 @@ impl<'t> Field<'t> {
         let text = self.text(&listed(&spelled, '"'), report)?;
         match words.iter().find(|(word, _)| *word == text) {
             Some((_, meaning)) => Some(*meaning),
-            None => self.refuse(format!("unknown value `{text}`: {}", hint(text, spelled.iter().copied(), &spelled)), report),
+            None => self
+                .refuse(format!("unknown value `{text}`: {}", hint(text, spelled.iter().copied(), &spelled)), report),
         }
     }
 }

@@ -91,13 +91,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            running: 64,
-            body_bytes: 1024 * 1024,
-            document_bytes: 1024 * 1024,
-            depth: 64,
-            patch_operations: 1_000,
-        }
+        Self { running: 64, body_bytes: 1024 * 1024, document_bytes: 1024 * 1024, depth: 64, patch_operations: 1_000 }
     }
 }
 

@@ -55,6 +55,36 @@ preconditions = "optional"
 activities = {}
 "#;
 
+/// What the design shows, less the one key that this version does not have.
+const DESIGN: &str = r#"
+[server]
+listen = "127.0.0.1:7117"
+hosts  = ["heeler.example.com"]
+
+[store]
+url = "redb:heeler.redb"          # the embedded default; a distributed engine by another scheme
+
+[limits]
+running = 64                       # jobs at once in this process (exec, http, mail, native)
+
+[operations.transcode]
+description = "Transcode a video"
+input  = "schemas/transcode.json"  # JSON Schema of `input`; optional
+exec   = { command = ["ffmpeg", "-i", "${input.source}", "-y", "${input.target}"], cwd = "media", env = { LANG = "C" } }
+timeout = "30m"                    # of one attempt
+grace   = "10s"                    # between SIGTERM and SIGKILL
+retry   = { attempts = 3, backoff = "10s", factor = 2.0, max = "5m", never = [65] }   # attempts: all tries together
+concurrency = 4                    # jobs of this operation at once
+priority = 0                       # orders waiting jobs of all operations
+on_unknown = "fail"                # an attempt whose fate cannot be known
+
+[collections.videos]
+schema = "schemas/video.json"
+preconditions = "required"         # or "optional"
+
+[collections.notes]
+"#;
+
 fn accepted(text: &str) -> Config {
     read(text).unwrap_or_else(|errors| panic!("{errors}"))
 }
@@ -108,6 +138,29 @@ fn a_full_file_is_read_as_it_is_written() {
 }
 
 #[test]
+fn what_the_design_shows_is_read() {
+    let config = accepted(DESIGN);
+    assert_eq!((config.catalog.operations.len(), config.catalog.collections.len()), (1, 2));
+    assert_eq!(activities(&config, "videos"), ["processing"]);
+}
+
+#[test]
+fn the_example_in_the_documentation_is_read() {
+    let source = include_str!("../../../src/config/mod.rs");
+    let lines = source.lines().map(|line| line.trim_start_matches("//!").trim_start());
+    let example: Vec<_> =
+        lines.skip_while(|line| *line != "```toml").skip(1).take_while(|line| *line != "```").collect();
+    let config = accepted(&example.join("\n"));
+    assert_eq!(config.limits, Limits::default());
+    assert_eq!((config.catalog.operations.len(), config.catalog.collections.len()), (1, 1));
+}
+
+#[test]
+fn line_ends_and_a_byte_order_mark_of_another_system_are_no_trouble() {
+    accepted(&format!("\u{feff}{}", FULL.replace('\n', "\r\n")));
+}
+
+#[test]
 fn each_element_of_a_command_becomes_one_argument() {
     let transcode = exec(&accepted(FULL), "transcode");
     let input = json!({"source": "a b; rm -rf /", "target": "${input.source}"});
@@ -126,7 +179,9 @@ fn relative_paths_start_at_the_folder_of_the_file() {
     assert_eq!(notify.command[0].as_literal(), Some("/etc/heeler/bin/notify"));
     // A name without a folder is looked up in PATH, and an absolute path stays.
     assert_eq!(exec(&config, "transcode").command[0].as_literal(), Some("ffmpeg"));
-    let config = accepted("[operations.o]\nexec = { command = [\"/bin/true\"], cwd = \"/srv\" }\n[collections.c]\nschema = \"/srv/video.json\"");
+    let config = accepted(
+        "[operations.o]\nexec = { command = [\"/bin/true\"], cwd = \"/srv\" }\n[collections.c]\nschema = \"/srv/video.json\"",
+    );
     assert_eq!(exec(&config, "o").command[0].as_literal(), Some("/bin/true"));
     assert_eq!(exec(&config, "o").cwd, Path::new("/srv"));
 }
