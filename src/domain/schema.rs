@@ -16,6 +16,10 @@ use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{PatternOptions, ValidationError, Validator};
 use serde_json::Value;
 
+use references::{Reference, join, references, too_branching};
+
+mod references;
+
 /// The most bytes that a schema can have, written as JSON without spaces.
 ///
 /// Compiling takes time and memory in proportion; ten times the largest schema
@@ -24,10 +28,15 @@ pub const SCHEMA_BYTES_MAX: usize = 1024 * 1024;
 
 /// The most references that a schema can have.
 ///
-/// Several times what people write by hand. It does not bound the work of a
-/// validation: definitions that each refer twice to the next double it with
-/// every level, and that is the operator's to avoid.
+/// Several times what people write by hand; each is resolved when it is compiled.
 pub const SCHEMA_REFS_MAX: usize = 1_000;
+
+/// The most schemas that one definition can stand for, once every reference
+/// in it is replaced by what it leads to.
+///
+/// Definitions that each refer twice to the next double the work of a
+/// validation with every level; a million of them take some 10 ms.
+pub const SCHEMA_EXPANSION_MAX: u64 = 1_000_000;
 
 /// How large a compiled pattern can be, in bytes, so that nested repetitions
 /// such as `((a{99}){99}){99}` are refused instead of filling the memory.
@@ -78,6 +87,12 @@ pub enum SchemaError {
         /// Their number.
         refs: usize,
     },
+    /// A definition in it stands for more than [`SCHEMA_EXPANSION_MAX`] schemas.
+    #[error("`{target}` stands for more than {SCHEMA_EXPANSION_MAX} schemas, once its references are replaced")]
+    TooBranching {
+        /// The definition, as references name it.
+        target: String,
+    },
     /// A reference leads out of the schema.
     #[error("`{pointer}` refers to `{target}`: a schema can refer only to itself, such as `#/$defs/name`")]
     Remote {
@@ -111,6 +126,9 @@ impl Schema {
         if refs.len() > SCHEMA_REFS_MAX {
             return Err(SchemaError::TooManyRefs { refs: refs.len() });
         }
+        if let Some(target) = too_branching(&refs, SCHEMA_EXPANSION_MAX) {
+            return Err(SchemaError::TooBranching { target: clip(target) });
+        }
         let validator = jsonschema::options()
             .offline()
             .should_validate_formats(true)
@@ -138,38 +156,6 @@ impl fmt::Debug for Schema {
         let title = self.source.get("title").and_then(Value::as_str).unwrap_or("untitled");
         write!(f, "Schema({})", clip(title))
     }
-}
-
-/// A reference: where it is and where it leads.
-struct Reference {
-    pointer: String,
-    target: String,
-}
-
-/// Every reference in a schema. What only looks like one, in an example say, counts too.
-fn references(source: &Value) -> Vec<Reference> {
-    let mut found = Vec::new();
-    let mut open = vec![(String::new(), source)];
-    while let Some((pointer, value)) = open.pop() {
-        match value {
-            Value::Object(members) => {
-                for (name, member) in members {
-                    let pointer = join(&pointer, name);
-                    match member {
-                        Value::String(target) if name == "$ref" || name == "$dynamicRef" => {
-                            found.push(Reference { pointer, target: target.clone() });
-                        }
-                        other => open.push((pointer, other)),
-                    }
-                }
-            }
-            Value::Array(elements) => {
-                open.extend(elements.iter().enumerate().map(|(at, element)| (format!("{pointer}/{at}"), element)));
-            }
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-        }
-    }
-    found
 }
 
 /// Why a schema did not compile.
@@ -264,11 +250,6 @@ fn shorten(mut pointer: String) -> String {
         pointer.truncate(pointer.rfind('/').unwrap_or(0));
     }
     pointer
-}
-
-/// A pointer and one member more (RFC 6901, 3).
-fn join(pointer: &str, name: &str) -> String {
-    format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"))
 }
 
 /// A text, cut with `…` if it is longer than [`DETAIL_CHARS_MAX`].
@@ -397,6 +378,12 @@ mod tests {
         assert!(matches!(Schema::compile(large), Err(SchemaError::TooLarge { .. })));
         let branching = json!({"allOf": vec![json!({"$ref": "#/$defs/a"}); SCHEMA_REFS_MAX + 1], "$defs": {"a": {}}});
         assert!(matches!(Schema::compile(branching), Err(SchemaError::TooManyRefs { refs: 1_001 })));
+        let link = |at: u32| json!({"$ref": format!("#/$defs/d{}", at + 1)});
+        let doubling = (0..40).map(|at| (format!("d{at}"), json!({"allOf": [link(at), link(at)]})));
+        let mut defs: serde_json::Map<_, _> = doubling.collect();
+        defs.insert("d40".to_owned(), json!({}));
+        let doubling = json!({"$defs": defs, "$ref": "#/$defs/d0"});
+        assert!(matches!(Schema::compile(doubling), Err(SchemaError::TooBranching { .. })));
     }
 
     #[test]
