@@ -1,9 +1,19 @@
 //! Heeler brings resources to heel.
 
-pub mod api;
-pub mod clock;
 pub mod domain;
+
 pub mod reconcile;
-pub mod runner;
-pub mod state;
+
 pub mod store;
+
+pub mod state;
+
+pub mod runner;
+
+
+
+pub mod api;
+
+pub mod config;
+
+pub mod clock;

@@ -1,2 +1,4 @@
-//! It.
+//! Everything that is tested from outside, in one binary.
+
+mod config;
 mod store;
