@@ -10,7 +10,7 @@ pub mod state;
 
 pub mod runner;
 
-
+pub mod engine;
 
 pub mod api;
 

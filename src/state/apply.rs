@@ -49,7 +49,8 @@ impl Loaded {
 }
 
 /// The representation of a resource that clients see, as JSON; nothing where there is none.
-pub(super) fn show_state(state: &ResourceState, catalog: &Catalog) -> Bytes {
+#[must_use]
+pub fn show_state(state: &ResourceState, catalog: &Catalog) -> Bytes {
     let Some(desired) = &state.desired else { return Bytes::new() };
     let shown = show::Shown {
         key: &state.key,
@@ -189,6 +190,14 @@ impl State {
             }
         }
         Err(ApplyError::Busy)
+    }
+
+    /// The state of a resource, and `job` if it is one of its jobs.
+    ///
+    /// # Errors
+    /// What is stored cannot be read.
+    pub async fn resource_state(&self, key: &ResourceKey, job: Option<JobId>) -> Result<ResourceState, StateError> {
+        Ok(self.load(key, job).await?.state)
     }
 
     /// Loads the state of a resource, and `job` if it is one of its jobs.

@@ -19,7 +19,7 @@ mod rows;
 
 use std::sync::Arc;
 
-pub use apply::{Applied, ApplyError, Decision, Loaded};
+pub use apply::{Applied, ApplyError, Decision, Loaded, show_state};
 pub use hints::Hints;
 pub use lookup::{AttemptRow, QueueRow, StateError, StoredResource};
 pub use rows::rows_of;
