@@ -66,7 +66,9 @@ pub enum PreconditionSyntaxError {
     #[error("names no entity tag: expected `*` or tags such as \"7.31\"")]
     Empty,
     /// A tag is not between quotes, or something follows it other than a comma.
-    #[error("not a list of entity tags at byte {at}: expected tags in double quotes such as \"7.31\", or `*`")]
+    #[error(
+        "not a list of entity tags at byte {at}: expected tags in double quotes such as \"7.31\", or `*`"
+    )]
     NotATag {
         /// The byte, from 0, within its line.
         at: usize,
@@ -169,8 +171,11 @@ impl Elements<'_> {
         let (element, length) = if rest.starts_with(b"*") {
             (Element::Any, 1)
         } else {
-            let (strength, prefix) =
-                if rest.starts_with(b"W/") { (Strength::Weak, 2) } else { (Strength::Strong, 0) };
+            let (strength, prefix) = if rest.starts_with(b"W/") {
+                (Strength::Weak, 2)
+            } else {
+                (Strength::Strong, 0)
+            };
             let quoted = rest[prefix..].strip_prefix(b"\"").ok_or(refuse)?;
             let length = quoted.iter().position(|&b| !is_tag_byte(b)).ok_or(refuse)?;
             if quoted[length] != b'"' {
@@ -193,7 +198,11 @@ impl Iterator for Elements<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.skip(b" \t,");
-        if self.at == self.line.len() { None } else { Some(self.element()) }
+        if self.at == self.line.len() {
+            None
+        } else {
+            Some(self.element())
+        }
     }
 }
 
@@ -217,15 +226,21 @@ pub struct Preconditions {
 
 impl Preconditions {
     /// Nothing is demanded.
-    pub const NONE: Self =
-        Self { if_match: None, if_none_match: None, if_unmodified_since: None, if_modified_since: None };
+    pub const NONE: Self = Self {
+        if_match: None,
+        if_none_match: None,
+        if_unmodified_since: None,
+        if_modified_since: None,
+    };
 
     /// Whether nothing is demanded that an unsafe method heeds.
     ///
     /// `If-Modified-Since` is for reading alone (RFC 9110, 13.1.3).
     #[must_use]
     pub const fn is_empty_for_write(&self) -> bool {
-        self.if_match.is_none() && self.if_none_match.is_none() && self.if_unmodified_since.is_none()
+        self.if_match.is_none()
+            && self.if_none_match.is_none()
+            && self.if_unmodified_since.is_none()
     }
 }
 
@@ -259,7 +274,9 @@ pub enum Failed {
     Absent,
     /// `If-Unmodified-Since` names an instant that the last change is not
     /// certain to be older than.
-    #[error("the resource changed in the second that `If-Unmodified-Since` names, or later: use `If-Match`")]
+    #[error(
+        "the resource changed in the second that `If-Unmodified-Since` names, or later: use `If-Match`"
+    )]
     ChangedSince,
     /// `If-None-Match: *` was sent and the resource exists.
     #[error("`If-None-Match: *` demands that the resource does not exist, and it does")]
@@ -292,18 +309,24 @@ pub fn check(
     }
     match (&preconditions.if_none_match, current) {
         (Some(TagList::Any), Some(_)) => Err(Failed::Exists),
-        (Some(tags), Some(current)) if tags.names(|tag| is_whole(tag, current)) => Err(Failed::Unchanged),
+        (Some(tags), Some(current)) if tags.names(|tag| is_whole(tag, current)) => {
+            Err(Failed::Unchanged)
+        }
         _ => Ok(()),
     }
 }
 
-fn judge_if_match(tags: &TagList, current: Option<&Current>, strictness: Strictness) -> Result<(), Failed> {
+fn judge_if_match(
+    tags: &TagList,
+    current: Option<&Current>,
+    strictness: Strictness,
+) -> Result<(), Failed> {
     let current = current.ok_or(Failed::Absent)?;
     let holds = match strictness {
         Strictness::WholeTag => tags.names(|tag| is_whole(tag, current)),
-        Strictness::DesiredState => {
-            tags.names(|tag| ETag::from_opaque(&tag.opaque).is_some_and(|tag| tag.changed == current.etag.changed))
-        }
+        Strictness::DesiredState => tags.names(|tag| {
+            ETag::from_opaque(&tag.opaque).is_some_and(|tag| tag.changed == current.etag.changed)
+        }),
     };
     if holds { Ok(()) } else { Err(Failed::Changed) }
 }
@@ -339,10 +362,16 @@ pub fn check_read(
     let changed = current.changed_at.second();
     if let Some(tags) = &preconditions.if_match {
         judge_if_match(tags, Some(current), Strictness::WholeTag)?;
-    } else if preconditions.if_unmodified_since.is_some_and(|date| changed > date.second()) {
+    } else if preconditions
+        .if_unmodified_since
+        .is_some_and(|date| changed > date.second())
+    {
         return Err(Failed::ChangedSince);
     }
-    let held = match (&preconditions.if_none_match, preconditions.if_modified_since) {
+    let held = match (
+        &preconditions.if_none_match,
+        preconditions.if_modified_since,
+    ) {
         (Some(tags), _) => {
             let sent = format!("{}.{}{suffix}", current.etag.changed, current.etag.revision);
             tags.names(|tag| tag.opaque == sent)
@@ -350,5 +379,493 @@ pub fn check_read(
         (None, Some(date)) => changed <= date.second(),
         (None, None) => false,
     };
-    Ok(if held { ReadVerdict::NotModified } else { ReadVerdict::Send })
+    Ok(if held {
+        ReadVerdict::NotModified
+    } else {
+        ReadVerdict::Send
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::version::Revision;
+
+    fn tags(line: &str) -> TagList {
+        TagList::parse([line]).expect(line).expect("a line")
+    }
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    /// Changed at revision 7, seen to progress until 31, at 10.4 s.
+    fn current() -> Current {
+        let etag = ETag {
+            changed: Revision::from_number(7),
+            revision: Revision::from_number(31),
+        };
+        Current {
+            etag,
+            changed_at: at(10_400),
+        }
+    }
+
+    #[test]
+    fn tags_are_read_as_rfc_9110_writes_them() {
+        for (name, lines, want) in [
+            ("one", &[r#""7.31""#][..], r#""7.31""#),
+            ("weak", &[r#"W/"7.31""#], r#"W/"7.31""#),
+            ("an empty tag", &[r#""""#], r#""""#),
+            (
+                "several, spaced anyhow",
+                &["\"a\",\t W/\"b\" , \"c\""],
+                r#""a", W/"b", "c""#,
+            ),
+            (
+                "commas and stars inside",
+                &[r#""a,b", "*""#],
+                r#""a,b", "*""#,
+            ),
+            (
+                "several lines",
+                &[r#""a""#, r#""b", "c""#],
+                r#""a", "b", "c""#,
+            ),
+            ("empty elements", &[r#", "a",, ,"b","#], r#""a", "b""#),
+            ("any", &[" * "], "*"),
+        ] {
+            let list = TagList::parse(lines).expect(name).expect(name);
+            assert_eq!(list.to_string(), want, "{name}");
+        }
+        assert_eq!(TagList::parse::<&str>([]), Ok(None));
+    }
+
+    #[test]
+    fn what_is_no_list_of_tags_is_refused() {
+        use PreconditionSyntaxError::{AnyAndMore, Empty, NotATag};
+        for (line, want) in [
+            ("", Empty),
+            (" , ,", Empty),
+            ("7.31", NotATag { at: 0 }),
+            ("'7.31'", NotATag { at: 0 }),
+            (r#""7.31"#, NotATag { at: 0 }),
+            (r#""a b""#, NotATag { at: 0 }),
+            (r#""a" "b""#, NotATag { at: 4 }),
+            (r#""a", b"#, NotATag { at: 5 }),
+            (r#"w/"a""#, NotATag { at: 0 }),
+            (r#"W/ "a""#, NotATag { at: 0 }),
+            (r#"W/*"#, NotATag { at: 0 }),
+            ("**", NotATag { at: 1 }),
+            (r#"*, "a""#, AnyAndMore),
+            (r#""a", *"#, AnyAndMore),
+        ] {
+            assert_eq!(TagList::parse([line]), Err(want), "{line}");
+        }
+        assert_eq!(TagList::parse(["*", "\"a\""]), Err(AnyAndMore));
+        assert_eq!(TagList::parse([b"\"a\x7f\""]), Err(NotATag { at: 0 }));
+    }
+
+    #[test]
+    fn there_is_an_end_to_the_tags_of_one_field() {
+        assert!(TagList::parse(vec!["\"a\""; TAGS_MAX]).is_ok());
+        assert_eq!(
+            TagList::parse(vec!["\"a\""; TAGS_MAX + 1]),
+            Err(PreconditionSyntaxError::TooMany)
+        );
+    }
+
+    #[test]
+    fn an_unsafe_method_is_judged_by_rfc_9110_and_on_desired_state() {
+        use Strictness::{DesiredState, WholeTag};
+        let here = Some(current());
+        for (name, if_match, current, strictness, want) in [
+            ("the current tag", r#""7.31""#, here, DesiredState, Ok(())),
+            (
+                "the current tag, strictly",
+                r#""7.31""#,
+                here,
+                WholeTag,
+                Ok(()),
+            ),
+            ("an older progress", r#""7.12""#, here, DesiredState, Ok(())),
+            (
+                "an older progress, strictly",
+                r#""7.12""#,
+                here,
+                WholeTag,
+                Err(Failed::Changed),
+            ),
+            (
+                "an older change",
+                r#""6.31""#,
+                here,
+                DesiredState,
+                Err(Failed::Changed),
+            ),
+            (
+                "made weak by a proxy",
+                r#"W/"7.31""#,
+                here,
+                DesiredState,
+                Ok(()),
+            ),
+            (
+                "made weak by a proxy, strictly",
+                r#"W/"7.31""#,
+                here,
+                WholeTag,
+                Ok(()),
+            ),
+            ("of the page", r#""7.31-h""#, here, DesiredState, Ok(())),
+            (
+                "of the compressed page, strictly",
+                r#""7.31-h-gz""#,
+                here,
+                WholeTag,
+                Ok(()),
+            ),
+            (
+                "one of several",
+                r#""1.2", "7.20""#,
+                here,
+                DesiredState,
+                Ok(()),
+            ),
+            (
+                "none of several",
+                r#""1.2", "8.31", "x""#,
+                here,
+                DesiredState,
+                Err(Failed::Changed),
+            ),
+            (
+                "not one of ours",
+                r#""7""#,
+                here,
+                DesiredState,
+                Err(Failed::Changed),
+            ),
+            ("any", "*", here, DesiredState, Ok(())),
+            ("any, strictly", "*", here, WholeTag, Ok(())),
+            (
+                "any of nothing",
+                "*",
+                None,
+                DesiredState,
+                Err(Failed::Absent),
+            ),
+            (
+                "a tag of nothing",
+                r#""7.31""#,
+                None,
+                WholeTag,
+                Err(Failed::Absent),
+            ),
+        ] {
+            let preconditions = Preconditions {
+                if_match: Some(tags(if_match)),
+                ..Preconditions::NONE
+            };
+            assert_eq!(
+                check(&preconditions, current.as_ref(), strictness),
+                want,
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn if_none_match_guards_creation_and_a_whole_tag() {
+        let here = Some(current());
+        for (name, if_none_match, current, want) in [
+            ("any of nothing", "*", None, Ok(())),
+            ("any", "*", here, Err(Failed::Exists)),
+            ("the current tag", r#""7.31""#, here, Err(Failed::Unchanged)),
+            (
+                "the current tag, weak and of the page",
+                r#""x", W/"7.31-h""#,
+                here,
+                Err(Failed::Unchanged),
+            ),
+            ("an older progress", r#""7.30""#, here, Ok(())),
+            ("a tag of nothing", r#""7.31""#, None, Ok(())),
+        ] {
+            let preconditions = Preconditions {
+                if_none_match: Some(tags(if_none_match)),
+                ..Preconditions::NONE
+            };
+            assert_eq!(
+                check(&preconditions, current.as_ref(), Strictness::DesiredState),
+                want,
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_date_never_lets_a_change_of_the_same_second_slip_through() {
+        for (name, date, current, want) in [
+            (
+                "the second before",
+                9_000,
+                Some(current()),
+                Err(Failed::ChangedSince),
+            ),
+            (
+                "the second of the change",
+                10_000,
+                Some(current()),
+                Err(Failed::ChangedSince),
+            ),
+            ("the second after", 11_000, Some(current()), Ok(())),
+            ("nothing has no date", 9_000, None, Ok(())),
+        ] {
+            let preconditions = Preconditions {
+                if_unmodified_since: Some(at(date)),
+                ..Preconditions::NONE
+            };
+            assert_eq!(
+                check(&preconditions, current.as_ref(), Strictness::DesiredState),
+                want,
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_order_of_judgement_is_that_of_rfc_9110() {
+        let stale = Some(at(0));
+        for (name, if_match, if_none_match, want) in [
+            (
+                "a tag that holds outweighs the date",
+                Some(r#""7.31""#),
+                None,
+                Ok(()),
+            ),
+            (
+                "and does not outweigh if-none-match",
+                Some("*"),
+                Some("*"),
+                Err(Failed::Exists),
+            ),
+            (
+                "if-match is judged first",
+                Some(r#""1.1""#),
+                Some("*"),
+                Err(Failed::Changed),
+            ),
+            (
+                "the date is judged before if-none-match",
+                None,
+                Some("*"),
+                Err(Failed::ChangedSince),
+            ),
+        ] {
+            let preconditions = Preconditions {
+                if_match: if_match.map(tags),
+                if_none_match: if_none_match.map(tags),
+                if_unmodified_since: stale,
+                if_modified_since: None,
+            };
+            assert_eq!(
+                check(&preconditions, Some(&current()), Strictness::DesiredState),
+                want,
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_write_does_not_heed_if_modified_since() {
+        let preconditions = Preconditions {
+            if_modified_since: Some(at(99_000)),
+            ..Preconditions::NONE
+        };
+        assert!(preconditions.is_empty_for_write());
+        assert_eq!(
+            check(&preconditions, Some(&current()), Strictness::WholeTag),
+            Ok(())
+        );
+        let others = [
+            Preconditions {
+                if_match: Some(TagList::Any),
+                ..Preconditions::NONE
+            },
+            Preconditions {
+                if_none_match: Some(TagList::Any),
+                ..Preconditions::NONE
+            },
+            Preconditions {
+                if_unmodified_since: Some(at(0)),
+                ..Preconditions::NONE
+            },
+        ];
+        assert!(
+            others
+                .iter()
+                .all(|preconditions| !preconditions.is_empty_for_write())
+        );
+    }
+
+    #[test]
+    fn reading_compares_the_whole_tag_of_what_would_be_sent() {
+        use ReadVerdict::{NotModified, Send};
+        for (name, if_none_match, suffix, want) in [
+            ("the current tag", r#""7.31""#, "", NotModified),
+            ("the current tag, weak", r#"W/"7.31""#, "", NotModified),
+            ("an older progress", r#""7.30""#, "", Send),
+            ("the page for the page", r#""7.31-h""#, "-h", NotModified),
+            ("the page for the JSON", r#""7.31-h""#, "", Send),
+            ("the JSON for the page", r#""7.31""#, "-h", Send),
+            ("one of several", r#""1.1", "7.31-gz""#, "-gz", NotModified),
+            ("any", "*", "-gz", NotModified),
+        ] {
+            // The date would say otherwise, and is not looked at.
+            let preconditions = Preconditions {
+                if_none_match: Some(tags(if_none_match)),
+                if_modified_since: Some(at(if want == Send { 99_000 } else { 0 })),
+                ..Preconditions::NONE
+            };
+            assert_eq!(
+                check_read(&preconditions, &current(), suffix),
+                Ok(want),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn reading_knows_dates_and_if_match_too() {
+        use ReadVerdict::{NotModified, Send};
+        let none = Preconditions::NONE;
+        let since = |millis| Some(at(millis));
+        let named = |line| Some(tags(line));
+        for (name, preconditions, want) in [
+            ("nothing", none.clone(), Ok(Send)),
+            (
+                "modified since",
+                Preconditions {
+                    if_modified_since: since(9_000),
+                    ..none.clone()
+                },
+                Ok(Send),
+            ),
+            (
+                "not modified since",
+                Preconditions {
+                    if_modified_since: since(10_000),
+                    ..none.clone()
+                },
+                Ok(NotModified),
+            ),
+            (
+                "unmodified since",
+                Preconditions {
+                    if_unmodified_since: since(10_000),
+                    ..none.clone()
+                },
+                Ok(Send),
+            ),
+            (
+                "not unmodified since",
+                Preconditions {
+                    if_unmodified_since: since(9_000),
+                    ..none.clone()
+                },
+                Err(Failed::ChangedSince),
+            ),
+            (
+                "a match",
+                Preconditions {
+                    if_match: named(r#"W/"7.31-gz""#),
+                    ..none.clone()
+                },
+                Ok(Send),
+            ),
+            (
+                "no match",
+                Preconditions {
+                    if_match: named(r#""7.30""#),
+                    ..none.clone()
+                },
+                Err(Failed::Changed),
+            ),
+            (
+                "a match outweighs its date",
+                Preconditions {
+                    if_match: named("*"),
+                    if_unmodified_since: since(0),
+                    ..none.clone()
+                },
+                Ok(Send),
+            ),
+            (
+                "a match and no news",
+                Preconditions {
+                    if_match: named("*"),
+                    if_none_match: named(r#""7.31""#),
+                    ..none
+                },
+                Ok(NotModified),
+            ),
+        ] {
+            assert_eq!(check_read(&preconditions, &current(), ""), want, "{name}");
+        }
+    }
+
+    fn any_list() -> impl Strategy<Value = TagList> {
+        let tag = (any::<bool>(), "[!#-~]{0,5}").prop_map(|(weak, opaque)| Tag {
+            strength: if weak {
+                Strength::Weak
+            } else {
+                Strength::Strong
+            },
+            opaque,
+        });
+        prop_oneof![
+            Just(TagList::Any),
+            proptest::collection::vec(tag, 1..5).prop_map(TagList::Tags)
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_list_is_read_as_it_is_printed(list in any_list()) {
+            prop_assert_eq!(TagList::parse([list.to_string()]), Ok(Some(list)));
+        }
+
+        #[test]
+        fn no_line_makes_it_panic(lines in proptest::collection::vec("[\"W/*, a\u{e9}]{0,12}", 0..3)) {
+            if let Ok(Some(list)) = TagList::parse(&lines) {
+                let preconditions = Preconditions { if_none_match: Some(list), ..Preconditions::NONE };
+                prop_assert!(check_read(&preconditions, &current(), "").is_ok());
+            }
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(line in proptest::collection::vec(any::<u8>(), 0..24)) {
+            let _ = TagList::parse([line]);
+        }
+
+        #[test]
+        fn if_match_never_passes_on_what_is_absent(
+            list in any_list(), if_none_match in proptest::option::of(any_list()), strict in any::<bool>(),
+        ) {
+            let preconditions = Preconditions { if_match: Some(list), if_none_match, ..Preconditions::NONE };
+            let strictness = if strict { Strictness::WholeTag } else { Strictness::DesiredState };
+            prop_assert_eq!(check(&preconditions, None, strictness), Err(Failed::Absent));
+        }
+
+        #[test]
+        fn of_two_writers_with_one_tag_the_second_fails(changed in 1u64..100, progress in 0u64..100, later in 1u64..100) {
+            let seen = ETag { changed: Revision::from_number(changed), revision: Revision::from_number(changed + progress) };
+            let revision = Revision::from_number(changed + progress + later);
+            let now = Current { etag: ETag { changed: revision, revision }, changed_at: at(0) };
+            let preconditions = Preconditions { if_match: Some(tags(&seen.to_string())), ..Preconditions::NONE };
+            prop_assert_eq!(check(&preconditions, Some(&now), Strictness::DesiredState), Err(Failed::Changed));
+        }
+    }
 }
