@@ -102,7 +102,7 @@ impl Applier<'_> {
             Operation::Replace { path, value } => self.replace(path, value)?,
             Operation::Move { from, path } => self.shift(from, path)?,
             Operation::Copy { from, path } => self.copy(from, path)?,
-            Operation::Test { path, value } => return self.test(path, value),
+            Operation::Test { path, value } => self.test(path, value)?,
         }
         if self.bytes > self.limits.bytes_max {
             Err(Fault::TooLarge)
@@ -153,7 +153,9 @@ impl Applier<'_> {
                 items.insert(at, value);
                 self.work(shifted / PLACES_PER_BYTE)?;
             }
-            scalar => return Err(no_parent(scalar, parent)),
+            scalar @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
+                return Err(no_parent(scalar, parent));
+            }
         }
         Ok(())
     }
@@ -191,7 +193,9 @@ impl Applier<'_> {
                 self.work(behind / PLACES_PER_BYTE)?;
                 Ok(removed)
             }
-            scalar => Err(no_parent(scalar, parent)),
+            scalar @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
+                Err(no_parent(scalar, parent))
+            }
         }
     }
 
@@ -288,7 +292,9 @@ fn find<'d>(document: &'d Value, tokens: &[String]) -> Result<&'d Value, Fault> 
         value = match value {
             Value::Object(members) => members.get(token).ok_or_else(|| missing(here))?,
             Value::Array(items) => &items[index(token, items.len(), here)?],
-            scalar => return Err(no_parent(scalar, &tokens[..level])),
+            scalar @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
+                return Err(no_parent(scalar, &tokens[..level]));
+            }
         };
     }
     Ok(value)
@@ -305,7 +311,9 @@ fn find_mut<'d>(document: &'d mut Value, tokens: &[String]) -> Result<&'d mut Va
                 let at = index(token, items.len(), here)?;
                 &mut items[at]
             }
-            scalar => return Err(no_parent(scalar, &tokens[..level])),
+            scalar @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
+                return Err(no_parent(scalar, &tokens[..level]));
+            }
         };
     }
     Ok(value)
