@@ -1,7 +1,7 @@
 //! JSON read strictly, measured, and compared by value.
 //!
 //! # Guarantees
-//! [`parse`] refuses whatever would not come back as it was written: duplicate
+//! [`parse()`] refuses whatever would not come back as it was written: duplicate
 //! member names, integers that no 64 bits hold, numbers beyond a double.
 //! [`depth`], [`encoded_len`], [`equal`] and [`canonical`] do not recurse, so
 //! that no value, however it was made, exhausts the stack in them.

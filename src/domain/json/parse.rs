@@ -15,7 +15,7 @@ use super::pointer;
 /// takes a few levels more.
 pub const NESTING_MAX: usize = 120;
 
-/// What [`parse`] puts up with.
+/// What [`parse()`] puts up with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JsonLimits {
     /// The most levels of nesting, as [`super::depth`] counts them; more than
