@@ -75,17 +75,17 @@ impl Timestamp {
         jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&self.to_jiff()).unwrap_or_default()
     }
 
-    /// Reads an HTTP date in its preferred form (IMF-fixdate).
+    /// Reads an HTTP date: the preferred form (IMF-fixdate) or one of the two
+    /// obsolete ones, of which RFC 850's has years from 1969 to 2068.
     ///
     /// `None` for anything else: RFC 9110 13.1.3 and 13.1.4 have an invalid
     /// date ignored.
     #[must_use]
     pub fn from_http_date(text: &str) -> Option<Self> {
-        if !text.ends_with(" GMT") {
-            return None;
-        }
-        let parsed = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
-        Some(Self::from_millis(parsed.as_millisecond()))
+        const FORMS: [&str; 3] = ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
+        let parsed = FORMS.iter().find_map(|form| jiff::civil::DateTime::strptime(form, text).ok())?;
+        let instant = parsed.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+        Some(Self::from_millis(instant.timestamp().as_millisecond()))
     }
 
     fn to_jiff(self) -> jiff::Timestamp {
@@ -185,7 +185,29 @@ mod tests {
         let instant = Timestamp::from_millis(1_795_255_200_999);
         assert_eq!(instant.http_date(), "Sat, 21 Nov 2026 10:00:00 GMT");
         assert_eq!(Timestamp::from_http_date(&instant.http_date()), Some(Timestamp::from_millis(1_795_255_200_000)));
-        assert_eq!(Timestamp::from_http_date("2026-11-21"), None);
+    }
+
+    #[test]
+    fn an_http_date_has_three_forms_and_no_other() {
+        let instant = Timestamp::from_millis(784_111_777_000);
+        for form in
+            ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"]
+        {
+            assert_eq!(Timestamp::from_http_date(form), Some(instant), "{form}");
+        }
+        for form in [
+            "",
+            "2026-11-21",
+            "Sun, 06 Nov 1994 08:49:37 +0100",
+            "Sun, 06 Nov 1994 08:49:37",
+            "Sun, 06 Nov 1994 08:49:37 GMT and more",
+            "Mon, 06 Nov 1994 08:49:37 GMT",
+            "Sun, 31 Feb 1994 08:49:37 GMT",
+            "Sun, 06 Nov 1994 25:49:37 GMT",
+            "0",
+        ] {
+            assert_eq!(Timestamp::from_http_date(form), None, "{form}");
+        }
     }
 
     #[test]

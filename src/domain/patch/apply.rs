@@ -8,9 +8,15 @@ use serde_json::Value;
 use super::{Operation, PatchError, PatchLimits, Pointer, WORK_FACTOR, kind};
 use crate::domain::json;
 
-pub(super) fn apply(document: &Value, operations: &[Operation], limits: &PatchLimits) -> Result<Value, PatchError> {
+pub(super) fn apply(
+    document: &Value,
+    operations: &[Operation],
+    limits: &PatchLimits,
+) -> Result<Value, PatchError> {
     if operations.len() > limits.operations_max {
-        return Err(PatchError::TooManyOperations { limit: limits.operations_max });
+        return Err(PatchError::TooManyOperations {
+            limit: limits.operations_max,
+        });
     }
     let mut applier = Applier {
         document: document.clone(),
@@ -19,7 +25,9 @@ pub(super) fn apply(document: &Value, operations: &[Operation], limits: &PatchLi
         limits,
     };
     for (index, operation) in operations.iter().enumerate() {
-        applier.step(operation).map_err(|fault| fault.at(index, limits))?;
+        applier
+            .step(operation)
+            .map_err(|fault| fault.at(index, limits))?;
     }
     Ok(applier.document)
 }
@@ -37,18 +45,36 @@ enum Fault {
 
 impl Fault {
     fn not_applicable(tokens: &[String], detail: impl Into<String>) -> Self {
-        Self::NotApplicable { pointer: json::pointer(tokens), detail: detail.into() }
+        Self::NotApplicable {
+            pointer: json::pointer(tokens),
+            detail: detail.into(),
+        }
     }
 
     fn at(self, index: usize, limits: &PatchLimits) -> PatchError {
         match self {
-            Self::TestFailed { pointer, found } => PatchError::TestFailed { index, pointer, found },
+            Self::TestFailed { pointer, found } => PatchError::TestFailed {
+                index,
+                pointer,
+                found,
+            },
             Self::Missing { pointer } => PatchError::Missing { index, pointer },
-            Self::NotApplicable { pointer, detail } => PatchError::NotApplicable { index, pointer, detail },
+            Self::NotApplicable { pointer, detail } => PatchError::NotApplicable {
+                index,
+                pointer,
+                detail,
+            },
             Self::NotAnObject => PatchError::NotAnObject { index },
-            Self::TooLarge => PatchError::TooLarge { limit: limits.bytes_max },
-            Self::TooDeep => PatchError::TooDeep { limit: limits.depth_max },
-            Self::TooCostly => PatchError::TooCostly { index, limit: limits.bytes_max.saturating_mul(WORK_FACTOR) },
+            Self::TooLarge => PatchError::TooLarge {
+                limit: limits.bytes_max,
+            },
+            Self::TooDeep => PatchError::TooDeep {
+                limit: limits.depth_max,
+            },
+            Self::TooCostly => PatchError::TooCostly {
+                index,
+                limit: limits.bytes_max.saturating_mul(WORK_FACTOR),
+            },
         }
     }
 }
@@ -76,14 +102,22 @@ impl Applier<'_> {
             Operation::Replace { path, value } => self.replace(path, value)?,
             Operation::Move { from, path } => self.shift(from, path)?,
             Operation::Copy { from, path } => self.copy(from, path)?,
-            Operation::Test { path, value } => return self.test(path, value),
+            Operation::Test { path, value } => self.test(path, value)?,
         }
-        if self.bytes > self.limits.bytes_max { Err(Fault::TooLarge) } else { Ok(()) }
+        if self.bytes > self.limits.bytes_max {
+            Err(Fault::TooLarge)
+        } else {
+            Ok(())
+        }
     }
 
     /// Refuses a value that is too deep for its place.
     fn check_depth(&self, path: &Pointer, value: &Value) -> Result<(), Fault> {
-        if path.tokens().len() + json::depth(value) > self.limits.depth_max { Err(Fault::TooDeep) } else { Ok(()) }
+        if path.tokens().len() + json::depth(value) > self.limits.depth_max {
+            Err(Fault::TooDeep)
+        } else {
+            Ok(())
+        }
     }
 
     fn work(&mut self, bytes: usize) -> Result<(), Fault> {
@@ -93,12 +127,16 @@ impl Applier<'_> {
 
     /// RFC 6902, 4.1. `bytes` is the length of the value.
     fn add(&mut self, path: &Pointer, value: Value, bytes: usize) -> Result<(), Fault> {
-        let Some((last, parent)) = path.tokens().split_last() else { return self.replace_root(value, bytes) };
+        let Some((last, parent)) = path.tokens().split_last() else {
+            return self.replace_root(value, bytes);
+        };
         match find_mut(&mut self.document, parent)? {
             Value::Object(members) => {
                 self.bytes += bytes;
                 match members.get_mut(last) {
-                    Some(place) => self.bytes -= json::encoded_len(&std::mem::replace(place, value)),
+                    Some(place) => {
+                        self.bytes -= json::encoded_len(&std::mem::replace(place, value))
+                    }
                     None => {
                         self.bytes += json::string_len(last) + 1 + usize::from(!members.is_empty());
                         members.insert(last.clone(), value);
@@ -115,7 +153,9 @@ impl Applier<'_> {
                 items.insert(at, value);
                 self.work(shifted / PLACES_PER_BYTE)?;
             }
-            scalar => return Err(no_parent(scalar, parent)),
+            scalar @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
+                return Err(no_parent(scalar, parent));
+            }
         }
         Ok(())
     }
@@ -132,11 +172,15 @@ impl Applier<'_> {
     /// RFC 6902, 4.2. What remains of the length to subtract is that of the
     /// removed value.
     fn remove(&mut self, path: &Pointer) -> Result<Value, Fault> {
-        let Some((last, parent)) = path.tokens().split_last() else { return Err(Fault::NotAnObject) };
+        let Some((last, parent)) = path.tokens().split_last() else {
+            return Err(Fault::NotAnObject);
+        };
         match find_mut(&mut self.document, parent)? {
             Value::Object(members) => {
                 let behind = members.len();
-                let removed = members.shift_remove(last).ok_or_else(|| missing(path.tokens()))?;
+                let removed = members
+                    .shift_remove(last)
+                    .ok_or_else(|| missing(path.tokens()))?;
                 self.bytes -= json::string_len(last) + 1 + usize::from(!members.is_empty());
                 self.work(behind / PLACES_PER_BYTE)?;
                 Ok(removed)
@@ -149,7 +193,9 @@ impl Applier<'_> {
                 self.work(behind / PLACES_PER_BYTE)?;
                 Ok(removed)
             }
-            scalar => Err(no_parent(scalar, parent)),
+            scalar @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
+                Err(no_parent(scalar, parent))
+            }
         }
     }
 
@@ -173,7 +219,10 @@ impl Applier<'_> {
             return Ok(());
         }
         if path.tokens().starts_with(from.tokens()) {
-            return Err(Fault::not_applicable(path.tokens(), "a value cannot be moved into itself"));
+            return Err(Fault::not_applicable(
+                path.tokens(),
+                "a value cannot be moved into itself",
+            ));
         }
         // Where it goes no deeper than it was, it is as deep as it may be.
         if path.tokens().len() > from.tokens().len() {
@@ -208,7 +257,10 @@ impl Applier<'_> {
         if json::equal(actual, value) {
             Ok(())
         } else {
-            Err(Fault::TestFailed { pointer: path.to_string(), found: brief(actual) })
+            Err(Fault::TestFailed {
+                pointer: path.to_string(),
+                found: brief(actual),
+            })
         }
     }
 }
@@ -240,7 +292,9 @@ fn find<'d>(document: &'d Value, tokens: &[String]) -> Result<&'d Value, Fault> 
         value = match value {
             Value::Object(members) => members.get(token).ok_or_else(|| missing(here))?,
             Value::Array(items) => &items[index(token, items.len(), here)?],
-            scalar => return Err(no_parent(scalar, &tokens[..level])),
+            scalar @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
+                return Err(no_parent(scalar, &tokens[..level]));
+            }
         };
     }
     Ok(value)
@@ -257,14 +311,18 @@ fn find_mut<'d>(document: &'d mut Value, tokens: &[String]) -> Result<&'d mut Va
                 let at = index(token, items.len(), here)?;
                 &mut items[at]
             }
-            scalar => return Err(no_parent(scalar, &tokens[..level])),
+            scalar @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
+                return Err(no_parent(scalar, &tokens[..level]));
+            }
         };
     }
     Ok(value)
 }
 
 fn missing(tokens: &[String]) -> Fault {
-    Fault::Missing { pointer: json::pointer(tokens) }
+    Fault::Missing {
+        pointer: json::pointer(tokens),
+    }
 }
 
 fn no_parent(scalar: &Value, tokens: &[String]) -> Fault {
@@ -273,9 +331,13 @@ fn no_parent(scalar: &Value, tokens: &[String]) -> Fault {
 
 /// Reads an array index below `end` in its one spelling (RFC 6901, 4).
 fn index(token: &str, end: usize, tokens: &[String]) -> Result<usize, Fault> {
-    let canonical = token.bytes().all(|b| b.is_ascii_digit()) && (token == "0" || !token.starts_with('0'));
+    let canonical =
+        token.bytes().all(|b| b.is_ascii_digit()) && (token == "0" || !token.starts_with('0'));
     if token == "-" {
-        return Err(Fault::not_applicable(tokens, "`-` is the place after the last item, where nothing is"));
+        return Err(Fault::not_applicable(
+            tokens,
+            "`-` is the place after the last item, where nothing is",
+        ));
     }
     if !canonical || token.is_empty() {
         return Err(Fault::not_applicable(tokens, "not an index of an array"));
@@ -285,5 +347,10 @@ fn index(token: &str, end: usize, tokens: &[String]) -> Result<usize, Fault> {
         .parse()
         .ok()
         .filter(|&at: &usize| at < end)
-        .ok_or_else(|| Fault::not_applicable(tokens, format!("the index is out of range, it must be below {end}")))
+        .ok_or_else(|| {
+            Fault::not_applicable(
+                tokens,
+                format!("the index is out of range, it must be below {end}"),
+            )
+        })
 }
