@@ -10,12 +10,12 @@ mod rows;
 mod txns;
 
 /// A store in a folder that goes with it.
-pub struct InFolder {
-    pub store: RedbStore,
+pub(crate) struct InFolder {
+    pub(crate) store: RedbStore,
     _folder: tempfile::TempDir,
 }
 
-pub fn in_folder() -> InFolder {
+pub(crate) fn in_folder() -> InFolder {
     let folder = tempfile::tempdir().expect("there is room for a folder");
     let store =
         RedbStore::open(&folder.path().join("store"), Options::default()).expect("it opens");
@@ -25,7 +25,7 @@ pub fn in_folder() -> InFolder {
     }
 }
 
-pub fn in_memory() -> MemoryStore {
+pub(crate) fn in_memory() -> MemoryStore {
     MemoryStore::new()
 }
 

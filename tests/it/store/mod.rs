@@ -1,17 +1,21 @@
 //! The stores: one conformance suite for all, and what only the file can suffer.
 
 mod conformance;
+mod opening;
+mod writing;
+
+pub(crate) mod crash;
 
 use bytes::Bytes;
 use heeler::store::{Guard, Key, KeyRange, Op, Order, Rev, Store, Txn};
 
 /// A key.
-pub fn key(name: impl AsRef<[u8]>) -> Key {
+pub(crate) fn key(name: impl AsRef<[u8]>) -> Key {
     Key(Bytes::copy_from_slice(name.as_ref()))
 }
 
 /// A transaction that puts one value.
-pub fn put(name: &str, value: &str) -> Txn {
+pub(crate) fn put(name: &str, value: &str) -> Txn {
     Txn {
         ops: vec![Op::Put(key(name), Bytes::copy_from_slice(value.as_bytes()))],
         ..Txn::default()
@@ -19,12 +23,12 @@ pub fn put(name: &str, value: &str) -> Txn {
 }
 
 /// The same transaction, if a guard holds.
-pub fn guarded(guards: Vec<Guard>, txn: Txn) -> Txn {
+pub(crate) fn guarded(guards: Vec<Guard>, txn: Txn) -> Txn {
     Txn { guards, ..txn }
 }
 
 /// Every key but those that begin with 64 bytes of 0xff.
-pub fn everything() -> KeyRange {
+pub(crate) fn everything() -> KeyRange {
     KeyRange {
         start: key(""),
         end: key([0xff; 64]),
@@ -32,7 +36,7 @@ pub fn everything() -> KeyRange {
 }
 
 /// All rows of a store.
-pub async fn rows(store: &dyn Store) -> Vec<(Key, Rev, Bytes)> {
+pub(crate) async fn rows(store: &dyn Store) -> Vec<(Key, Rev, Bytes)> {
     let page = store
         .scan(everything(), Order::Ascending, usize::MAX)
         .await
