@@ -104,8 +104,7 @@ fn create_at(path: &Path, options: &Options) -> Result<(), Refusal> {
 
 fn create(backend: impl StorageBackend, options: &Options) -> Result<Database, Refusal> {
     let db = guarded(|| Ok(builder(options).create_with_backend(backend)?))?;
-    guarded(|| initialize(&db, options).map_err(Refusal::from))?;
-    Ok(db)
+    or_closed(db, |db| Ok(initialize(db, options)?)).map(|(db, ())| db)
 }
 
 fn initialize(db: &Database, options: &Options) -> Result<(), ::redb::Error> {
@@ -146,10 +145,22 @@ fn builder(options: &Options) -> ::redb::Builder {
 
 /// Sees to it that an opened file is a store that this version reads.
 fn verified(db: Database) -> Result<Opened, Refusal> {
-    match guarded(|| inspect(&db.begin_read().map_err(::redb::Error::from)?)) {
-        Ok(rev) => Ok(Opened { db, rev }),
+    let (db, rev) = or_closed(db, |db| {
+        inspect(&db.begin_read().map_err(::redb::Error::from)?)
+    })?;
+    Ok(Opened { db, rev })
+}
+
+/// Gives the engine back, or closes it if the work with it fails: dropping an
+/// engine that panicked may panic again.
+fn or_closed<T>(
+    db: Database,
+    work: impl FnOnce(&Database) -> Result<T, Refusal>,
+) -> Result<(Database, T), Refusal> {
+    match guarded(|| work(&db)) {
+        Ok(done) => Ok((db, done)),
         Err(refusal) => {
-            // The refusal is what counts; what closing reports or writes stays behind the gate.
+            // The refusal is what counts, not what closing reports.
             let _ = close(db);
             Err(refusal)
         }

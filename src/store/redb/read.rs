@@ -27,7 +27,15 @@ pub(super) fn snapshot<T>(
     };
     match catch_unwind(AssertUnwindSafe(|| read(&db.begin_read()?))) {
         Ok(Ok(read)) => Ok(read),
-        Ok(Err(error)) => Err(Arc::new(Fault::Engine(error))),
+        Ok(Err(error)) => {
+            let broken = matches!(error, ::redb::Error::Io(_) | ::redb::Error::PreviousIo);
+            let cause: Cause = Arc::new(Fault::Engine(error));
+            // The engine does nothing more after such an error, so neither does the store.
+            if broken {
+                shared.fail(Arc::clone(&cause));
+            }
+            Err(cause)
+        }
         Err(payload) => Err(Arc::new(Fault::panic(payload.as_ref()))),
     }
 }
