@@ -2,5 +2,5 @@
 #![allow(missing_docs)]
 
 pub mod domain;
-pub mod store;
-pub mod runner;
+
+

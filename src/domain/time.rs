@@ -13,17 +13,20 @@ use serde::{Deserialize, Serialize};
 #[serde(into = "String", try_from = "String")]
 pub struct Timestamp(i64);
 
-/// The last instant that can be written with a four-digit year.
-const MILLIS_MAX: i64 = 253_402_300_799_999;
-/// The first one.
+/// The last instant: 9999-12-30T22:00:00.999Z.
+///
+/// The calendar that we print with ends there, so that no offset leads out of
+/// the years of four digits.
+const MILLIS_MAX: i64 = 253_402_207_200_999;
+/// The first one: 0000-01-01T00:00:00.000Z.
 const MILLIS_MIN: i64 = -62_167_219_200_000;
 
 impl Timestamp {
     /// 1970-01-01T00:00:00Z.
     pub const EPOCH: Self = Self(0);
 
-    /// The instant that many milliseconds after the epoch, brought into the
-    /// years 0 to 9999.
+    /// The instant that many milliseconds after the epoch, brought between the
+    /// first and the last that can be written with a four-digit year.
     #[must_use]
     pub const fn from_millis(millis: i64) -> Self {
         if millis > MILLIS_MAX {
@@ -41,7 +44,7 @@ impl Timestamp {
         self.0
     }
 
-    /// This instant and a duration more, at most the end of the year 9999.
+    /// This instant and a duration more, at most the last instant there is.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {
         let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
@@ -191,7 +194,11 @@ mod tests {
     fn arithmetic_stays_within_the_years_that_can_be_written() {
         let end = Timestamp::from_millis(i64::MAX);
         assert_eq!(end.after(Duration::from_secs(u64::MAX)), end);
-        assert_eq!(end.to_string(), "9999-12-31T23:59:59.999Z");
+        assert_eq!(end.to_string(), "9999-12-30T22:00:00.999Z");
+        assert_eq!(end.to_string().parse(), Ok(end));
+        let start = Timestamp::from_millis(i64::MIN);
+        assert_eq!(start.to_string(), "0000-01-01T00:00:00.000Z");
+        assert_eq!(start.to_string().parse(), Ok(start));
         assert_eq!(Timestamp::EPOCH.since(end), Duration::ZERO);
     }
 }
