@@ -1,6 +1,8 @@
 //! Heeler brings resources to heel.
-#![allow(missing_docs)]
 
 pub mod domain;
-
-
+pub mod reconcile;
+pub mod store;
+pub mod state;
+pub mod runner;
+pub mod clock;

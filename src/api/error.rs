@@ -4,16 +4,8 @@ use std::error::Error;
 use std::sync::Arc;
 
 use crate::domain::patch::PatchError;
+use crate::domain::schema::Violation;
 use crate::domain::version::ETag;
-
-/// Something wrong in a document or an input, and where.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FieldError {
-    /// A JSON Pointer (RFC 6901) into what the client sent or would have made.
-    pub pointer: String,
-    /// What is wrong and what was expected.
-    pub detail: String,
-}
 
 /// Why a use case was refused. But for `OutcomeUnknown`, nothing has changed.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -59,7 +51,7 @@ pub enum ApiError {
     #[error("the document would not be valid")]
     Invalid {
         /// What is wrong, and where.
-        errors: Vec<FieldError>,
+        errors: Vec<Violation>,
     },
     /// The resulting document is larger than the limit.
     #[error("the document would be larger than {limit} bytes")]

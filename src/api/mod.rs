@@ -28,7 +28,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::version::ETag;
 use crate::state::State;
 
-pub use error::{ApiError, FieldError};
+pub use error::{AlreadyApplied, ApiError};
 
 /// The use cases, over one store. Cheap to clone.
 #[derive(Debug, Clone)]

@@ -119,6 +119,12 @@ impl JobPhase {
         matches!(self, Self::Starting | Self::Running | Self::Canceling)
     }
 
+    /// Whether an attempt is to be gone.
+    #[must_use]
+    pub const fn is_stopping(self) -> bool {
+        matches!(self, Self::Canceling)
+    }
+
     /// The word on the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -1,1 +1,2 @@
 //! It.
+mod store;
