@@ -1,6 +1,5 @@
 //! Heeler brings resources to heel.
-#![allow(missing_docs)]
+#![allow(missing_docs, reason = "not all modules are there yet")]
 
 pub mod domain;
-pub mod store;
 pub mod runner;

@@ -10,17 +10,8 @@
 pub mod time;
 pub mod id;
 pub mod version;
-pub mod moment;
-pub mod json;
-pub mod document;
-pub mod patch;
-pub mod precondition;
-pub mod activity;
 pub mod operation;
-pub mod catalog;
 pub mod job;
 pub mod retry;
-pub mod condition;
 pub mod expression;
 pub mod schema;
-pub mod change;

@@ -1,1 +1,3 @@
 //! It.
+
+mod exec;
