@@ -13,6 +13,7 @@ use tokio::net::UnixStream;
 use tokio::process::Command;
 use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 use super::ending::ending;
 use super::folder::{Evidence, Folder, Noted, write_exit};
@@ -33,8 +34,12 @@ const UNREADABLE_TRIES_MAX: u32 = 100;
 /// our process group can hit it before it has left that.
 const SPAWNS_MAX: u32 = 3;
 
-/// How often a stop is tried against a socket with too many clients.
+/// How often a stop is tried, against a supervisor with too many clients, or
+/// one that is not run by a busy machine.
 const STOP_TRIES_MAX: u32 = 100;
+
+/// How long a supervisor has to hear it, in each of these tries.
+const STOP_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// What an attempt is started with.
 pub(super) struct Start {
@@ -100,12 +105,13 @@ impl Attempt {
     /// Waits until a supervisor that was just spawned has begun or is gone.
     async fn await_greeting(&self) {
         // Where it cannot be connected to it is gone.
-        let Ok(mut supervisor) = connect(&self.folder).await else { return };
-        // The greeting or the end: the folder knows which.
-        let greeted = supervisor.read(&mut [0; 1]).await;
-        if greeted.is_ok_and(|length| length > 0)
-            && let Ok(mut watch) = self.watch.try_lock()
-        {
+        let mut supervisor = connect(&self.folder).await.ok();
+        if let Some(supervisor) = &mut supervisor {
+            // The greeting or the end: the folder knows which.
+            let _ = supervisor.read(&mut [0; 1]).await;
+        }
+        // Somebody who waits already connects again.
+        if let Ok(mut watch) = self.watch.try_lock() {
             watch.follow(supervisor);
         }
     }
@@ -151,8 +157,10 @@ impl Attempt {
         let _gate = self.gate.lock().await;
         for _ in 0..STOP_TRIES_MAX {
             match connect(&self.folder).await {
-                // If this fails it has just ended.
-                Ok(mut supervisor) => return drop(supervisor.write_all(STOP).await),
+                Ok(supervisor) => match timeout(STOP_TIME_MAX, tell_to_stop(supervisor)).await {
+                    Ok(()) => return,
+                    Err(_) => tracing::debug!("a supervisor does not answer yet"),
+                },
                 // Nobody is there to be told; what that means its reports say.
                 Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => return,
                 Err(error) => tracing::debug!(error = &error as &dyn std::error::Error, "a stop did not arrive"),
@@ -230,6 +238,14 @@ fn lost() -> Exit {
 pub(super) async fn connect(folder: &Folder) -> io::Result<UnixStream> {
     let control = folder.control()?;
     UnixStream::connect(control.path()).await
+}
+
+/// Says it, and waits until the other side has heard it or is gone.
+async fn tell_to_stop(mut supervisor: UnixStream) {
+    // Whatever fails, it fails because the supervisor has just ended.
+    let _ = supervisor.write_all(STOP).await;
+    let _ = supervisor.shutdown().await;
+    while supervisor.read(&mut [0; 64]).await.is_ok_and(|length| length > 0) {}
 }
 
 /// Makes the folder, and spawns a supervisor for it.

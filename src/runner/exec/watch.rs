@@ -57,9 +57,10 @@ enum Line {
 }
 
 impl Watch {
-    /// Follows the supervisor through a connection that is there already.
-    pub(super) fn follow(&mut self, supervisor: UnixStream) {
-        self.line = Line::Open(supervisor);
+    /// Follows a supervisor from its beginning, through a connection that is
+    /// there already; `None` if it is gone by now.
+    pub(super) fn follow(&mut self, supervisor: Option<UnixStream>) {
+        self.line = supervisor.map_or(Line::Closed, Line::Open);
     }
 
     /// Notes the end.

@@ -147,7 +147,8 @@ fn read(path: &std::path::Path) -> serde_json::Value {
 
 /// A supervisor that comes now, and what it says when it goes.
 fn supervise(world: &World, attempt: AttemptRef, nonce: &str) -> Option<i32> {
-    let socket = std::os::unix::net::UnixListener::bind(world.file(&format!("late-{nonce}"))).expect("a socket");
+    drop(fs::remove_file(world.file("late")));
+    let socket = std::os::unix::net::UnixListener::bind(world.file("late")).expect("a socket");
     let status = Command::new(env!("CARGO_BIN_EXE_heeler"))
         .arg("supervise")
         .arg(world.attempt(attempt))

@@ -54,8 +54,9 @@ impl Control {
         while self.has_room()
             && let Ok((mut stream, _)) = self.listener.accept()
         {
-            // A client that cannot be greeted is gone again.
-            if stream.set_nonblocking(true).is_ok() && stream.write_all(GREETING).is_ok() {
+            if stream.set_nonblocking(true).is_ok() {
+                // A client that is gone again cannot be greeted, but heard.
+                let _ = stream.write_all(GREETING);
                 self.clients.push(Client { stream, said: Vec::new() });
             }
         }

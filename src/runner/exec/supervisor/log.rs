@@ -56,7 +56,7 @@ impl Log {
     }
 
     /// Takes the rest, and says what was kept of all.
-    pub(super) fn finish(mut self) -> Kept {
+    pub(super) fn finish(&mut self) -> Kept {
         for _ in 0..LAST_CHUNKS_MAX {
             if !self.pump() {
                 break;

@@ -55,10 +55,11 @@ const WRITE_AGAIN: Duration = Duration::from_secs(1);
 /// attempt was abandoned or if it was begun before.
 #[must_use]
 pub fn supervise(folder: &Path, nonce: &str) -> ExitCode {
-    match begin(folder, nonce).map(|attempt| attempt.run()) {
-        Ok(Ok(())) => ExitCode::SUCCESS,
-        Ok(Err(_)) | Err(_) => ExitCode::FAILURE,
-    }
+    let Ok((attempt, lock)) = begin(folder, nonce) else { return ExitCode::FAILURE };
+    let written = attempt.run();
+    // Only now: whoever finds the lock free and no end takes it for lost.
+    drop(lock);
+    if written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// An attempt that is ours alone.
@@ -66,11 +67,10 @@ struct Begun {
     spec: Spec,
     listener: UnixListener,
     children: UnixStream,
-    /// Held until the process ends.
-    _lock: File,
 }
 
-fn begin(folder: &Path, nonce: &str) -> io::Result<Begun> {
+/// Makes the attempt ours, as long as the file that comes with it is open.
+fn begin(folder: &Path, nonce: &str) -> io::Result<(Begun, File)> {
     // Out of the reach of the terminal and of signals to the service's group.
     // It fails only for the leader of a group, which is out of it already.
     let _ = setsid();
@@ -86,7 +86,7 @@ fn begin(folder: &Path, nonce: &str) -> io::Result<Begun> {
     let listener = UnixListener::from(io::stdin().as_fd().try_clone_to_owned()?);
     listener.set_nonblocking(true)?;
     set_child_subreaper(Some(getpid()))?;
-    Ok(Begun { spec, listener, children, _lock: lock })
+    Ok((Begun { spec, listener, children }, lock))
 }
 
 fn is_ours(nonce: &str) -> io::Result<Spec> {
@@ -109,25 +109,19 @@ fn handle_signals() -> io::Result<UnixStream> {
 
 impl Begun {
     fn run(self) -> io::Result<()> {
-        let folder = Path::new(".");
         // From here on nobody can say that the work was never started.
         create(Path::new(STARTED))?.sync_all()?;
         for folder in [".", "..", "../.."] {
             sync_folder(Path::new(folder))?;
         }
-        let exit = match self.start() {
-            Ok(supervision) => supervision.run(),
-            Err(detail) => Exit::by_itself(End::Unstartable(detail)),
-        };
-        for _ in 1..WRITE_TRIES_MAX {
-            match write_exit(folder, &exit) {
-                Ok(()) => return Ok(()),
-                // Somebody removed the folder: nobody will ask.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(error),
-                Err(_) => thread::sleep(WRITE_AGAIN),
+        match self.start() {
+            Ok(mut supervision) => {
+                let exit = supervision.run();
+                // Clients stay connected until there is something to be read.
+                write(&exit)
             }
+            Err(detail) => write(&Exit::by_itself(End::Unstartable(detail))),
         }
-        write_exit(folder, &exit)
     }
 
     fn start(self) -> Result<Supervision, String> {
@@ -146,7 +140,6 @@ impl Begun {
             log,
             children: self.children,
             spec: self.spec,
-            _lock: self._lock,
         })
     }
 }
@@ -161,7 +154,6 @@ struct Supervision {
     control: Control,
     log: Log,
     children: UnixStream,
-    _lock: File,
 }
 
 /// How patient we are.
@@ -175,7 +167,7 @@ enum Stage {
 }
 
 impl Supervision {
-    fn run(mut self) -> Exit {
+    fn run(&mut self) -> Exit {
         loop {
             if matches!(self.reap(), Tree::Gone)
                 && let Some(end) = self.end.take()
@@ -253,6 +245,20 @@ impl Supervision {
             self.wish_to_stop();
         }
     }
+}
+
+/// Writes the end, however long the disk is full.
+fn write(exit: &Exit) -> io::Result<()> {
+    let folder = Path::new(".");
+    for _ in 1..WRITE_TRIES_MAX {
+        match write_exit(folder, exit) {
+            Ok(()) => return Ok(()),
+            // Somebody removed the folder: nobody will ask.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(error),
+            Err(_) => thread::sleep(WRITE_AGAIN),
+        }
+    }
+    write_exit(folder, exit)
 }
 
 /// Whether anything of the work is left.
