@@ -1,4 +1,3 @@
-//! Everything that is tested from outside, in one binary.
+//! It.
 
-mod config;
-mod store;
+mod exec;
