@@ -14,7 +14,7 @@ use std::sync::Arc;
 use ::redb::backends::FileBackend;
 use ::redb::{
     Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable, StorageBackend,
-    StorageError, TableError,
+    TableError,
 };
 
 use super::gate::Gate;
@@ -222,32 +222,34 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, Refusal>) -> Result<T, Refusal> {
 
 impl From<io::Error> for Refusal {
     fn from(error: io::Error) -> Self {
-        match error.kind() {
-            // What the engine reports where a file ends too early or makes no sense.
-            io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData => {
-                Self::Damaged(error.to_string())
-            }
-            _ => Self::Io(error),
+        // What the engine reports where a file ends too early or makes no sense.
+        if matches!(
+            error.kind(),
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData
+        ) {
+            Self::Damaged(error.to_string())
+        } else {
+            Self::Io(error)
         }
     }
 }
 
 impl From<DatabaseError> for Refusal {
     fn from(error: DatabaseError) -> Self {
-        match error {
+        if let DatabaseError::DatabaseAlreadyOpen = error {
             // Under our own lock only someone else's program can hold the engine's.
-            DatabaseError::DatabaseAlreadyOpen => Self::InUse,
-            DatabaseError::Storage(StorageError::Io(error)) => error.into(),
-            error => Self::Damaged(error.to_string()),
+            return Self::InUse;
         }
+        ::redb::Error::from(error).into()
     }
 }
 
 impl From<::redb::Error> for Refusal {
     fn from(error: ::redb::Error) -> Self {
-        match error {
-            ::redb::Error::Io(error) => error.into(),
-            error => Self::Damaged(error.to_string()),
+        if let ::redb::Error::Io(error) = error {
+            error.into()
+        } else {
+            Self::Damaged(error.to_string())
         }
     }
 }

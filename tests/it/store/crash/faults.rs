@@ -64,6 +64,10 @@ fn run(vice: Vice, turns: &[Turn], history: &History) -> bool {
     }
     drop(store);
     let acknowledged = acknowledged(&answers);
+    let unknown = answers
+        .iter()
+        .filter(|(_, answer)| matches!(answer, Answer::Committed(Err(CommitError::Unknown(_)))))
+        .count() as u64;
     // What may be found after the failure: the last position in each variant.
     let events = disk.events();
     for crash in
@@ -74,6 +78,12 @@ fn run(vice: Vice, turns: &[Turn], history: &History) -> bool {
         history
             .holds(&store, acknowledged)
             .unwrap_or_else(|complaint| panic!("{vice:?}, {:?}: {complaint}", crash.variant));
+        let (rev, _) = block_on(store.get(&[])).expect("it can be read");
+        assert!(
+            rev.0 <= acknowledged.0 + unknown,
+            "{vice:?}, {:?}: one is applied that was answered otherwise",
+            crash.variant
+        );
     }
     disk.has_failed()
 }
