@@ -20,13 +20,20 @@ fn answers_are_honest(answers: &[(usize, Answer)], failed: bool) {
             Answer::Committed(Ok(_)) | Answer::Compacted(Ok(())) => {
                 assert!(!stopped, "an answer from a stopped store")
             }
-            Answer::Committed(Err(CommitError::Conflict { .. })) => {}
+            Answer::Committed(Err(CommitError::Conflict { .. })) => {
+                assert!(!stopped, "a conflict with what may not be there")
+            }
             Answer::Committed(Err(CommitError::Unknown(_) | CommitError::Stopped))
             | Answer::Compacted(Err(CommitError::Unknown(_) | CommitError::Stopped)) => {
                 assert!(failed, "{answer:?} of a good disk");
                 stopped = true;
             }
-            other => panic!("{other:?}"),
+            Answer::Committed(Err(CommitError::TooLarge | CommitError::Full))
+            | Answer::Compacted(Err(
+                CommitError::Conflict { .. } | CommitError::TooLarge | CommitError::Full,
+            )) => {
+                panic!("{answer:?} has nothing to do with it")
+            }
         }
     }
 }

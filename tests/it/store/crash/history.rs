@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use heeler::store::memory::MemoryStore;
-use heeler::store::{CommitError, Guard, Op, Position, Rev, Store, Txn, WatchError};
+use heeler::store::{CommitError, Guard, Key, Op, Position, Rev, Store, Txn, WatchError};
 
 use super::super::{key, rows};
 use super::disk::Disk;
@@ -90,11 +90,14 @@ pub(crate) async fn act(store: &dyn Store, disk: &Disk, turns: &[Turn]) -> Vec<(
     answers
 }
 
+type Rows = Vec<(Key, Rev, Bytes)>;
+
 /// The states that a run goes through: what the store must hold at each revision.
 #[derive(Debug)]
 pub(crate) struct History {
-    /// By revision: the rows, and the log without any compaction.
-    states: Vec<(Vec<(heeler::store::Key, Rev, Bytes)>, usize)>,
+    /// By revision: the rows, and how much of the log there was.
+    states: Vec<(Rows, usize)>,
+    /// The log without any compaction.
     log: Vec<(Position, Bytes)>,
     compactions: Vec<Rev>,
 }
