@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use heeler::store::memory::MemoryStore;
+use heeler::store::redb::Recovery;
 use heeler::store::{CommitError, Guard, Key, Op, Position, Rev, Store, Txn, WatchError};
 
 use super::super::{key, rows};
@@ -195,10 +196,10 @@ pub(crate) fn acknowledged(answers: &[(usize, Answer)]) -> Rev {
 }
 
 /// Records a run on a disk that may lie.
-pub(crate) fn record(disk: &Disk, turns: &[Turn]) -> Recording<Answer> {
+pub(crate) fn record(disk: &Disk, turns: &[Turn], recovery: Recovery) -> Recording<Answer> {
     let start = disk.image();
     let marks = block_on(async {
-        let store = super::open(disk.clone()).expect("it opens");
+        let store = super::open_with(disk.clone(), recovery).expect("it opens");
         act(&store, disk, turns).await
     });
     Recording {
