@@ -273,3 +273,17 @@ impl Refusal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_free_space_of_a_file_is_learned_from_its_file_system() {
+        let file = tempfile::NamedTempFile::new().expect("there is room for a file");
+        let free = free_space(file.path());
+        assert!(free().expect("it can be asked") > 0);
+        file.close().expect("it can be removed");
+        free().expect_err("there is no such file");
+    }
+}
