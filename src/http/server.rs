@@ -117,7 +117,7 @@ impl Server {
         shutdown: impl Future<Output = ()>,
     ) where
         S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
-        S: Clone + Send + 'static,
+        S: Clone + Send + Sync + 'static,
         S::Future: Send,
         B: Body + Send + 'static,
         B::Data: Send,
