@@ -1,2 +1,3 @@
 //! It.
+mod http;
 mod store;
