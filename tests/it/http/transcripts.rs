@@ -6,8 +6,9 @@
 //! unless it is named), `Host: localhost` and a `Content-Length` that fits;
 //! a body under `Transfer-Encoding: chunked` is sent as one chunk. Left out of
 //! the answers is what every one has, and is asserted here once for all:
-//! `date`, `content-length` (but for HEAD) and `x-content-type-options`. JSON
-//! that does not fit on a line is shown over several.
+//! `date`, `content-length` (but for HEAD) and `x-content-type-options`, and
+//! that no problem is ever cached. JSON that does not fit on a line is shown
+//! over several.
 //!
 //! `BLESS=1` writes the answers down as they are; read the diff.
 
@@ -112,11 +113,16 @@ fn request_bytes(request: &str) -> (String, Vec<u8>) {
 fn show(method: &str, answer: &Answer) -> String {
     assert!(answer.header("date").is_some(), "every answer has a date: {answer:?}");
     assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{answer:?}");
+    let is_problem = answer.header("content-type") == Some("application/problem+json");
+    if is_problem {
+        assert_eq!(answer.header("cache-control"), Some("no-store"), "{answer:?}");
+    }
     let mut text = answer.line.strip_prefix("HTTP/1.1 ").unwrap_or(&answer.line).to_owned();
     text.push('\n');
     for (name, value) in &answer.headers {
         let always = matches!(name.as_str(), "date" | "x-content-type-options")
-            || (name == "content-length" && method != "HEAD");
+            || (name == "content-length" && method != "HEAD")
+            || (name == "cache-control" && is_problem);
         if !always {
             writeln!(text, "{name}: {value}").expect("a string takes everything");
         }

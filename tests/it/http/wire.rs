@@ -81,7 +81,9 @@ async fn a_body_that_does_not_come_is_408() {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_lengths_the_chunks_count_and_the_connection_ends() {
     let served = serve_with(HttpConfig::default()).await;
-    for lengths in ["Content-Length: 4\r\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nContent-Length: 4"] {
+    for lengths in
+        ["Content-Length: 4\r\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nContent-Length: 4"]
+    {
         let mut client = Client::connect(served.address).await;
         // By the Content-Length, what follows the first four bytes would be a request of its own.
         let smuggled = "GET /v1/jobs HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -124,7 +126,17 @@ async fn head_is_get_without_the_body() {
     let mut client = Client::connect(served.address).await;
     client.send(format!("{JSON_PUT}Content-Length: 9\r\n\r\n{{\"a\": 42}}")).await;
     assert_eq!(client.answer().await.status, 201);
-    for path in ["/", "/healthz", "/readyz", "/problems/internal", "/v1/videos", "/v1/videos/42", "/v1/jobs", "/v1/operations", "/v1/none"] {
+    for path in [
+        "/",
+        "/healthz",
+        "/readyz",
+        "/problems/internal",
+        "/v1/videos",
+        "/v1/videos/42",
+        "/v1/jobs",
+        "/v1/operations",
+        "/v1/none",
+    ] {
         client.send(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await;
         let mut get = client.answer().await;
         client.send(format!("HEAD {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await;
@@ -155,7 +167,9 @@ async fn a_refused_body_does_not_become_the_next_request() {
     let served = serve_with(HttpConfig::default()).await;
     let mut client = Client::connect(served.address).await;
     let body = "GET /v1/jobs HTTP/1.1\r\nHost: localhost\r\n\r\n";
-    client.send(format!("PUT /v1/none HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}", body.len())).await;
+    client
+        .send(format!("PUT /v1/none HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}", body.len()))
+        .await;
     assert_eq!(client.answer().await.status, 404);
     client.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     assert_eq!(client.answer().await.json(), json!({ "status": "ok" }));
