@@ -48,6 +48,8 @@ pub mod engine;
 
 pub mod api;
 
+pub mod http;
+
 pub mod config;
 
 pub mod clock;
