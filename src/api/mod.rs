@@ -10,10 +10,8 @@
 //! ([`crate::reconcile`]).
 
 pub mod error;
-pub mod links;
 pub mod jobs;
-pub mod representation;
-pub mod resources;
+mod resources;
 
 use std::fmt;
 use std::sync::Arc;
@@ -28,15 +26,31 @@ use crate::domain::time::Timestamp;
 use crate::domain::version::ETag;
 use crate::state::State;
 
+pub use crate::domain::links;
 pub use error::{AlreadyApplied, ApiError};
 
 /// The use cases, over one store. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Api {
-    pub(crate) state: State,
-    pub(crate) catalog: Arc<Catalog>,
-    pub(crate) logs: Arc<dyn AttemptLogs>,
-    pub(crate) limits: PatchLimits,
+    state: State,
+    catalog: Arc<Catalog>,
+    logs: Arc<dyn AttemptLogs>,
+    limits: PatchLimits,
+}
+
+impl Api {
+    /// The use cases over this state, with logs from there.
+    #[must_use]
+    pub fn new(state: State, logs: Arc<dyn AttemptLogs>, limits: PatchLimits) -> Self {
+        let catalog = Arc::clone(state.catalog());
+        Self { state, catalog, logs, limits }
+    }
+
+    /// What is declared.
+    #[must_use]
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
 }
 
 /// Where the logs of attempts are kept.

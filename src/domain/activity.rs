@@ -226,7 +226,9 @@ impl Reader {
                 Ok(name) => return Some(name),
                 Err(_) => self.refuse(&["operation"], format!("there is no operation `{}`", clip(name, 128))),
             },
-            Some(other) => self.refuse(&["operation"], format!("expected the name of an operation, not {}", kind(other))),
+            Some(other) => {
+                self.refuse(&["operation"], format!("expected the name of an operation, not {}", kind(other)))
+            }
         }
         None
     }
@@ -296,7 +298,8 @@ impl Reader {
             self.refuse(&["retry", member], format!("`retry` has no member `{member}`{hint}"));
         }
         let attempts = retry.get("attempts").and_then(|value| {
-            let attempts = value.as_u64().and_then(|n| u32::try_from(n).ok()).filter(|n| (1..=ATTEMPTS_MAX).contains(n));
+            let attempts =
+                value.as_u64().and_then(|n| u32::try_from(n).ok()).filter(|n| (1..=ATTEMPTS_MAX).contains(n));
             if attempts.is_none() {
                 self.refuse(&["retry", "attempts"], format!("expected a whole number from 1 to {ATTEMPTS_MAX}"));
             }
@@ -368,7 +371,7 @@ mod tests {
                 "{member}: {violations:?}"
             );
         }
-        assert_eq!(parse(json!({"operation": 1, "suspend": 1, "x": 1})).expect_err("refused").len(), 2);
+        assert_eq!(parse(json!({"operation": 1, "suspend": 1, "x": 1})).expect_err("refused").len(), 3);
     }
 
     #[test]
@@ -376,7 +379,10 @@ mod tests {
         let digest = |member| parse(member).expect("valid").digest();
         let first = digest(json!({"operation": "t", "input": {"a": 1, "b": 2}}));
         assert_eq!(first, digest(json!({"operation": "t", "input": {"b": 2.0, "a": 1}})));
-        assert_eq!(first, digest(json!({"operation": "t", "input": {"a": 1, "b": 2}, "suspend": true, "timeout": "1s"})));
+        assert_eq!(
+            first,
+            digest(json!({"operation": "t", "input": {"a": 1, "b": 2}, "suspend": true, "timeout": "1s"}))
+        );
         assert_ne!(first, digest(json!({"operation": "u", "input": {"a": 1, "b": 2}})));
         assert_ne!(first, digest(json!({"operation": "t", "input": {"a": 1}})));
         assert_ne!(first, digest(json!({"operation": "t", "input": {"a": 1, "b": 2}, "trigger": "again"})));

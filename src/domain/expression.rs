@@ -125,9 +125,9 @@ impl Template {
                 at += "$${".len();
             } else if let Some(inner) = rest.strip_prefix("${") {
                 let start = at + "${".len();
-                let length = inner
-                    .find('}')
-                    .ok_or_else(|| error(at, "this `${` is never closed: expected a `}`, or `$${` for a literal `${`"))?;
+                let length = inner.find('}').ok_or_else(|| {
+                    error(at, "this `${` is never closed: expected a `}`, or `$${` for a literal `${`")
+                })?;
                 if !literal.is_empty() {
                     parts.push(Part::Text(std::mem::take(&mut literal)));
                 }
@@ -188,9 +188,8 @@ impl Path {
         if text.is_empty() {
             return Err(error(start, "empty expression: expected a path such as `input.preset`"));
         }
-        let only_paths = |at: usize| {
-            error(start + at, "this version understands only plain paths such as `${input.a.b}`")
-        };
+        let only_paths =
+            |at: usize| error(start + at, "this version understands only plain paths such as `${input.a.b}`");
         let name = identifier(text).ok_or_else(|| only_paths(0))?;
         let mut steps = Vec::new();
         let mut at = name.len();
@@ -248,9 +247,7 @@ impl Step {
 
 /// The identifier that the text starts with.
 fn identifier(text: &str) -> Option<&str> {
-    let end = text
-        .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'))
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-')).unwrap_or(text.len());
     let name = &text[..end];
     name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_').then_some(name)
 }

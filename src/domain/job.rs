@@ -392,11 +392,9 @@ pub fn transition(job: &Job, event: JobEvent, now: Timestamp) -> Result<Job, Ref
             match job.phase {
                 JobPhase::Starting => next.phase = JobPhase::Running,
                 JobPhase::Running | JobPhase::Canceling => return Err(Refusal::Already),
-                JobPhase::Queued
-                | JobPhase::Succeeded
-                | JobPhase::Failed
-                | JobPhase::Canceled
-                | JobPhase::Lost => return Err(Refusal::WrongPhase),
+                JobPhase::Queued | JobPhase::Succeeded | JobPhase::Failed | JobPhase::Canceled | JobPhase::Lost => {
+                    return Err(Refusal::WrongPhase);
+                }
             }
         }
         JobEvent::Progressed { token, fraction, message } => {
@@ -426,11 +424,9 @@ pub fn transition(job: &Job, event: JobEvent, now: Timestamp) -> Result<Job, Ref
                 next.cancel = Some(Cancel { at: now, reason });
                 next.phase = JobPhase::Canceling;
             }
-            JobPhase::Canceling
-            | JobPhase::Succeeded
-            | JobPhase::Failed
-            | JobPhase::Canceled
-            | JobPhase::Lost => return Err(Refusal::Already),
+            JobPhase::Canceling | JobPhase::Succeeded | JobPhase::Failed | JobPhase::Canceled | JobPhase::Lost => {
+                return Err(Refusal::Already);
+            }
         },
     }
     Ok(next)

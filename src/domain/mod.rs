@@ -9,12 +9,14 @@
 
 pub mod activity;
 pub mod catalog;
+pub mod change;
 pub mod condition;
 pub mod document;
 pub mod expression;
 pub mod id;
 pub mod job;
 pub mod json;
+pub mod links;
 pub mod moment;
 pub mod near;
 pub mod operation;

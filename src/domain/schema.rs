@@ -16,6 +16,10 @@ use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{PatternOptions, ValidationError, Validator};
 use serde_json::Value;
 
+use references::{Reference, join, references, too_branching};
+
+mod references;
+
 /// The most bytes that a schema can have, written as JSON without spaces.
 ///
 /// Compiling takes time and memory in proportion; ten times the largest schema
@@ -24,9 +28,15 @@ pub const SCHEMA_BYTES_MAX: usize = 1024 * 1024;
 
 /// The most references that a schema can have.
 ///
-/// Definitions that refer to each other twice double the work of a validation
-/// with every level, so their number is kept small.
+/// Several times what people write by hand; each is resolved when it is compiled.
 pub const SCHEMA_REFS_MAX: usize = 1_000;
+
+/// The most schemas that one definition can stand for, once every reference
+/// in it is replaced by what it leads to.
+///
+/// Definitions that each refer twice to the next double the work of a
+/// validation with every level; a million of them take some 10 ms.
+pub const SCHEMA_EXPANSION_MAX: u64 = 1_000_000;
 
 /// How large a compiled pattern can be, in bytes, so that nested repetitions
 /// such as `((a{99}){99}){99}` are refused instead of filling the memory.
@@ -77,6 +87,12 @@ pub enum SchemaError {
         /// Their number.
         refs: usize,
     },
+    /// A definition in it stands for more than [`SCHEMA_EXPANSION_MAX`] schemas.
+    #[error("`{target}` stands for more than {SCHEMA_EXPANSION_MAX} schemas, once its references are replaced")]
+    TooBranching {
+        /// The definition, as references name it.
+        target: String,
+    },
     /// A reference leads out of the schema.
     #[error("`{pointer}` refers to `{target}`: a schema can refer only to itself, such as `#/$defs/name`")]
     Remote {
@@ -110,6 +126,9 @@ impl Schema {
         if refs.len() > SCHEMA_REFS_MAX {
             return Err(SchemaError::TooManyRefs { refs: refs.len() });
         }
+        if let Some(target) = too_branching(&refs, SCHEMA_EXPANSION_MAX) {
+            return Err(SchemaError::TooBranching { target: clip(target) });
+        }
         let validator = jsonschema::options()
             .offline()
             .should_validate_formats(true)
@@ -139,38 +158,6 @@ impl fmt::Debug for Schema {
     }
 }
 
-/// A reference: where it is and where it leads.
-struct Reference {
-    pointer: String,
-    target: String,
-}
-
-/// Every reference in a schema. What only looks like one, in an example say, counts too.
-fn references(source: &Value) -> Vec<Reference> {
-    let mut found = Vec::new();
-    let mut open = vec![(String::new(), source)];
-    while let Some((pointer, value)) = open.pop() {
-        match value {
-            Value::Object(members) => {
-                for (name, member) in members {
-                    let pointer = join(&pointer, name);
-                    match member {
-                        Value::String(target) if name == "$ref" || name == "$dynamicRef" => {
-                            found.push(Reference { pointer, target: target.clone() });
-                        }
-                        other => open.push((pointer, other)),
-                    }
-                }
-            }
-            Value::Array(elements) => {
-                open.extend(elements.iter().enumerate().map(|(at, element)| (format!("{pointer}/{at}"), element)));
-            }
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-        }
-    }
-    found
-}
-
 /// Why a schema did not compile.
 fn refusal(error: &ValidationError<'_>, refs: &[Reference]) -> SchemaError {
     if let ValidationErrorKind::Referencing(_) = error.kind() {
@@ -179,6 +166,7 @@ fn refusal(error: &ValidationError<'_>, refs: &[Reference]) -> SchemaError {
             return SchemaError::Remote { pointer: remote.pointer.clone(), target: clip(&remote.target) };
         }
     }
+    let error = meant_alternative(error).and_then(|errors| errors.first()).unwrap_or(error);
     SchemaError::Invalid { pointer: error.instance_path().as_str().to_owned(), detail: clip(&error.to_string()) }
 }
 
@@ -187,17 +175,18 @@ fn refusal(error: &ValidationError<'_>, refs: &[Reference]) -> SchemaError {
 fn violations(error: &ValidationError<'_>, value: &Value) -> Vec<Violation> {
     const UNEXPECTED: &str = "is not expected here";
     let at = error.instance_path().as_str();
+    if let Some(errors) = meant_alternative(error) {
+        return errors.iter().flat_map(|error| violations(error, value)).collect();
+    }
     match error.kind() {
         ValidationErrorKind::Required { property } => {
             let name = property.as_str().unwrap_or_default();
             vec![violation(join(at, name), "is required")]
         }
         ValidationErrorKind::AdditionalProperties { unexpected }
-        | ValidationErrorKind::UnevaluatedProperties { unexpected } => unexpected
-            .iter()
-            .take(VIOLATIONS_MAX)
-            .map(|name| violation(join(at, name), UNEXPECTED))
-            .collect(),
+        | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
+            unexpected.iter().take(VIOLATIONS_MAX).map(|name| violation(join(at, name), UNEXPECTED)).collect()
+        }
         ValidationErrorKind::FalseSchema => match value.pointer(at) {
             // Where no member at all is allowed the library names the object alone.
             Some(Value::Object(members)) if forbids_members(error.schema_path().as_str()) => {
@@ -209,6 +198,24 @@ fn violations(error: &ValidationError<'_>, value: &Value) -> Vec<Violation> {
         // Without the value itself: the client has it, and it can be large.
         _ => vec![violation(at.to_owned(), &error.masked().to_string())],
     }
+}
+
+/// What is wrong under the one alternative that allows the type of the value, if there is just one.
+///
+/// That alternative was meant most likely, and its errors say more than that
+/// none of the alternatives holds.
+#[expect(clippy::wildcard_enum_match_arm, reason = "all other kinds of the library have no alternatives")]
+fn meant_alternative<'e>(error: &'e ValidationError<'_>) -> Option<&'e [ValidationError<'static>]> {
+    let alternatives = match error.kind() {
+        ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => context,
+        _ => return None,
+    };
+    let of_another_type = |inner: &ValidationError<'_>| {
+        matches!(inner.kind(), ValidationErrorKind::Type { .. }) && inner.instance_path() == error.instance_path()
+    };
+    let mut possible = alternatives.iter().filter(|errors| !errors.iter().any(of_another_type));
+    let only = possible.next().filter(|errors| !errors.is_empty())?;
+    possible.next().is_none().then_some(only.as_slice())
 }
 
 /// Whether the `false` at this place of a schema is about the members of the object, not the object.
@@ -245,11 +252,6 @@ fn shorten(mut pointer: String) -> String {
     pointer
 }
 
-/// A pointer and one member more (RFC 6901, 3).
-fn join(pointer: &str, name: &str) -> String {
-    format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"))
-}
-
 /// A text, cut with `…` if it is longer than [`DETAIL_CHARS_MAX`].
 fn clip(text: &str) -> String {
     match text.char_indices().nth(DETAIL_CHARS_MAX) {
@@ -284,6 +286,18 @@ mod tests {
             (json!({"items": {"type": "integer"}}), json!([1, "x"]), "/1", "expected integer, found string"),
             (json!({"pattern": "^a"}), json!("b"), "", "value does not match \"^a\""),
             (json!({"format": "date-time"}), json!("now"), "", "value is not a \"date-time\""),
+            (
+                json!({"properties": {"a": {"oneOf": [{"type": "null"}, {"type": "object", "required": ["b"]}]}}}),
+                json!({"a": {}}),
+                "/a/b",
+                "is required",
+            ),
+            (
+                json!({"anyOf": [{"minimum": 1}, {"multipleOf": 2}]}),
+                json!(-1),
+                "",
+                "value is not valid under any of the schemas listed in the 'anyOf' keyword",
+            ),
             (json!({"maximum": 3}), json!(4), "", "value is greater than the maximum of 3"),
         ] {
             assert_eq!(first(source, &value), (pointer.to_owned(), detail.to_owned()));
@@ -292,7 +306,9 @@ mod tests {
 
     #[test]
     fn a_value_that_fits_breaks_nothing() {
-        let schema = compile(json!({"type": "object", "properties": {"n": {"$ref": "#/$defs/n"}}, "$defs": {"n": {"type": "integer"}}}));
+        let schema = compile(
+            json!({"type": "object", "properties": {"n": {"$ref": "#/$defs/n"}}, "$defs": {"n": {"type": "integer"}}}),
+        );
         assert_eq!(schema.validate(&json!({"n": 1})), []);
     }
 
@@ -336,14 +352,15 @@ mod tests {
             assert_eq!((pointer.as_str(), named.as_str()), ("/properties/a~1b/$ref", target));
         }
         // A schema that it carries itself is not outside.
-        let own = json!({"$ref": "https://example.com/n", "$defs": {"n": {"$id": "https://example.com/n", "type": "null"}}});
+        let own =
+            json!({"$ref": "https://example.com/n", "$defs": {"n": {"$id": "https://example.com/n", "type": "null"}}});
         assert_eq!(compile(own).validate(&json!(1)).len(), 1);
     }
 
     #[test]
     fn what_is_not_a_schema_is_refused_with_the_place() {
         for (source, message) in [
-            (json!({"properties": {"a": {"type": "strng"}}}), "`/properties/a/type`: "),
+            (json!({"properties": {"a": {"type": "strng"}}}), "`/properties/a/type`: \"strng\" is not one of "),
             (json!([]), "``: "),
             (json!({"$ref": "#/$defs/none"}), "``: "),
             (json!({"pattern": "(?=x)"}), "`/pattern`: "),
@@ -361,6 +378,12 @@ mod tests {
         assert!(matches!(Schema::compile(large), Err(SchemaError::TooLarge { .. })));
         let branching = json!({"allOf": vec![json!({"$ref": "#/$defs/a"}); SCHEMA_REFS_MAX + 1], "$defs": {"a": {}}});
         assert!(matches!(Schema::compile(branching), Err(SchemaError::TooManyRefs { refs: 1_001 })));
+        let link = |at: u32| json!({"$ref": format!("#/$defs/d{}", at + 1)});
+        let doubling = (0..40).map(|at| (format!("d{at}"), json!({"allOf": [link(at), link(at)]})));
+        let mut defs: serde_json::Map<_, _> = doubling.collect();
+        defs.insert("d40".to_owned(), json!({}));
+        let doubling = json!({"$defs": defs, "$ref": "#/$defs/d0"});
+        assert!(matches!(Schema::compile(doubling), Err(SchemaError::TooBranching { .. })));
     }
 
     #[test]
@@ -394,7 +417,8 @@ mod tests {
         leaf.prop_recursive(4, 24, 4, |inner| {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-                prop::collection::hash_map("[ab/~]{0,2}", inner, 0..4).prop_map(|members| members.into_iter().collect()),
+                prop::collection::hash_map("[ab/~]{0,2}", inner, 0..4)
+                    .prop_map(|members| members.into_iter().collect()),
             ]
         })
     }

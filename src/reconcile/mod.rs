@@ -17,6 +17,7 @@
 mod event;
 mod invariants;
 mod plan;
+pub mod show;
 mod state;
 mod step;
 

@@ -147,8 +147,7 @@ struct ActivityView<'a> {
 
 impl<'a> ActivityView<'a> {
     fn new(state: &'a ResourceState, catalog: &'a Catalog, name: &'a ActivityName, now: Timestamp) -> Self {
-        let declared =
-            catalog.collections.get(&state.key.collection).is_some_and(|c| c.activities.contains(name));
+        let declared = catalog.collections.get(&state.key.collection).is_some_and(|c| c.activities.contains(name));
         let wanted = match state.wanted(name).filter(|_| declared) {
             None => Wanted::Absent,
             Some(Err(_)) => Wanted::Unreadable,
@@ -300,11 +299,9 @@ impl<'a> ActivityView<'a> {
             JobPhase::Queued if self.priority(job).is_none() => (3, Reason::UnknownOperation),
             JobPhase::Queued if self.is_suspended() => (4, Reason::Suspended),
             JobPhase::Queued if job.not_before.is_some_and(|at| self.now < at) => (5, Reason::Backoff),
-            JobPhase::Queued
-            | JobPhase::Succeeded
-            | JobPhase::Failed
-            | JobPhase::Canceled
-            | JobPhase::Lost => (2, Reason::Queued),
+            JobPhase::Queued | JobPhase::Succeeded | JobPhase::Failed | JobPhase::Canceled | JobPhase::Lost => {
+                (2, Reason::Queued)
+            }
         }
     }
 

@@ -3,17 +3,15 @@
 use super::event::{Event, Refused};
 use super::plan::{Action, LaunchAction, plan, retry_of, timeout_ms_of};
 use super::state::{
-    ActiveJob, ActivityStatus, Asked, Fate, LAST_RESULT_BYTES_MAX, LastJob, LastResult, Observed, Ready,
-    ResourceState, UNFINISHED_MAX,
+    ActiveJob, ActivityStatus, Asked, Fate, LAST_RESULT_BYTES_MAX, LastJob, LastResult, Observed, Ready, ResourceState,
+    UNFINISHED_MAX,
 };
 use crate::domain::activity::{Activity, Overlap, Standing};
 use crate::domain::catalog::Catalog;
 use crate::domain::condition::{Reason, Settlement};
 use crate::domain::document::{Desired, Document};
 use crate::domain::id::{ActivityName, JobId, OperationName};
-use crate::domain::job::{
-    AfterAttempt, CancelReason, Job, JobEvent, JobPhase, Trigger, TriggerKind, transition,
-};
+use crate::domain::job::{AfterAttempt, CancelReason, Job, JobEvent, JobPhase, Trigger, TriggerKind, transition};
 use crate::domain::json;
 use crate::domain::moment::Moment;
 use crate::domain::operation::OnUnknown;
@@ -128,7 +126,12 @@ impl Stepper<'_> {
     }
 
     /// A POST, judged by the activity's overlap policy.
-    fn launched(&mut self, name: &ActivityName, operation: OperationName, input: serde_json::Value) -> Result<(), Refused> {
+    fn launched(
+        &mut self,
+        name: &ActivityName,
+        operation: OperationName,
+        input: serde_json::Value,
+    ) -> Result<(), Refused> {
         if self.state.desired.is_none() {
             return Err(Refused::Absent);
         }
@@ -386,4 +389,3 @@ fn finished(status: &mut ActivityStatus, job: &Job, now: Timestamp) {
         ) => Fate::Failed,
     };
 }
-

@@ -8,6 +8,8 @@
 //! # Not here
 //! Why a job exists and what follows from its ending: [`crate::reconcile`].
 
+pub mod exec;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -17,7 +19,6 @@ use serde_json::Value;
 use crate::domain::id::{JobId, Token};
 use crate::domain::job::Ending;
 use crate::domain::operation::Operation;
-
 
 /// One attempt of one job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -6,9 +6,10 @@ use bytes::Bytes;
 
 use super::lookup::StateError;
 use super::{State, keys, record, rows};
+use crate::domain::catalog::Catalog;
 use crate::domain::id::{JobId, ResourceKey};
 use crate::domain::version::{ETag, Revision};
-use crate::reconcile::{Event, Refused, ResourceState, step};
+use crate::reconcile::{Event, Refused, ResourceState, show, step};
 use crate::store::{CommitError, Entry, Guard, Key, Op, ReadError, Rev, Txn};
 
 /// How often a decision is made again after conflicts before the caller is
@@ -33,12 +34,34 @@ impl Loaded {
         Some(ETag { changed: revision(changed), revision: revision(visible) })
     }
 
+    /// The representation that clients see, as JSON; nothing where there is no resource.
+    #[must_use]
+    pub fn show(&self, catalog: &Catalog) -> Bytes {
+        show_state(&self.state, catalog)
+    }
+
     /// The tag of one of the jobs in the state.
     #[must_use]
     pub fn job_etag(&self, id: JobId) -> Option<ETag> {
         let rev = revision(self.rows.get(&keys::job(id))?.rev);
         Some(ETag { changed: rev, revision: rev })
     }
+}
+
+/// The representation of a resource that clients see, as JSON; nothing where there is none.
+#[must_use]
+pub fn show_state(state: &ResourceState, catalog: &Catalog) -> Bytes {
+    let Some(desired) = &state.desired else { return Bytes::new() };
+    let shown = show::Shown {
+        key: &state.key,
+        document: desired.document.bytes(),
+        uid: desired.uid,
+        generation: desired.generation,
+        created: desired.created,
+        updated: desired.updated,
+        observed: state.observed.as_ref(),
+    };
+    show::resource(&shown, catalog)
 }
 
 /// A revision of the store as the domain names it.
@@ -70,6 +93,12 @@ impl Applied {
         let changed = *self.rows.get(&keys::desired(&self.state.key))?;
         let visible = self.rows.get(&keys::observed(&self.state.key)).map_or(changed, |rev| changed.max(*rev));
         Some(ETag { changed: revision(changed), revision: revision(visible) })
+    }
+
+    /// The representation that clients see, as JSON; nothing where there is no resource.
+    #[must_use]
+    pub fn show(&self, catalog: &Catalog) -> Bytes {
+        show_state(&self.state, catalog)
     }
 
     /// The tag of one of the jobs in the state.
@@ -111,7 +140,11 @@ impl State {
     ///
     /// # Errors
     /// [`ApplyError`]: nothing was applied, but for `Unknown`.
-    pub async fn happen(&self, key: &ResourceKey, event: Event) -> Result<Applied, ApplyError<std::convert::Infallible>> {
+    pub async fn happen(
+        &self,
+        key: &ResourceKey,
+        event: Event,
+    ) -> Result<Applied, ApplyError<std::convert::Infallible>> {
         let job = event.job();
         self.apply(key, job, |_| Ok(Decision::Happen(event.clone()))).await
     }
@@ -149,11 +182,22 @@ impl State {
                 Err(CommitError::Stopped) => return Err(ApplyError::Stopped),
                 Err(CommitError::Unknown(_)) => return Err(ApplyError::Unknown),
                 Err(error @ CommitError::TooLarge) => {
-                    return Err(ApplyError::State(StateError::Damaged { key: key.to_string(), detail: error.to_string() }));
+                    return Err(ApplyError::State(StateError::Damaged {
+                        key: key.to_string(),
+                        detail: error.to_string(),
+                    }));
                 }
             }
         }
         Err(ApplyError::Busy)
+    }
+
+    /// The state of a resource, and `job` if it is one of its jobs.
+    ///
+    /// # Errors
+    /// What is stored cannot be read.
+    pub async fn resource_state(&self, key: &ResourceKey, job: Option<JobId>) -> Result<ResourceState, StateError> {
+        Ok(self.load(key, job).await?.state)
     }
 
     /// Loads the state of a resource, and `job` if it is one of its jobs.
@@ -265,7 +309,8 @@ fn announcement(loaded: &Loaded, after: &ResourceState) -> Option<Bytes> {
         (None, Some(before)) => (record::LogKind::Delete, before),
         (None, None) => return None,
     };
-    let changed = after.jobs.values().filter(|job| loaded.state.jobs.get(&job.id) != Some(job)).max_by_key(|job| job.id);
+    let changed =
+        after.jobs.values().filter(|job| loaded.state.jobs.get(&job.id) != Some(job)).max_by_key(|job| job.id);
     Some(record::encode_log(&record::LogEntry {
         key: after.key.clone(),
         uid: desired.uid,

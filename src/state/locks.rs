@@ -51,7 +51,8 @@ impl Locks {
 
 fn shard_of(key: &ResourceKey) -> usize {
     let bytes = key.collection.as_str().bytes().chain(key.id.as_str().bytes());
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let hash =
+        bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     usize::try_from(hash % SHARDS as u64).unwrap_or(0)
 }
 

@@ -6,11 +6,12 @@ use super::apply::revision;
 use super::keys::ResourceRow;
 use super::record::{self, DesiredRecord, RecordError};
 use super::{State, keys};
+use crate::domain::catalog::Catalog;
 use crate::domain::id::{ActivityName, CollectionName, JobId, OperationName, ResourceId, ResourceKey, Uid};
 use crate::domain::job::{Job, JobPhase};
 use crate::domain::time::Timestamp;
 use crate::domain::version::{ETag, Revision};
-use crate::reconcile::Observed;
+use crate::reconcile::{Observed, show};
 use crate::store::{Key, KeyRange, Order, ReadError, Rev};
 
 /// What is stored cannot be read.
@@ -45,6 +46,24 @@ pub struct StoredResource {
     pub observed: Option<Observed>,
     /// The tag of the resource.
     pub etag: ETag,
+}
+
+impl StoredResource {
+    /// The representation that clients see, as JSON.
+    #[must_use]
+    pub fn show(&self, key: &ResourceKey, catalog: &Catalog) -> Bytes {
+        let desired = &self.desired;
+        let shown = show::Shown {
+            key,
+            document: &desired.document,
+            uid: desired.uid,
+            generation: desired.generation,
+            created: desired.created,
+            updated: desired.updated,
+            observed: self.observed.as_ref(),
+        };
+        show::resource(&shown, catalog)
+    }
 }
 
 /// A job that may be claimed.
@@ -163,9 +182,8 @@ impl State {
         limit: usize,
     ) -> Result<(Vec<(Job, Revision)>, bool), StateError> {
         let page = self.store.scan(keys::jobs(before), Order::Descending, limit).await?;
-        let jobs = page.rows.iter().filter_map(|(key, entry)| {
-            Some(read_job(keys::read_job(key)?, &entry.value, entry.rev))
-        });
+        let jobs =
+            page.rows.iter().filter_map(|(key, entry)| Some(read_job(keys::read_job(key)?, &entry.value, entry.rev)));
         Ok((jobs.collect::<Result<_, _>>()?, page.more))
     }
 

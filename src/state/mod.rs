@@ -19,13 +19,17 @@ mod rows;
 
 use std::sync::Arc;
 
-pub use apply::{Applied, ApplyError, Decision, Loaded};
+pub use apply::{Applied, ApplyError, Decision, Loaded, show_state};
 pub use hints::Hints;
 pub use lookup::{AttemptRow, QueueRow, StateError, StoredResource};
 pub use rows::rows_of;
 
+pub use crate::reconcile::show::job as show_job;
+pub use crate::reconcile::{Event, Refused, ResourceState, UNFINISHED_MAX};
+
 use crate::clock::{Clock, Entropy};
 use crate::domain::catalog::Catalog;
+use crate::domain::id::ResourceId;
 use crate::domain::moment::Moment;
 use crate::store::Store;
 use changes::Changes;
@@ -46,12 +50,7 @@ pub struct State {
 impl State {
     /// The state that this store holds, under these declarations.
     #[must_use]
-    pub fn new(
-        store: Arc<dyn Store>,
-        clock: Arc<dyn Clock>,
-        entropy: Arc<dyn Entropy>,
-        catalog: Arc<Catalog>,
-    ) -> Self {
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, catalog: Arc<Catalog>) -> Self {
         let changes = Arc::new(Changes::new(*store.committed().borrow()));
         Self { store, clock, entropy, catalog, locks: Arc::default(), hints: Arc::default(), changes }
     }
@@ -79,6 +78,13 @@ impl State {
     #[must_use]
     pub fn hints(&self) -> &Hints {
         &self.hints
+    }
+
+    /// An id that no resource has: a UUIDv7.
+    #[must_use]
+    pub fn new_resource_id(&self) -> ResourceId {
+        let uid = self.moment().mint_uid().to_string();
+        uid.parse().expect("a UUID is a resource id")
     }
 
     fn moment(&self) -> Moment {

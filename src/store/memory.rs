@@ -16,8 +16,8 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::{
-    Cause, Changes, CommitError, Entry, Key, KeyRange, Limits, Op, Order, PAGE_BYTES_MAX, Page,
-    Position, ReadError, Rev, Store, Txn, WatchError,
+    Cause, Changes, CommitError, Entry, Key, KeyRange, Limits, Op, Order, PAGE_BYTES_MAX, Page, Position, ReadError,
+    Rev, Store, Txn, WatchError,
 };
 
 /// A store in memory.
@@ -40,10 +40,7 @@ impl MemoryStore {
     /// An empty store.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            contents: Mutex::default(),
-            committed: watch::Sender::new(Rev::default()),
-        }
+        Self { contents: Mutex::default(), committed: watch::Sender::new(Rev::default()) }
     }
 
     fn contents(&self) -> MutexGuard<'_, Contents> {
@@ -62,28 +59,16 @@ impl Default for MemoryStore {
 impl Store for MemoryStore {
     async fn get(&self, keys: &[Key]) -> Result<(Rev, Vec<Option<Entry>>), ReadError> {
         let contents = self.contents();
-        Ok((
-            contents.rev,
-            keys.iter()
-                .map(|key| contents.rows.get(key).cloned())
-                .collect(),
-        ))
+        Ok((contents.rev, keys.iter().map(|key| contents.rows.get(key).cloned()).collect()))
     }
 
     async fn scan(&self, range: KeyRange, order: Order, limit: usize) -> Result<Page, ReadError> {
         let contents = self.contents();
         let rev = contents.rev;
         if range.start >= range.end {
-            return Ok(Page {
-                rev,
-                rows: Vec::new(),
-                more: false,
-            });
+            return Ok(Page { rev, rows: Vec::new(), more: false });
         }
-        let rows = contents
-            .rows
-            .range(range.start..range.end)
-            .map(|(key, entry)| (key.clone(), entry.clone()));
+        let rows = contents.rows.range(range.start..range.end).map(|(key, entry)| (key.clone(), entry.clone()));
         let bytes = |(key, entry): &(Key, Entry)| key.0.len() + entry.value.len();
         let (rows, more) = match order {
             Order::Ascending => page(rows, limit, bytes),
@@ -108,10 +93,8 @@ impl Store for MemoryStore {
         if after < contents.forgotten {
             return Err(WatchError::Compacted);
         }
-        let entries = contents
-            .log
-            .range((Bound::Excluded(after), Bound::Unbounded))
-            .map(|(at, entry)| (*at, entry.clone()));
+        let entries =
+            contents.log.range((Bound::Excluded(after), Bound::Unbounded)).map(|(at, entry)| (*at, entry.clone()));
         let (entries, more) = page(entries, limit, |(_, entry)| entry.len());
         Ok(Changes { entries, more })
     }
@@ -151,11 +134,7 @@ impl Contents {
                 Op::Delete(key) => self.rows.remove(&key),
             };
         }
-        self.log.extend(
-            (0..)
-                .zip(txn.log)
-                .map(|(n, entry)| (Position { rev, n }, entry)),
-        );
+        self.log.extend((0..).zip(txn.log).map(|(n, entry)| (Position { rev, n }, entry)));
         self.rev = rev;
         Ok(rev)
     }
@@ -163,11 +142,7 @@ impl Contents {
 
 /// The first `limit` items, or as many as [`PAGE_BYTES_MAX`] allows but at
 /// least one, and whether there are more.
-fn page<T>(
-    items: impl Iterator<Item = T>,
-    limit: usize,
-    bytes: impl Fn(&T) -> usize,
-) -> (Vec<T>, bool) {
+fn page<T>(items: impl Iterator<Item = T>, limit: usize, bytes: impl Fn(&T) -> usize) -> (Vec<T>, bool) {
     let mut taken = Vec::new();
     let mut size = 0;
     for item in items {

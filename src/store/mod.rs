@@ -152,10 +152,7 @@ impl Limits {
     /// Room for the largest document with all that a change of it writes, and
     /// for a thousand due ticks at once; small enough that one transaction
     /// cannot hold up the others for long.
-    pub const EMBEDDED: Self = Self {
-        txn_ops_max: 8192,
-        txn_bytes_max: 8 << 20,
-    };
+    pub const EMBEDDED: Self = Self { txn_ops_max: 8192, txn_bytes_max: 8 << 20 };
 }
 
 /// The most bytes of rows or log entries in one page.
@@ -187,10 +184,7 @@ impl Txn {
     }
 
     /// The first guard that does not hold, given what put each key.
-    fn broken_guard<E>(
-        &self,
-        mut holds: impl FnMut(&Key) -> Result<Option<Rev>, E>,
-    ) -> Result<Option<usize>, E> {
+    fn broken_guard<E>(&self, mut holds: impl FnMut(&Key) -> Result<Option<Rev>, E>) -> Result<Option<usize>, E> {
         for (index, guard) in self.guards.iter().enumerate() {
             let held = holds(guard.key())?;
             let good = match guard {
@@ -325,9 +319,7 @@ pub enum OpenError {
         detail: String,
     },
     /// The file was written by a newer version.
-    #[error(
-        "{path} has format {found}, and this version reads formats up to {newest}: use a newer version"
-    )]
+    #[error("{path} has format {found}, and this version reads formats up to {newest}: use a newer version")]
     Newer {
         /// The store.
         path: String,

@@ -1,3 +1,6 @@
-//! It.
+//! Everything that is tested from outside, in one binary.
+
+mod config;
+mod exec;
 mod http;
 mod store;

@@ -8,11 +8,7 @@ use serde_json::Value;
 use super::{Operation, PatchError, PatchLimits, Pointer, WORK_FACTOR, kind};
 use crate::domain::json;
 
-pub(super) fn apply(
-    document: &Value,
-    operations: &[Operation],
-    limits: &PatchLimits,
-) -> Result<Value, PatchError> {
+pub(super) fn apply(document: &Value, operations: &[Operation], limits: &PatchLimits) -> Result<Value, PatchError> {
     if operations.len() > limits.operations_max {
         return Err(PatchError::TooManyOperations { limit: limits.operations_max });
     }
@@ -52,9 +48,7 @@ impl Fault {
             Self::NotAnObject => PatchError::NotAnObject { index },
             Self::TooLarge => PatchError::TooLarge { limit: limits.bytes_max },
             Self::TooDeep => PatchError::TooDeep { limit: limits.depth_max },
-            Self::TooCostly => {
-                PatchError::TooCostly { index, limit: limits.bytes_max.saturating_mul(WORK_FACTOR) }
-            }
+            Self::TooCostly => PatchError::TooCostly { index, limit: limits.bytes_max.saturating_mul(WORK_FACTOR) },
         }
     }
 }
@@ -82,7 +76,7 @@ impl Applier<'_> {
             Operation::Replace { path, value } => self.replace(path, value)?,
             Operation::Move { from, path } => self.shift(from, path)?,
             Operation::Copy { from, path } => self.copy(from, path)?,
-            Operation::Test { path, value } => return self.test(path, value),
+            Operation::Test { path, value } => self.test(path, value)?,
         }
         if self.bytes > self.limits.bytes_max { Err(Fault::TooLarge) } else { Ok(()) }
     }
@@ -99,7 +93,9 @@ impl Applier<'_> {
 
     /// RFC 6902, 4.1. `bytes` is the length of the value.
     fn add(&mut self, path: &Pointer, value: Value, bytes: usize) -> Result<(), Fault> {
-        let Some((last, parent)) = path.tokens().split_last() else { return self.replace_root(value, bytes) };
+        let Some((last, parent)) = path.tokens().split_last() else {
+            return self.replace_root(value, bytes);
+        };
         match find_mut(&mut self.document, parent)? {
             Value::Object(members) => {
                 self.bytes += bytes;
@@ -121,7 +117,9 @@ impl Applier<'_> {
                 items.insert(at, value);
                 self.work(shifted / PLACES_PER_BYTE)?;
             }
-            scalar => return Err(no_parent(scalar, parent)),
+            scalar @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
+                return Err(no_parent(scalar, parent));
+            }
         }
         Ok(())
     }
@@ -138,7 +136,9 @@ impl Applier<'_> {
     /// RFC 6902, 4.2. What remains of the length to subtract is that of the
     /// removed value.
     fn remove(&mut self, path: &Pointer) -> Result<Value, Fault> {
-        let Some((last, parent)) = path.tokens().split_last() else { return Err(Fault::NotAnObject) };
+        let Some((last, parent)) = path.tokens().split_last() else {
+            return Err(Fault::NotAnObject);
+        };
         match find_mut(&mut self.document, parent)? {
             Value::Object(members) => {
                 let behind = members.len();
@@ -155,7 +155,9 @@ impl Applier<'_> {
                 self.work(behind / PLACES_PER_BYTE)?;
                 Ok(removed)
             }
-            scalar => Err(no_parent(scalar, parent)),
+            scalar @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
+                Err(no_parent(scalar, parent))
+            }
         }
     }
 
@@ -246,7 +248,9 @@ fn find<'d>(document: &'d Value, tokens: &[String]) -> Result<&'d Value, Fault> 
         value = match value {
             Value::Object(members) => members.get(token).ok_or_else(|| missing(here))?,
             Value::Array(items) => &items[index(token, items.len(), here)?],
-            scalar => return Err(no_parent(scalar, &tokens[..level])),
+            scalar @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
+                return Err(no_parent(scalar, &tokens[..level]));
+            }
         };
     }
     Ok(value)
@@ -263,7 +267,9 @@ fn find_mut<'d>(document: &'d mut Value, tokens: &[String]) -> Result<&'d mut Va
                 let at = index(token, items.len(), here)?;
                 &mut items[at]
             }
-            scalar => return Err(no_parent(scalar, &tokens[..level])),
+            scalar @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
+                return Err(no_parent(scalar, &tokens[..level]));
+            }
         };
     }
     Ok(value)
@@ -287,7 +293,9 @@ fn index(token: &str, end: usize, tokens: &[String]) -> Result<usize, Fault> {
         return Err(Fault::not_applicable(tokens, "not an index of an array"));
     }
     // A number too long to be read is out of range as well.
-    token.parse().ok().filter(|&at: &usize| at < end).ok_or_else(|| {
-        Fault::not_applicable(tokens, format!("the index is out of range, it must be below {end}"))
-    })
+    token
+        .parse()
+        .ok()
+        .filter(|&at: &usize| at < end)
+        .ok_or_else(|| Fault::not_applicable(tokens, format!("the index is out of range, it must be below {end}")))
 }

@@ -98,9 +98,7 @@ impl Operation {
             PatchOperation::Add(add) => Self::Add { path: add.path.as_ptr().into(), value },
             PatchOperation::Remove(remove) => Self::Remove { path: remove.path.as_ptr().into() },
             PatchOperation::Replace(replace) => Self::Replace { path: replace.path.as_ptr().into(), value },
-            PatchOperation::Move(mov) => {
-                Self::Move { from: mov.from.as_ptr().into(), path: mov.path.as_ptr().into() }
-            }
+            PatchOperation::Move(mov) => Self::Move { from: mov.from.as_ptr().into(), path: mov.path.as_ptr().into() },
             PatchOperation::Copy(copy) => {
                 Self::Copy { from: copy.from.as_ptr().into(), path: copy.path.as_ptr().into() }
             }

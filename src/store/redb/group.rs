@@ -53,9 +53,7 @@ pub(super) struct Plan {
 impl Plan {
     /// Whether no transaction applies.
     pub(super) fn is_empty(&self) -> bool {
-        self.verdicts
-            .iter()
-            .all(|verdict| matches!(verdict, Verdict::Conflict(_)))
+        self.verdicts.iter().all(|verdict| matches!(verdict, Verdict::Conflict(_)))
     }
 }
 
@@ -63,19 +61,11 @@ impl Plan {
 /// before it. `rev` is the newest committed revision.
 pub(super) fn judge(db: &Database, group: &[Commit], rev: Rev) -> Result<Plan, ::redb::Error> {
     let rows = db.begin_read()?.open_table(ROWS)?;
-    let mut plan = Plan {
-        verdicts: Vec::with_capacity(group.len()),
-        rev,
-        rows: BTreeMap::new(),
-        log: Vec::new(),
-    };
+    let mut plan = Plan { verdicts: Vec::with_capacity(group.len()), rev, rows: BTreeMap::new(), log: Vec::new() };
     for Commit { txn, .. } in group {
         let broken = txn.broken_guard(|key| match plan.rows.get(key) {
             Some(pending) => Ok(pending.as_ref().map(|(rev, _)| *rev)),
-            None => rows
-                .get(&key.0[..])?
-                .map(|row| stamp(row.value()))
-                .transpose(),
+            None => rows.get(&key.0[..])?.map(|row| stamp(row.value())).transpose(),
         })?;
         let verdict = match broken {
             Some(guard) => Verdict::Conflict(guard),
@@ -96,22 +86,13 @@ impl Plan {
                 Op::Delete(key) => self.rows.insert(key.clone(), None),
             };
         }
-        self.log.extend(
-            (0..)
-                .zip(&txn.log)
-                .map(|(n, entry)| (Position { rev, n }, entry.clone())),
-        );
+        self.log.extend((0..).zip(&txn.log).map(|(n, entry)| (Position { rev, n }, entry.clone())));
         rev
     }
 }
 
 /// Writes a plan and makes it durable.
-pub(super) fn write(
-    db: &Database,
-    plan: &Plan,
-    options: &Options,
-    phase: &Cell<Phase>,
-) -> Result<(), ::redb::Error> {
+pub(super) fn write(db: &Database, plan: &Plan, options: &Options, phase: &Cell<Phase>) -> Result<(), ::redb::Error> {
     let txn = begin(db, options)?;
     {
         let mut rows = txn.open_table(ROWS)?;
@@ -151,14 +132,7 @@ pub(super) fn forget(
         for entry in old.by_ref().take(FORGET_MAX) {
             newest = Some(entry?.0.value());
         }
-        (
-            newest,
-            if old.next().is_some() {
-                Forgotten::Part
-            } else {
-                Forgotten::All
-            },
-        )
+        (newest, if old.next().is_some() { Forgotten::Part } else { Forgotten::All })
     };
     let Some(newest) = newest else {
         return Ok(Forgotten::All);

@@ -25,25 +25,14 @@ pub(super) struct Lock {
 impl Lock {
     /// Takes the lock of the file at `path`, and writes down who has it.
     pub(super) fn take(path: &Path) -> Result<Self, OpenError> {
-        let failed = |source| OpenError::Io {
-            path: path.display().to_string(),
-            source,
-        };
+        let failed = |source| OpenError::Io { path: path.display().to_string(), source };
         let beside = beside(path, ".lock");
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&beside)
-            .map_err(failed)?;
+        let mut file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&beside).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(OpenError::InUse {
-                    path: path.display().to_string(),
-                    owner: owner(&mut file),
-                });
+                return Err(OpenError::InUse { path: path.display().to_string(), owner: owner(&mut file) });
             }
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }

@@ -24,8 +24,8 @@ use tokio::sync::{oneshot, watch};
 use self::lock::Lock;
 use self::queue::{Commit, Forget, Forgotten, Queue};
 use super::{
-    Cause, Changes, CommitError, Entry, Key, KeyRange, Limits, OpenError, Order, Page, Position,
-    ReadError, Rev, Store, Txn, WatchError,
+    Cause, Changes, CommitError, Entry, Key, KeyRange, Limits, OpenError, Order, Page, Position, ReadError, Rev, Store,
+    Txn, WatchError,
 };
 
 mod gate;
@@ -58,12 +58,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            cache_bytes: 256 << 20,
-            recovery: Recovery::Walk,
-            check: Check::Quick,
-            free_space: None,
-        }
+        Self { cache_bytes: 256 << 20, recovery: Recovery::Walk, check: Check::Quick, free_space: None }
     }
 }
 
@@ -115,11 +110,7 @@ pub enum Fault {
 impl Fault {
     fn panic(payload: &(dyn Any + Send)) -> Self {
         let told = payload.downcast_ref::<String>().map(String::as_str);
-        Self::Panic(
-            told.or_else(|| payload.downcast_ref::<&str>().copied())
-                .unwrap_or("no message")
-                .to_owned(),
-        )
+        Self::Panic(told.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no message").to_owned())
     }
 }
 
@@ -176,14 +167,9 @@ impl RedbStore {
     /// As [`OpenError`] says; the file is then as it was, to the byte.
     pub fn open(path: &Path, options: Options) -> Result<Self, OpenError> {
         let (opened, lock) = open::at(path, &options)?;
-        let options = Options {
-            free_space: options.free_space.or_else(|| Some(open::free_space(path))),
-            ..options
-        };
-        Self::start(opened, options, Some(lock)).map_err(|source| OpenError::Io {
-            path: path.display().to_string(),
-            source,
-        })
+        let options = Options { free_space: options.free_space.or_else(|| Some(open::free_space(path))), ..options };
+        Self::start(opened, options, Some(lock))
+            .map_err(|source| OpenError::Io { path: path.display().to_string(), source })
     }
 
     /// Opens the store in a backend, and creates it in an empty one.
@@ -196,10 +182,7 @@ impl RedbStore {
     pub fn over(backend: impl StorageBackend, options: Options) -> Result<Self, OpenError> {
         const NAME: &str = "the backend";
         let opened = open::over(backend, NAME, &options)?;
-        Self::start(opened, options, None).map_err(|source| OpenError::Io {
-            path: NAME.to_owned(),
-            source,
-        })
+        Self::start(opened, options, None).map_err(|source| OpenError::Io { path: NAME.to_owned(), source })
     }
 
     fn start(opened: open::Opened, options: Options, lock: Option<Lock>) -> io::Result<Self> {
@@ -214,11 +197,7 @@ impl RedbStore {
             let shared = Arc::clone(&shared);
             move || writer::run(&shared, opened.rev)
         })?;
-        Ok(Self {
-            shared,
-            writer: Mutex::new(Some(writer)),
-            lock: Mutex::new(lock),
-        })
+        Ok(Self { shared, writer: Mutex::new(Some(writer)), lock: Mutex::new(lock) })
     }
 
     /// Answers what is queued, closes the file so that the next open finds
@@ -231,13 +210,11 @@ impl RedbStore {
     /// What the engine reports. All that was acknowledged is kept even so.
     pub fn close(&self) -> Result<(), Cause> {
         self.shared.queue.shut();
-        let writer = self
-            .writer
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        // Held to the end, so that nobody closes the file while another waits
+        // for the writer to be done with it.
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         // It catches its panics, and has told of them by `failed`.
-        let _ = writer.map(JoinHandle::join);
+        let _ = writer.take().map(JoinHandle::join);
         let db = self
             .shared
             .db
@@ -245,12 +222,7 @@ impl RedbStore {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         let closed = db.map_or(Ok(()), open::close);
-        drop(
-            self.lock
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take(),
-        );
+        drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
         closed.map_err(|fault| Arc::new(fault) as Cause)
     }
 }
@@ -264,9 +236,7 @@ impl Drop for RedbStore {
 
 impl fmt::Debug for RedbStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RedbStore")
-            .field("committed", &*self.shared.committed.borrow())
-            .finish_non_exhaustive()
+        f.debug_struct("RedbStore").field("committed", &*self.shared.committed.borrow()).finish_non_exhaustive()
     }
 }
 
@@ -277,8 +247,7 @@ impl Store for RedbStore {
     }
 
     async fn scan(&self, range: KeyRange, order: Order, limit: usize) -> Result<Page, ReadError> {
-        read::snapshot(&self.shared, |txn| read::scan(txn, &range, order, limit))
-            .map_err(ReadError::Storage)
+        read::snapshot(&self.shared, |txn| read::scan(txn, &range, order, limit)).map_err(ReadError::Storage)
     }
 
     async fn commit(&self, txn: Txn) -> Result<Rev, CommitError> {
@@ -286,21 +255,14 @@ impl Store for RedbStore {
             return Err(CommitError::TooLarge);
         }
         let (answer, answered) = oneshot::channel();
-        self.shared
-            .queue
-            .commit(Commit { txn, answer })
-            .await
-            .map_err(|_| CommitError::Stopped)?;
+        self.shared.queue.commit(Commit { txn, answer }).await.map_err(|_| CommitError::Stopped)?;
         // A writer that ended without an answer may have flushed before it did.
-        answered
-            .await
-            .unwrap_or_else(|_| Err(CommitError::Unknown(self.shared.gone())))
+        answered.await.unwrap_or_else(|_| Err(CommitError::Unknown(self.shared.gone())))
     }
 
     async fn changes(&self, after: Position, limit: usize) -> Result<Changes, WatchError> {
         let read = read::snapshot(&self.shared, |txn| read::changes(txn, after, limit));
-        read.map_err(WatchError::Storage)?
-            .ok_or(WatchError::Compacted)
+        read.map_err(WatchError::Storage)?.ok_or(WatchError::Compacted)
     }
 
     fn committed(&self) -> watch::Receiver<Rev> {
@@ -310,14 +272,8 @@ impl Store for RedbStore {
     async fn compact(&self, before: Rev) -> Result<(), CommitError> {
         loop {
             let (answer, answered) = oneshot::channel();
-            self.shared
-                .queue
-                .forget(Forget { before, answer })
-                .await
-                .map_err(|_| CommitError::Stopped)?;
-            let forgotten = answered
-                .await
-                .unwrap_or_else(|_| Err(CommitError::Unknown(self.shared.gone())))?;
+            self.shared.queue.forget(Forget { before, answer }).await.map_err(|_| CommitError::Stopped)?;
+            let forgotten = answered.await.unwrap_or_else(|_| Err(CommitError::Unknown(self.shared.gone())))?;
             if forgotten == Forgotten::All {
                 return Ok(());
             }
@@ -330,10 +286,7 @@ impl Store for RedbStore {
 
     async fn failed(&self) -> Cause {
         let mut failed = self.shared.failed.subscribe();
-        let told = failed
-            .wait_for(Option::is_some)
-            .await
-            .expect("the sender lives as long as the store");
+        let told = failed.wait_for(Option::is_some).await.expect("the sender lives as long as the store");
         told.clone().expect("it was waited for")
     }
 }

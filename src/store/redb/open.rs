@@ -14,7 +14,7 @@ use std::sync::Arc;
 use ::redb::backends::FileBackend;
 use ::redb::{
     Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable, StorageBackend,
-    StorageError, TableError,
+    TableError,
 };
 
 use super::gate::Gate;
@@ -63,11 +63,7 @@ fn find(path: &Path, options: &Options) -> Result<Opened, Refusal> {
 }
 
 /// Opens the store in a backend, or creates it there if that is empty.
-pub(super) fn over(
-    backend: impl StorageBackend,
-    name: &str,
-    options: &Options,
-) -> Result<Opened, OpenError> {
+pub(super) fn over(backend: impl StorageBackend, name: &str, options: &Options) -> Result<Opened, OpenError> {
     let opened = match backend.len() {
         Ok(0) => create(backend, options).and_then(verified),
         Ok(_) => existing(backend, options),
@@ -96,20 +92,12 @@ pub(super) fn free_space(path: &Path) -> FreeSpace {
 /// Creates a whole store under another name, then gives it its own.
 fn create_at(path: &Path, options: &Options) -> Result<(), Refusal> {
     let unfinished = beside(path, ".new");
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .open(&unfinished)?;
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&unfinished)?;
     let db = create(FileBackend::new(file.try_clone()?)?, options)?;
     close(db).map_err(|fault| Refusal::Io(io::Error::other(fault)))?;
     file.sync_all()?;
     fs::rename(&unfinished, path)?;
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // Without this the name may be gone after a loss of power.
     File::open(folder)?.sync_all()?;
     Ok(())
@@ -117,8 +105,7 @@ fn create_at(path: &Path, options: &Options) -> Result<(), Refusal> {
 
 fn create(backend: impl StorageBackend, options: &Options) -> Result<Database, Refusal> {
     let db = guarded(|| Ok(builder(options).create_with_backend(backend)?))?;
-    guarded(|| initialize(&db, options).map_err(Refusal::from))?;
-    Ok(db)
+    or_closed(db, |db| Ok(initialize(db, options)?)).map(|(db, ())| db)
 }
 
 fn initialize(db: &Database, options: &Options) -> Result<(), ::redb::Error> {
@@ -153,18 +140,23 @@ fn existing(backend: impl StorageBackend, options: &Options) -> Result<Opened, R
 
 fn builder(options: &Options) -> ::redb::Builder {
     let mut builder = Database::builder();
-    builder
-        .set_cache_size(options.cache_bytes)
-        .set_check_integrity_on_open(matches!(options.check, Check::Whole));
+    builder.set_cache_size(options.cache_bytes).set_check_integrity_on_open(matches!(options.check, Check::Whole));
     builder
 }
 
 /// Sees to it that an opened file is a store that this version reads.
 fn verified(db: Database) -> Result<Opened, Refusal> {
-    match guarded(|| inspect(&db.begin_read().map_err(::redb::Error::from)?)) {
-        Ok(rev) => Ok(Opened { db, rev }),
+    let (db, rev) = or_closed(db, |db| inspect(&db.begin_read().map_err(::redb::Error::from)?))?;
+    Ok(Opened { db, rev })
+}
+
+/// Gives the engine back, or closes it if the work with it fails: dropping an
+/// engine that panicked may panic again.
+fn or_closed<T>(db: Database, work: impl FnOnce(&Database) -> Result<T, Refusal>) -> Result<(Database, T), Refusal> {
+    match guarded(|| work(&db)) {
+        Ok(done) => Ok((db, done)),
         Err(refusal) => {
-            // The refusal is what counts; what closing reports or writes stays behind the gate.
+            // The refusal is what counts, not what closing reports.
             let _ = close(db);
             Err(refusal)
         }
@@ -180,9 +172,7 @@ fn inspect(txn: &ReadTransaction) -> Result<Rev, Refusal> {
     };
     let number = |name: &str| -> Result<u64, Refusal> {
         let found = meta.get(name).map_err(::redb::Error::from)?;
-        Ok(found
-            .ok_or_else(|| Refusal::Damaged(format!("its {name} is missing")))?
-            .value())
+        Ok(found.ok_or_else(|| Refusal::Damaged(format!("its {name} is missing")))?.value())
     };
     match number(FORMAT)? {
         FORMAT_NEWEST => {}
@@ -190,15 +180,10 @@ fn inspect(txn: &ReadTransaction) -> Result<Rev, Refusal> {
         older => return Err(Refusal::Damaged(format!("there is no format {older}"))),
     }
     let rev = Rev(number(REVISION)?);
-    txn.open_table(ROWS)
-        .map_err(|error| Refusal::Damaged(error.to_string()))?;
-    let log = txn
-        .open_table(LOG)
-        .map_err(|error| Refusal::Damaged(error.to_string()))?;
+    txn.open_table(ROWS).map_err(|error| Refusal::Damaged(error.to_string()))?;
+    let log = txn.open_table(LOG).map_err(|error| Refusal::Damaged(error.to_string()))?;
     match log.last().map_err(::redb::Error::from)? {
-        Some((at, _)) if at.value().0 > rev.0 => Err(Refusal::Damaged(
-            "its log is ahead of its revision".to_owned(),
-        )),
+        Some((at, _)) if at.value().0 > rev.0 => Err(Refusal::Damaged("its log is ahead of its revision".to_owned())),
         Some(_) | None => Ok(read::revision(txn)?),
     }
 }
@@ -211,32 +196,34 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, Refusal>) -> Result<T, Refusal> {
 
 impl From<io::Error> for Refusal {
     fn from(error: io::Error) -> Self {
-        match error.kind() {
-            // What the engine reports where a file ends too early or makes no sense.
-            io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData => {
-                Self::Damaged(error.to_string())
-            }
-            _ => Self::Io(error),
+        // What the engine reports where a file ends too early or makes no sense.
+        if matches!(
+            error.kind(),
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData
+        ) {
+            Self::Damaged(error.to_string())
+        } else {
+            Self::Io(error)
         }
     }
 }
 
 impl From<DatabaseError> for Refusal {
     fn from(error: DatabaseError) -> Self {
-        match error {
+        if let DatabaseError::DatabaseAlreadyOpen = error {
             // Under our own lock only someone else's program can hold the engine's.
-            DatabaseError::DatabaseAlreadyOpen => Self::InUse,
-            DatabaseError::Storage(StorageError::Io(error)) => error.into(),
-            error => Self::Damaged(error.to_string()),
+            return Self::InUse;
         }
+        ::redb::Error::from(error).into()
     }
 }
 
 impl From<::redb::Error> for Refusal {
     fn from(error: ::redb::Error) -> Self {
-        match error {
-            ::redb::Error::Io(error) => error.into(),
-            error => Self::Damaged(error.to_string()),
+        if let ::redb::Error::Io(error) = error {
+            error.into()
+        } else {
+            Self::Damaged(error.to_string())
         }
     }
 }
@@ -245,18 +232,25 @@ impl Refusal {
     fn of(self, path: &str) -> OpenError {
         let path = path.to_owned();
         match self {
-            Self::InUse => OpenError::InUse {
-                path,
-                owner: String::new(),
-            },
+            Self::InUse => OpenError::InUse { path, owner: String::new() },
             Self::Foreign => OpenError::Foreign { path },
             Self::Damaged(detail) => OpenError::Damaged { path, detail },
-            Self::Newer(found) => OpenError::Newer {
-                path,
-                found,
-                newest: FORMAT_NEWEST,
-            },
+            Self::Newer(found) => OpenError::Newer { path, found, newest: FORMAT_NEWEST },
             Self::Io(source) => OpenError::Io { path, source },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_free_space_of_a_file_is_learned_from_its_file_system() {
+        let file = tempfile::NamedTempFile::new().expect("there is room for a file");
+        let free = free_space(file.path());
+        assert!(free().expect("it can be asked") > 0);
+        file.close().expect("it can be removed");
+        free().expect_err("there is no such file");
     }
 }

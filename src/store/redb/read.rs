@@ -10,13 +10,9 @@ use std::sync::Arc;
 use ::redb::{ReadTransaction, ReadableDatabase, StorageError};
 use bytes::Bytes;
 
-use super::tables::{
-    FORGOTTEN_N, FORGOTTEN_REV, LOG, META, REVISION, ROWS, entry, log_key, position,
-};
+use super::tables::{FORGOTTEN_N, FORGOTTEN_REV, LOG, META, REVISION, ROWS, entry, log_key, position};
 use super::{Fault, Shared};
-use crate::store::{
-    Cause, Changes, Entry, Key, KeyRange, Order, PAGE_BYTES_MAX, Page, Position, Rev,
-};
+use crate::store::{Cause, Changes, Entry, Key, KeyRange, Order, PAGE_BYTES_MAX, Page, Position, Rev};
 
 /// Reads in one snapshot; an error or a panic of the engine is a cause.
 ///
@@ -31,7 +27,15 @@ pub(super) fn snapshot<T>(
     };
     match catch_unwind(AssertUnwindSafe(|| read(&db.begin_read()?))) {
         Ok(Ok(read)) => Ok(read),
-        Ok(Err(error)) => Err(Arc::new(Fault::Engine(error))),
+        Ok(Err(error)) => {
+            let broken = matches!(error, ::redb::Error::Io(_) | ::redb::Error::PreviousIo);
+            let cause: Cause = Arc::new(Fault::Engine(error));
+            // The engine does nothing more after such an error, so neither does the store.
+            if broken {
+                shared.fail(Arc::clone(&cause));
+            }
+            Err(cause)
+        }
         Err(payload) => Err(Arc::new(Fault::panic(payload.as_ref()))),
     }
 }
@@ -42,43 +46,24 @@ pub(super) fn revision(txn: &ReadTransaction) -> Result<Rev, ::redb::Error> {
 }
 
 fn meta(txn: &ReadTransaction, name: &str) -> Result<u64, ::redb::Error> {
-    Ok(txn
-        .open_table(META)?
-        .get(name)?
-        .map_or(0, |number| number.value()))
+    Ok(txn.open_table(META)?.get(name)?.map_or(0, |number| number.value()))
 }
 
 /// The rows of some keys.
-pub(super) fn get(
-    txn: &ReadTransaction,
-    keys: &[Key],
-) -> Result<(Rev, Vec<Option<Entry>>), ::redb::Error> {
+pub(super) fn get(txn: &ReadTransaction, keys: &[Key]) -> Result<(Rev, Vec<Option<Entry>>), ::redb::Error> {
     let rows = txn.open_table(ROWS)?;
     let entries = keys
         .iter()
-        .map(|key| {
-            rows.get(&key.0[..])?
-                .map(|row| entry(row.value()))
-                .transpose()
-        })
+        .map(|key| rows.get(&key.0[..])?.map(|row| entry(row.value())).transpose())
         .collect::<Result<_, StorageError>>()?;
     Ok((revision(txn)?, entries))
 }
 
 /// Some rows of a range.
-pub(super) fn scan(
-    txn: &ReadTransaction,
-    range: &KeyRange,
-    order: Order,
-    limit: usize,
-) -> Result<Page, ::redb::Error> {
+pub(super) fn scan(txn: &ReadTransaction, range: &KeyRange, order: Order, limit: usize) -> Result<Page, ::redb::Error> {
     let rev = revision(txn)?;
     if range.start >= range.end {
-        return Ok(Page {
-            rev,
-            rows: Vec::new(),
-            more: false,
-        });
+        return Ok(Page { rev, rows: Vec::new(), more: false });
     }
     let table = txn.open_table(ROWS)?;
     let range = table.range::<&[u8]>(&range.start.0[..]..&range.end.0[..])?;
@@ -90,26 +75,15 @@ pub(super) fn scan(
         rows,
         limit,
         |(key, row)| key.value().len() + row.value().len(),
-        |(key, row)| {
-            Ok((
-                Key(Bytes::copy_from_slice(key.value())),
-                entry(row.value())?,
-            ))
-        },
+        |(key, row)| Ok((Key(Bytes::copy_from_slice(key.value())), entry(row.value())?)),
     )?;
     Ok(Page { rev, rows, more })
 }
 
 /// Some log entries after a position; `None` if one of them is forgotten.
-pub(super) fn changes(
-    txn: &ReadTransaction,
-    after: Position,
-    limit: usize,
-) -> Result<Option<Changes>, ::redb::Error> {
-    let forgotten = Position {
-        rev: Rev(meta(txn, FORGOTTEN_REV)?),
-        n: u32::try_from(meta(txn, FORGOTTEN_N)?).unwrap_or(u32::MAX),
-    };
+pub(super) fn changes(txn: &ReadTransaction, after: Position, limit: usize) -> Result<Option<Changes>, ::redb::Error> {
+    let forgotten =
+        Position { rev: Rev(meta(txn, FORGOTTEN_REV)?), n: u32::try_from(meta(txn, FORGOTTEN_N)?).unwrap_or(u32::MAX) };
     if after < forgotten {
         return Ok(None);
     }

@@ -42,10 +42,7 @@ pub(super) fn stamp(row: &[u8]) -> Result<Rev, ::redb::StorageError> {
 /// A row as an entry, its value copied.
 pub(super) fn entry(row: &[u8]) -> Result<Entry, ::redb::StorageError> {
     let (stamp, value) = row.split_first_chunk::<STAMP>().ok_or_else(too_short)?;
-    Ok(Entry {
-        rev: Rev(u64::from_be_bytes(*stamp)),
-        value: Bytes::copy_from_slice(value),
-    })
+    Ok(Entry { rev: Rev(u64::from_be_bytes(*stamp)), value: Bytes::copy_from_slice(value) })
 }
 
 fn too_short() -> ::redb::StorageError {

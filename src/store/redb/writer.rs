@@ -52,37 +52,37 @@ fn turn(shared: &Shared, commits: Vec<Commit>, rev: Rev) -> Rev {
         answer_all(commits, || Err(CommitError::Full));
         return rev;
     }
+    let plan = match attempt(shared, |db| group::judge(db, &commits, rev)) {
+        Ok(plan) => plan,
+        Err(cause) => {
+            shared.fail(cause);
+            answer_all(commits, || Err(CommitError::Stopped));
+            return rev;
+        }
+    };
     let phase = Cell::new(Phase::Before);
-    let mut plan = None;
-    let written = attempt(shared, |db| {
-        let judged = &*plan.insert(group::judge(db, &commits, rev)?);
-        if judged.is_empty() {
-            Ok(())
-        } else {
-            group::write(db, judged, &shared.options, &phase)
-        }
-    });
-    match (written, plan) {
-        (Ok(()), Some(plan)) => {
-            if plan.rev > rev {
-                shared.committed.send_replace(plan.rev);
-            }
-            let newest = plan.rev;
-            for (commit, verdict) in commits.into_iter().zip(plan.verdicts) {
-                // Who has gone away is not told.
-                let _ = commit.answer.send(match verdict {
-                    Verdict::Apply(rev) => Ok(rev),
-                    Verdict::Conflict(guard) => Err(CommitError::Conflict { guard }),
-                });
-            }
-            newest
-        }
-        (Ok(()), None) => unreachable!("a group that was written has a plan"),
-        (Err(cause), plan) => {
+    if !plan.is_empty() {
+        let written = attempt(shared, |db| {
+            group::write(db, &plan, &shared.options, &phase)
+        });
+        if let Err(cause) = written {
             shared.fail(Arc::clone(&cause));
-            answer_failed(commits, plan, phase.get(), &cause);
-            rev
+            answer_failed(commits, &plan, phase.get(), &cause);
+            return rev;
         }
+        shared.committed.send_replace(plan.rev);
+    }
+    answer(commits, &plan);
+    plan.rev
+}
+
+/// After the flush: each is told what became of it. Who has gone away is not.
+fn answer(commits: Vec<Commit>, plan: &Plan) {
+    for (commit, verdict) in commits.into_iter().zip(&plan.verdicts) {
+        let _ = commit.answer.send(match *verdict {
+            Verdict::Apply(rev) => Ok(rev),
+            Verdict::Conflict(guard) => Err(CommitError::Conflict { guard }),
+        });
     }
 }
 
@@ -90,13 +90,11 @@ fn turn(shared: &Shared, commits: Vec<Commit>, rev: Rev) -> Rev {
 ///
 /// A conflict is not told as one, since it may be one with a transaction that
 /// will not be there.
-fn answer_failed(commits: Vec<Commit>, plan: Option<Plan>, phase: Phase, cause: &Cause) {
-    let verdicts = plan.map(|plan| plan.verdicts).unwrap_or_default();
-    for (index, commit) in commits.into_iter().enumerate() {
-        let applied = matches!(verdicts.get(index), Some(Verdict::Apply(_)));
-        let _ = commit.answer.send(Err(match phase {
-            Phase::Committing if applied => CommitError::Unknown(Arc::clone(cause)),
-            Phase::Committing | Phase::Before => CommitError::Stopped,
+fn answer_failed(commits: Vec<Commit>, plan: &Plan, phase: Phase, cause: &Cause) {
+    for (commit, verdict) in commits.into_iter().zip(&plan.verdicts) {
+        let _ = commit.answer.send(Err(match (phase, verdict) {
+            (Phase::Committing, Verdict::Apply(_)) => CommitError::Unknown(Arc::clone(cause)),
+            (Phase::Committing, Verdict::Conflict(_)) | (Phase::Before, _) => CommitError::Stopped,
         }));
     }
 }
@@ -112,10 +110,7 @@ fn compact(shared: &Shared, forget: Forget) {
     let done: Result<Forgotten, CommitError> = if shared.cause().is_some() {
         Err(CommitError::Stopped)
     } else {
-        attempt(shared, |db| {
-            group::forget(db, forget.before, &shared.options, &phase)
-        })
-        .map_err(|cause| {
+        attempt(shared, |db| group::forget(db, forget.before, &shared.options, &phase)).map_err(|cause| {
             shared.fail(Arc::clone(&cause));
             match phase.get() {
                 Phase::Before => CommitError::Stopped,
@@ -127,10 +122,7 @@ fn compact(shared: &Shared, forget: Forget) {
 }
 
 /// Does something with the engine; an error or a panic of it is a cause.
-fn attempt<T>(
-    shared: &Shared,
-    work: impl FnOnce(&::redb::Database) -> Result<T, ::redb::Error>,
-) -> Result<T, Cause> {
+fn attempt<T>(shared: &Shared, work: impl FnOnce(&::redb::Database) -> Result<T, ::redb::Error>) -> Result<T, Cause> {
     let db = shared.db();
     let Some(db) = db.as_ref() else {
         return Err(Arc::new(Fault::Closed));
@@ -145,20 +137,13 @@ fn attempt<T>(
 /// Whether the disk has room for a group. Where that cannot be asked it is
 /// assumed: the engine will say.
 fn has_room(shared: &Shared, commits: &[Commit]) -> bool {
-    let Some(free) = shared
-        .options
-        .free_space
-        .as_ref()
-        .and_then(|free| free().ok())
-    else {
+    let Some(free) = shared.options.free_space.as_ref().and_then(|free| free().ok()) else {
         return true;
     };
     let need: u64 = commits
         .iter()
         // Twice, for a row is written with the rest of its page.
-        .map(|Commit { txn, .. }| {
-            2 * txn.bytes() as u64 + (txn.ops.len() + txn.log.len()) as u64 * OP_PAGES_BYTES
-        })
+        .map(|Commit { txn, .. }| 2 * txn.bytes() as u64 + (txn.ops.len() + txn.log.len()) as u64 * OP_PAGES_BYTES)
         .sum();
     free >= DISK_RESERVE_BYTES + need
 }

@@ -1,32 +1,24 @@
-//! JSON read strictly, measured, and compared by value.
-//!
-//! # Guarantees
-//! [`parse`] refuses whatever would not come back as it was written: duplicate
-//! member names, integers that no 64 bits hold, numbers beyond a double.
-//! [`depth`], [`encoded_len`], [`equal`] and [`canonical`] do not recurse, so
-//! that no value, however it was made, exhausts the stack in them.
-//! # Not here
-//! What a document may contain. A number with a fraction or an exponent is read
-//! as the nearest double.
+//! Reads JSON and refuses what would not come back as it was written.
 
-use std::borrow::Cow;
 use std::fmt;
-use std::io;
 
 use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde_json::map::Entry;
 use serde_json::{Map, Number, Value};
 
+use super::pointer;
+
 /// The deepest nesting that any limit can allow.
 ///
-/// The parser below us counts to 128 and refuses there, so that a deeper value
-/// could be written but not read again.
-pub const NESTING_MAX: usize = 127;
+/// The parser below us refuses the 128th level. A document that was accepted must
+/// be readable again also from within the record that it is stored in, which
+/// takes a few levels more.
+pub const NESTING_MAX: usize = 120;
 
-/// What [`parse`] puts up with.
+/// What [`parse()`] puts up with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JsonLimits {
-    /// The most levels of nesting, as [`depth`] counts them; more than
+    /// The most levels of nesting, as [`super::depth`] counts them; more than
     /// [`NESTING_MAX`] counts as that.
     pub depth_max: usize,
 }
@@ -94,7 +86,7 @@ pub enum JsonError {
     TooDeep {
         /// The levels that are allowed.
         limit: usize,
-        /// Where the first level too many begins.
+        /// Where the first level too many was noticed.
         at: Position,
     },
 }
@@ -108,8 +100,8 @@ pub enum JsonError {
 /// The first thing that is wrong, and where it is. A text that is both too deep
 /// and broken further on is [`JsonError::TooDeep`].
 pub fn parse(bytes: &[u8], limits: &JsonLimits) -> Result<Value, JsonError> {
-    let text = std::str::from_utf8(bytes)
-        .map_err(|error| JsonError::NotUtf8 { at: position(bytes, error.valid_up_to()) })?;
+    let text =
+        std::str::from_utf8(bytes).map_err(|error| JsonError::NotUtf8 { at: position(bytes, error.valid_up_to()) })?;
     if text.starts_with('\u{feff}') {
         return Err(JsonError::ByteOrderMark);
     }
@@ -172,6 +164,10 @@ impl Reading {
     }
 }
 
+/// The magnitude, 2^63, from which on a double may have been an integer that is
+/// too long.
+const INTEGER_LOST_FROM: f64 = 9_223_372_036_854_775_808.0;
+
 /// Reads one value, with so many levels of nesting left.
 struct Strict<'r> {
     reading: &'r mut Reading,
@@ -220,7 +216,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
     }
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<Value, E> {
-        if value.abs() >= TWO_TO_63 {
+        if value.abs() >= INTEGER_LOST_FROM {
             self.reading.magnitude = Magnitude::MayHideAnInteger;
         }
         Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("number out of range"))
@@ -324,225 +320,146 @@ fn after_number(bytes: &[u8], start: usize) -> usize {
 fn position(bytes: &[u8], offset: usize) -> Position {
     let before = &bytes[..offset.min(bytes.len())];
     let line_start = before.iter().rposition(|&b| b == b'\n').map_or(0, |newline| newline + 1);
-    Position {
-        line: before.iter().filter(|&&b| b == b'\n').count() + 1,
-        column: before.len() - line_start + 1,
+    Position { line: before.iter().filter(|&&b| b == b'\n').count() + 1, column: before.len() - line_start + 1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::super::strategies::any_value;
+    use super::super::{depth, equal};
+    use super::*;
+
+    fn read(text: &str) -> Result<Value, JsonError> {
+        parse(text.as_bytes(), &JsonLimits::default())
     }
-}
 
-/// How deeply a value is nested: 0 for a scalar, 1 for `{}` and `[1]`, 2 for
-/// `{"a": {}}`.
-#[must_use]
-pub fn depth(value: &Value) -> usize {
-    let mut deepest = 0;
-    let mut rest = vec![(value, 0)];
-    while let Some((value, above)) = rest.pop() {
-        match value {
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-            Value::Array(items) => {
-                deepest = deepest.max(above + 1);
-                rest.extend(items.iter().filter(|item| is_container(item)).map(|item| (item, above + 1)));
-            }
-            Value::Object(members) => {
-                deepest = deepest.max(above + 1);
-                rest.extend(members.values().filter(|item| is_container(item)).map(|item| (item, above + 1)));
-            }
-        }
-    }
-    deepest
-}
-
-const fn is_container(value: &Value) -> bool {
-    matches!(value, Value::Array(_) | Value::Object(_))
-}
-
-/// How many bytes a value takes when it is written without white space.
-#[must_use]
-pub fn encoded_len(value: &Value) -> usize {
-    let mut total = 0;
-    let mut rest = vec![value];
-    while let Some(value) = rest.pop() {
-        total += match value {
-            Value::Null | Value::Bool(true) => 4,
-            Value::Bool(false) => 5,
-            Value::Number(number) => written_len(number),
-            Value::String(text) => string_len(text),
-            Value::Array(items) => {
-                rest.extend(items);
-                2 + items.len().saturating_sub(1)
-            }
-            Value::Object(members) => {
-                rest.extend(members.values());
-                let names: usize = members.keys().map(|name| string_len(name) + 1).sum();
-                2 + members.len().saturating_sub(1) + names
-            }
-        };
-    }
-    total
-}
-
-/// How many bytes a string takes with its quotes and escapes.
-#[must_use]
-pub fn string_len(text: &str) -> usize {
-    written_len(text)
-}
-
-fn written_len<T: serde::Serialize + ?Sized>(scalar: &T) -> usize {
-    struct Count(usize);
-
-    impl io::Write for Count {
-        fn write(&mut self, written: &[u8]) -> io::Result<usize> {
-            self.0 += written.len();
-            Ok(written.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
+    #[test]
+    fn what_a_client_wrote_comes_back_as_it_wrote_it() {
+        for text in [
+            "{}",
+            r#"{"z":1,"a":[true,false,null],"m":{"z":"","a":"é"}}"#,
+            r#"[18446744073709551615,-9223372036854775808,0,1.5,1e300,0.1]"#,
+            r#""\"\\\u0000🐶""#,
+            // A name that the library below would give a meaning of its own.
+            r#"{"$serde_json::private::RawValue":"[1]"}"#,
+            r#"{"$serde_json::private::Number":"1"}"#,
+        ] {
+            let value = read(text).expect(text);
+            let written = serde_json::to_string(&value).expect("a value can be written");
+            assert_eq!(read(&written), Ok(value), "{text}");
+            assert_eq!(written.replace("e+", "e"), text);
         }
     }
 
-    let mut count = Count(0);
-    serde_json::to_writer(&mut count, scalar).expect("a count takes anything, and scalars can be written");
-    count.0
-}
-
-const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
-const TWO_TO_64: f64 = 18_446_744_073_709_551_616.0;
-
-/// A number by its value, in the one form that each value has.
-#[derive(PartialEq)]
-enum Exact {
-    /// Any integer from -2^63 to 2^64-1, however it was written.
-    Integer(i128),
-    /// Any other double.
-    Double(f64),
-}
-
-fn exact(number: &Number) -> Exact {
-    if let Some(integer) = number.as_i128() {
-        return Exact::Integer(integer);
+    #[test]
+    fn white_space_and_escapes_are_free() {
+        assert_eq!(read(" \r\n\t{ \"\\u0061\" : \"\\ud83d\\udc36\\/\" } \n"), Ok(json!({"a": "🐶/"})));
+        assert!(equal(&read("-0").expect("a number"), &json!(0)));
     }
-    let double = number.as_f64().unwrap_or(0.0);
-    if double.fract() == 0.0 && (-TWO_TO_63..TWO_TO_64).contains(&double) {
-        // Exact: the value is whole and an i128 has room for it.
-        Exact::Integer(double as i128)
-    } else {
-        Exact::Double(double)
-    }
-}
 
-/// Whether two values are equal as RFC 6902, 4.6 has it: numbers by value
-/// (1 = 1.0 = 1e0, without rounding), objects regardless of order.
-#[must_use]
-pub fn equal(one: &Value, other: &Value) -> bool {
-    let mut rest = vec![(one, other)];
-    while let Some(pair) = rest.pop() {
-        match pair {
-            (Value::Number(one), Value::Number(other)) => {
-                if exact(one) != exact(other) {
-                    return false;
-                }
-            }
-            (Value::Array(one), Value::Array(other)) => {
-                if one.len() != other.len() {
-                    return false;
-                }
-                rest.extend(one.iter().zip(other));
-            }
-            (Value::Object(one), Value::Object(other)) => {
-                if one.len() != other.len() {
-                    return false;
-                }
-                for (name, value) in one {
-                    let Some(counterpart) = other.get(name) else { return false };
-                    rest.push((value, counterpart));
-                }
-            }
-            // What is left are scalars, or two values of different kinds.
-            (one, other) => {
-                if one != other {
-                    return false;
-                }
-            }
+    #[test]
+    fn what_is_not_json_is_refused_with_its_place() {
+        for (name, text, want) in [
+            ("nothing", "", "not JSON: EOF while parsing a value at line 1 column 0"),
+            ("garbage behind", "{} x", "not JSON: trailing characters at line 1 column 4"),
+            ("a second value", "{}\n{}", "not JSON: trailing characters at line 2 column 1"),
+            ("a comma too many", "[1,]", "not JSON: trailing comma at line 1 column 4"),
+            ("a leading zero", "[01]", "not JSON: invalid number at line 1 column 3"),
+            ("not a number", "NaN", "not JSON: expected value at line 1 column 1"),
+            ("a lone surrogate", r#"["\ud800"]"#, "not JSON: unexpected end of hex escape at line 1 column 9"),
+            ("beyond a double", "[1,\n 1e400]", "not JSON: number out of range at line 2 column 6"),
+            ("an object that ends", r#"{"a":"#, "not JSON: EOF while parsing a value at line 1 column 5"),
+            ("a mark at the start", "\u{feff}{}", "begins with a byte order mark"),
+            ("a duplicate", "{\"a\":1,\n\"a\":2}", "the member `/a` occurs twice, the second time at line 2 column 3"),
+            (
+                "a duplicate spelt otherwise, far down",
+                r#"{"a":[0,{"b/c":{"x":1,"\u0078":2}}]}"#,
+                "the member `/a/1/b~1c/x` occurs twice, the second time at line 1 column 30",
+            ),
+            (
+                "an integer above",
+                "{\"a\":\n  18446744073709551616}",
+                "the integer 18446744073709551616 at line 2 column 3 is outside -2^63 to 2^64-1",
+            ),
+            (
+                "an integer below",
+                "[-9223372036854775809]",
+                "the integer -9223372036854775809 at line 1 column 2 is outside -2^63 to 2^64-1",
+            ),
+            (
+                "a very long integer behind a string that looks like one",
+                r#"["\"99999999999999999999",123456789012345678901234567890123456789012345]"#,
+                "the integer 1234567890123456789012345678901234567890 at line 1 column 27 is outside -2^63 to 2^64-1",
+            ),
+        ] {
+            assert_eq!(read(text).expect_err(name).to_string(), want, "{name}");
         }
     }
-    true
-}
 
-/// The bytes that stand for a value in digests: the same for two values exactly
-/// if they are [`equal`].
-///
-/// They are JSON, with sorted members, without white space.
-#[must_use]
-pub fn canonical(value: &Value) -> Vec<u8> {
-    enum Piece<'v> {
-        Value(&'v Value),
-        Name(&'v str),
-        Mark(u8),
-    }
-
-    let mut written = Vec::new();
-    let mut rest = vec![Piece::Value(value)];
-    while let Some(piece) = rest.pop() {
-        match piece {
-            Piece::Mark(mark) => written.push(mark),
-            Piece::Name(name) => {
-                write_scalar(&mut written, name);
-                written.push(b':');
-            }
-            Piece::Value(Value::Number(number)) => match exact(number) {
-                Exact::Integer(integer) => write_scalar(&mut written, &integer),
-                Exact::Double(double) => write_scalar(&mut written, &double),
-            },
-            Piece::Value(Value::Array(items)) => {
-                written.push(b'[');
-                rest.push(Piece::Mark(b']'));
-                for (index, item) in items.iter().enumerate().rev() {
-                    rest.push(Piece::Value(item));
-                    if index > 0 {
-                        rest.push(Piece::Mark(b','));
-                    }
-                }
-            }
-            Piece::Value(Value::Object(members)) => {
-                written.push(b'{');
-                rest.push(Piece::Mark(b'}'));
-                let mut sorted: Vec<_> = members.iter().collect();
-                sorted.sort_unstable_by_key(|(name, _)| *name);
-                for (index, (name, value)) in sorted.into_iter().enumerate().rev() {
-                    rest.push(Piece::Value(value));
-                    rest.push(Piece::Name(name));
-                    if index > 0 {
-                        rest.push(Piece::Mark(b','));
-                    }
-                }
-            }
-            Piece::Value(scalar) => write_scalar(&mut written, scalar),
+    #[test]
+    fn large_numbers_that_are_not_integers_are_taken() {
+        for text in ["1e19", "-18446744073709551616.0", r#"{"99999999999999999999":1e30}"#] {
+            assert!(read(text).is_ok(), "{text}");
         }
     }
-    written
-}
 
-fn write_scalar<T: serde::Serialize + ?Sized>(written: &mut Vec<u8>, scalar: &T) {
-    serde_json::to_writer(written, scalar).expect("a vector takes anything, and scalars can be written");
-}
-
-/// A name as one token of a JSON Pointer (RFC 6901, 3): `~` is `~0`, `/` is `~1`.
-#[must_use]
-pub fn escape_pointer(token: &str) -> Cow<'_, str> {
-    if token.contains(['~', '/']) {
-        Cow::Owned(token.replace('~', "~0").replace('/', "~1"))
-    } else {
-        Cow::Borrowed(token)
+    #[test]
+    fn bytes_that_are_not_utf_8_are_refused() {
+        let limits = JsonLimits::default();
+        let at = Position { line: 2, column: 3 };
+        assert_eq!(parse(b"[\n \"\xff\"]", &limits), Err(JsonError::NotUtf8 { at }));
+        assert!(matches!(parse(b"\xff\xfe{\0}\0", &limits), Err(JsonError::NotUtf8 { .. })));
     }
-}
 
-/// The JSON Pointer that leads through these names and indices; `""` for none.
-#[must_use]
-pub fn pointer<S: AsRef<str>>(tokens: &[S]) -> String {
-    tokens.iter().fold(String::new(), |mut pointer, token| {
-        pointer.push('/');
-        pointer.push_str(&escape_pointer(token.as_ref()));
-        pointer
-    })
+    fn nested(levels: usize) -> String {
+        "[".repeat(levels) + &"]".repeat(levels)
+    }
+
+    #[test]
+    fn nesting_is_counted_and_ends_at_the_limit() {
+        assert_eq!(read(&nested(64)).map(|value| depth(&value)), Ok(64));
+        let at = Position { line: 1, column: 66 };
+        assert_eq!(read(&nested(65)), Err(JsonError::TooDeep { limit: 64, at }));
+        assert!(matches!(read(&"{\"a\":".repeat(100_000)), Err(JsonError::TooDeep { limit: 64, .. })));
+        assert!(parse(b"1", &JsonLimits { depth_max: 0 }).is_ok());
+        assert!(matches!(parse(b"{}", &JsonLimits { depth_max: 0 }), Err(JsonError::TooDeep { .. })));
+    }
+
+    #[test]
+    fn a_limit_beyond_what_can_be_read_again_counts_as_that() {
+        let limits = JsonLimits { depth_max: usize::MAX };
+        assert!(parse(nested(NESTING_MAX).as_bytes(), &limits).is_ok());
+        let refused = parse(nested(NESTING_MAX + 1).as_bytes(), &limits);
+        assert!(matches!(refused, Err(JsonError::TooDeep { limit: NESTING_MAX, .. })), "{refused:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_we_write_we_read(value in any_value()) {
+            let written = serde_json::to_vec_pretty(&value).expect("a value can be written");
+            prop_assert_eq!(parse(&written, &JsonLimits::default()), Ok(value));
+        }
+
+        #[test]
+        fn the_grammar_is_that_of_the_library(
+            text in r#"([\[\]{},:"a0-9.eE+\-\\ ]|"a"|"b":|null|true|\{"a":|\[1,|\}|\]){0,12}"#,
+        ) {
+            let known = serde_json::from_str::<Value>(&text);
+            match read(&text) {
+                Ok(value) => prop_assert_eq!(known.ok(), Some(value)),
+                Err(JsonError::Syntax { .. }) => prop_assert!(known.is_err(), "{}", text),
+                Err(JsonError::Duplicate { .. }) => prop_assert!(text.matches(':').count() > 1, "{}", text),
+                Err(JsonError::IntegerOutOfRange { .. }) => prop_assert!(known.is_ok()),
+                Err(other) => prop_assert!(false, "{other}"),
+            }
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+            let _ = parse(&bytes, &JsonLimits::default());
+        }
+    }
 }

@@ -1,6 +1,6 @@
-//! Where things are: the one place that builds URLs.
+//! Where things are: the one place that builds paths of URLs.
 
-use crate::domain::id::{ActivityName, CollectionName, JobId, ResourceKey};
+use super::id::{ActivityName, CollectionName, JobId, ResourceKey};
 
 /// A collection.
 #[must_use]
