@@ -2,5 +2,4 @@
 
 mod config;
 mod exec;
-mod http;
 mod store;

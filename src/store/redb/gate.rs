@@ -224,8 +224,7 @@ mod tests {
     }
 
     fn contents(backend: &impl StorageBackend) -> Vec<u8> {
-        let mut bytes =
-            vec![0xee; usize::try_from(backend.len().expect("it has one")).expect("it is small")];
+        let mut bytes = vec![0xee; usize::try_from(backend.len().expect("it has one")).expect("it is small")];
         backend.read(0, &mut bytes).expect("it is all there");
         bytes
     }

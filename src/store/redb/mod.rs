@@ -215,12 +215,7 @@ impl RedbStore {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         // It catches its panics, and has told of them by `failed`.
         let _ = writer.take().map(JoinHandle::join);
-        let db = self
-            .shared
-            .db
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let db = self.shared.db.write().unwrap_or_else(PoisonError::into_inner).take();
         let closed = db.map_or(Ok(()), open::close);
         drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
         closed.map_err(|fault| Arc::new(fault) as Cause)

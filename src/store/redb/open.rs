@@ -12,10 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ::redb::backends::FileBackend;
-use ::redb::{
-    Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable, StorageBackend,
-    TableError,
-};
+use ::redb::{Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable, StorageBackend, TableError};
 
 use super::gate::Gate;
 use super::lock::{Lock, beside};
@@ -197,10 +194,7 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, Refusal>) -> Result<T, Refusal> {
 impl From<io::Error> for Refusal {
     fn from(error: io::Error) -> Self {
         // What the engine reports where a file ends too early or makes no sense.
-        if matches!(
-            error.kind(),
-            io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData
-        ) {
+        if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData) {
             Self::Damaged(error.to_string())
         } else {
             Self::Io(error)
@@ -220,11 +214,7 @@ impl From<DatabaseError> for Refusal {
 
 impl From<::redb::Error> for Refusal {
     fn from(error: ::redb::Error) -> Self {
-        if let ::redb::Error::Io(error) = error {
-            error.into()
-        } else {
-            Self::Damaged(error.to_string())
-        }
+        if let ::redb::Error::Io(error) = error { error.into() } else { Self::Damaged(error.to_string()) }
     }
 }
 

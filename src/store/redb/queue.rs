@@ -181,22 +181,13 @@ mod tests {
     use std::task::{Context, Poll, Waker};
 
     fn push(queue: &Queue, bytes: usize) -> Poll<Result<(), Shut>> {
-        let txn = Txn {
-            log: vec![Bytes::from(vec![0; bytes])],
-            ..Txn::default()
-        };
-        let commit = Commit {
-            txn,
-            answer: oneshot::channel().0,
-        };
+        let txn = Txn { log: vec![Bytes::from(vec![0; bytes])], ..Txn::default() };
+        let commit = Commit { txn, answer: oneshot::channel().0 };
         pin!(queue.commit(commit)).poll(&mut Context::from_waker(Waker::noop()))
     }
 
     fn push_forget(queue: &Queue) {
-        let forget = Forget {
-            before: Rev(1),
-            answer: oneshot::channel().0,
-        };
+        let forget = Forget { before: Rev(1), answer: oneshot::channel().0 };
         let pushed = pin!(queue.forget(forget)).poll(&mut Context::from_waker(Waker::noop()));
         assert!(matches!(pushed, Poll::Ready(Ok(()))));
     }
@@ -223,10 +214,7 @@ mod tests {
             (vec![Some(1); 2 * many + 1], vec![many, many, 1]),
             (vec![Some(half); 5], vec![2, 2, 1]),
             (vec![Some(GROUP_BYTES_MAX), Some(1)], vec![1, 1]),
-            (
-                vec![None, Some(1), Some(1), None, None, Some(1)],
-                vec![0, 2, 0, 0, 1],
-            ),
+            (vec![None, Some(1), Some(1), None, None, Some(1)], vec![0, 2, 0, 0, 1]),
         ] {
             let queue = Queue::new();
             for bytes in queued {

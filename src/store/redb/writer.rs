@@ -62,9 +62,7 @@ fn turn(shared: &Shared, commits: Vec<Commit>, rev: Rev) -> Rev {
     };
     let phase = Cell::new(Phase::Before);
     if !plan.is_empty() {
-        let written = attempt(shared, |db| {
-            group::write(db, &plan, &shared.options, &phase)
-        });
+        let written = attempt(shared, |db| group::write(db, &plan, &shared.options, &phase));
         if let Err(cause) = written {
             shared.fail(Arc::clone(&cause));
             answer_failed(commits, &plan, phase.get(), &cause);

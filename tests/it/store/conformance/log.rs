@@ -113,11 +113,7 @@ async fn a_commit_wakes_who_waits(store: Arc<dyn Store>) {
         *committed.borrow_and_update() == Rev(1)
     });
     let rev = store.commit(put("a", "1")).await.expect("it is applied");
-    assert_eq!(
-        *store.committed().borrow(),
-        rev,
-        "it is told before the answer"
-    );
+    assert_eq!(*store.committed().borrow(), rev, "it is told before the answer");
     assert!(waiter.await.expect("it was woken"));
 }
 

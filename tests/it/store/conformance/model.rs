@@ -103,9 +103,7 @@ async fn same<S: Store>(mut store: S, mut reopen: impl FnMut(S) -> S, steps: &[S
             Step::Commit(guards, ops, log) => {
                 let want = model.commit(guards, ops, *log);
                 let got = store.commit(txn(guards, ops, *log)).await.map_err(|error| {
-                    let CommitError::Conflict { guard } = error else {
-                        panic!("{error}")
-                    };
+                    let CommitError::Conflict { guard } = error else { panic!("{error}") };
                     guard
                 });
                 assert_eq!(got, want);

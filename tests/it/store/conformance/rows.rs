@@ -30,12 +30,7 @@ async fn scan(store: &dyn Store, start: &[u8], end: &[u8], order: Order, limit: 
 
 async fn a_scan_gives_the_range_in_the_order_asked_for(store: Arc<dyn Store>) {
     fill(&*store).await;
-    type Row = (
-        &'static str,
-        &'static [u8],
-        &'static [u8],
-        &'static [&'static [u8]],
-    );
+    type Row = (&'static str, &'static [u8], &'static [u8], &'static [&'static [u8]]);
     let table: [Row; 9] = [
         ("all", b"", b"\xff\xff\xff", &KEYS),
         ("the end is not in it", b"a", b"b", &[b"a", b"a\0"]),

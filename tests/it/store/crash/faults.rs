@@ -29,9 +29,7 @@ fn answers_are_honest(answers: &[(usize, Answer)], failed: bool) {
                 stopped = true;
             }
             Answer::Committed(Err(CommitError::TooLarge | CommitError::Full))
-            | Answer::Compacted(Err(
-                CommitError::Conflict { .. } | CommitError::TooLarge | CommitError::Full,
-            )) => {
+            | Answer::Compacted(Err(CommitError::Conflict { .. } | CommitError::TooLarge | CommitError::Full)) => {
                 panic!("{answer:?} has nothing to do with it")
             }
         }
@@ -63,10 +61,9 @@ fn run(vice: Vice, turns: &[Turn], history: &History) -> bool {
     }
     drop(store);
     let acknowledged = acknowledged(&answers);
-    let unknown = answers
-        .iter()
-        .filter(|(_, answer)| matches!(answer, Answer::Committed(Err(CommitError::Unknown(_)))))
-        .count() as u64;
+    let unknown =
+        answers.iter().filter(|(_, answer)| matches!(answer, Answer::Committed(Err(CommitError::Unknown(_))))).count()
+            as u64;
     // What may be found after the failure: the last position in each variant.
     let events = disk.events();
     for crash in images(&Default::default(), &events, 1).filter(|crash| crash.position == events.len()) {

@@ -18,20 +18,15 @@ fn crash_everywhere(vice: Vice, seed: u64, recovery: Recovery) -> Result<usize, 
     let turns = turns(seed, TURNS);
     let history = History::of(&turns);
     let recording = record(&Disk::new(created(), vice), &turns, recovery);
-    after_every_crash(&recording, torn_variants(), |store, marks| {
-        history.holds(store, acknowledged(marks))
-    })
+    after_every_crash(&recording, torn_variants(), |store, marks| history.holds(store, acknowledged(marks)))
 }
 
 #[test]
 fn a_loss_of_power_loses_nothing_acknowledged_and_leaves_nothing_half_there() {
     for (seed, recovery) in [(1, Recovery::Walk), (2, Recovery::Prepared)] {
-        let looked_at = crash_everywhere(Vice::None, seed, recovery)
-            .unwrap_or_else(|complaint| panic!("seed {seed}: {complaint}"));
-        assert!(
-            looked_at > 1000,
-            "{looked_at} images are too few to say anything"
-        );
+        let looked_at =
+            crash_everywhere(Vice::None, seed, recovery).unwrap_or_else(|complaint| panic!("seed {seed}: {complaint}"));
+        assert!(looked_at > 1000, "{looked_at} images are too few to say anything");
     }
 }
 
@@ -40,10 +35,7 @@ fn the_crash_test_sees_a_store_that_answers_before_it_syncs() {
     // Lying about every sync, about those of the later groups only, and so on.
     for first in [0, 40, 200] {
         let complaint = crash_everywhere(Vice::LiesFrom(first), 1, Recovery::Walk).expect_err("the disk lies");
-        assert!(
-            complaint.contains("acknowledged") || complaint.contains("damaged"),
-            "{complaint}"
-        );
+        assert!(complaint.contains("acknowledged") || complaint.contains("damaged"), "{complaint}");
     }
 }
 
