@@ -70,13 +70,16 @@ impl Watch {
 
     /// Waits for the next thing to see. Dropping the future loses nothing.
     pub(super) async fn next(&mut self, folder: &Folder) -> Seen {
+        if matches!(self.line, Line::Untried) && self.exit.is_none() {
+            self.exit = folder.exit().ok().flatten();
+        }
         loop {
             if let Some(exit) = self.exit.clone() {
                 let gift = self.last_gift(folder).await;
                 // Where the end was there before us, so was the progress: old news.
                 return match (self.events.take_progress(), &self.line) {
                     (Some(progress), Line::Closed) => Seen::Progress(progress),
-                    _ => Seen::Ended(exit, gift),
+                    (None, Line::Closed) | (_, Line::Untried | Line::Open(_)) => Seen::Ended(exit, gift),
                 };
             }
             match self.rest(folder).await {

@@ -133,8 +133,11 @@ async fn made_but_not_begun(world: &World, attempt: AttemptRef) -> String {
     let folder = world.attempt(attempt);
     let spec: serde_json::Value = read(&folder.join("spec.json"));
     kill(supervisor(attempt)[0]);
-    workers(attempt).into_iter().for_each(kill);
-    until("they are gone", || supervisor(attempt).is_empty() && workers(attempt).is_empty()).await;
+    until("they are gone", || {
+        workers(attempt).into_iter().for_each(kill);
+        supervisor(attempt).is_empty() && workers(attempt).is_empty()
+    })
+    .await;
     for name in ["started", "log", "control"] {
         fs::remove_file(folder.join(name)).expect("a file");
     }
