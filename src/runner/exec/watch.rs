@@ -133,9 +133,12 @@ impl Watch {
             self.offset = 0;
             self.events.restart();
         }
+        if self.offset >= EVENTS_BYTES_MAX {
+            self.events.refuse_rest(EVENTS_BYTES_MAX);
+            return false;
+        }
         let mut chunk = vec![0; CHUNK_BYTES];
-        let read = if self.offset < EVENTS_BYTES_MAX { file.read_at(&mut chunk, self.offset) } else { Ok(0) };
-        let length = read.unwrap_or(0);
+        let length = file.read_at(&mut chunk, self.offset).unwrap_or(0);
         self.offset += length as u64;
         self.events.feed(&chunk[..length]);
         length > 0

@@ -190,7 +190,7 @@ fn processes(matches: impl Fn(i32) -> bool) -> Vec<i32> {
 /// Kills a process at once, if it has not ended.
 pub(super) fn kill(pid: i32) {
     let pid = rustix::process::Pid::from_raw(pid).expect("a process");
-    drop(rustix::process::kill_process(pid, rustix::process::Signal::KILL));
+    let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
 }
 
 /// The members of a report of progress.
