@@ -36,9 +36,7 @@ async fn the_last_progress_comes_before_the_end() {
 #[tokio::test]
 async fn waiting_for_a_report_can_be_given_up_without_losing_it() {
     let world = World::new();
-    let launch = world.script(
-        r#"for i in 1 2 3; do echo "{\"progress\":0.$i}" >> $HEELER_EVENTS; sleep 0.2; done"#,
-    );
+    let launch = world.script(r#"for i in 1 2 3; do echo "{\"progress\":0.$i}" >> $HEELER_EVENTS; sleep 0.2; done"#);
     let attempt = launch.attempt;
     world.runner.start(launch).await.expect("it starts");
     let mut seen = Vec::new();
@@ -57,9 +55,8 @@ async fn waiting_for_a_report_can_be_given_up_without_losing_it() {
 async fn a_result_that_is_too_large_is_dropped_and_the_outcome_stays() {
     let world = World::new();
     let size = RESULT_BYTES_MAX + 1;
-    let script = format!(
-        r#"(printf '{{"result":"'; head -c {size} /dev/zero | tr '\0' x; echo '"}}') >> $HEELER_EVENTS"#
-    );
+    let script =
+        format!(r#"(printf '{{"result":"'; head -c {size} /dev/zero | tr '\0' x; echo '"}}') >> $HEELER_EVENTS"#);
     let (_, ending) = world.run(world.script(&script)).await;
     assert_eq!((ending.outcome, ending.result), (AttemptOutcome::Succeeded, None));
     assert!(ending.detail.expect("a word about it").contains("larger than 64 KiB"));
