@@ -119,6 +119,12 @@ impl JobPhase {
         matches!(self, Self::Starting | Self::Running | Self::Canceling)
     }
 
+    /// Whether an attempt is to be gone.
+    #[must_use]
+    pub const fn is_stopping(self) -> bool {
+        matches!(self, Self::Canceling)
+    }
+
     /// The word on the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -386,11 +392,9 @@ pub fn transition(job: &Job, event: JobEvent, now: Timestamp) -> Result<Job, Ref
             match job.phase {
                 JobPhase::Starting => next.phase = JobPhase::Running,
                 JobPhase::Running | JobPhase::Canceling => return Err(Refusal::Already),
-                JobPhase::Queued
-                | JobPhase::Succeeded
-                | JobPhase::Failed
-                | JobPhase::Canceled
-                | JobPhase::Lost => return Err(Refusal::WrongPhase),
+                JobPhase::Queued | JobPhase::Succeeded | JobPhase::Failed | JobPhase::Canceled | JobPhase::Lost => {
+                    return Err(Refusal::WrongPhase);
+                }
             }
         }
         JobEvent::Progressed { token, fraction, message } => {
@@ -420,11 +424,9 @@ pub fn transition(job: &Job, event: JobEvent, now: Timestamp) -> Result<Job, Ref
                 next.cancel = Some(Cancel { at: now, reason });
                 next.phase = JobPhase::Canceling;
             }
-            JobPhase::Canceling
-            | JobPhase::Succeeded
-            | JobPhase::Failed
-            | JobPhase::Canceled
-            | JobPhase::Lost => return Err(Refusal::Already),
+            JobPhase::Canceling | JobPhase::Succeeded | JobPhase::Failed | JobPhase::Canceled | JobPhase::Lost => {
+                return Err(Refusal::Already);
+            }
         },
     }
     Ok(next)

@@ -7,11 +7,22 @@
 //! Planning what follows from a change ([`crate::reconcile`]), storing it
 //! ([`crate::state`]), serving it ([`crate::http`]).
 
-pub mod time;
-pub mod id;
-pub mod version;
-pub mod operation;
-pub mod job;
-pub mod retry;
+pub mod activity;
+pub mod catalog;
+pub mod change;
+pub mod condition;
+pub mod document;
 pub mod expression;
+pub mod id;
+pub mod job;
+pub mod json;
+pub mod links;
+pub mod moment;
+pub mod near;
+pub mod operation;
+pub mod patch;
+pub mod precondition;
+pub mod retry;
 pub mod schema;
+pub mod time;
+pub mod version;

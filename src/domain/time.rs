@@ -13,17 +13,20 @@ use serde::{Deserialize, Serialize};
 #[serde(into = "String", try_from = "String")]
 pub struct Timestamp(i64);
 
-/// The last instant that can be written with a four-digit year.
-const MILLIS_MAX: i64 = 253_402_300_799_999;
-/// The first one.
+/// The last instant: 9999-12-30T22:00:00.999Z.
+///
+/// The calendar that we print with ends there, so that no offset leads out of
+/// the years of four digits.
+const MILLIS_MAX: i64 = 253_402_207_200_999;
+/// The first one: 0000-01-01T00:00:00.000Z.
 const MILLIS_MIN: i64 = -62_167_219_200_000;
 
 impl Timestamp {
     /// 1970-01-01T00:00:00Z.
     pub const EPOCH: Self = Self(0);
 
-    /// The instant that many milliseconds after the epoch, brought into the
-    /// years 0 to 9999.
+    /// The instant that many milliseconds after the epoch, brought between the
+    /// first and the last that can be written with a four-digit year.
     #[must_use]
     pub const fn from_millis(millis: i64) -> Self {
         if millis > MILLIS_MAX {
@@ -41,7 +44,7 @@ impl Timestamp {
         self.0
     }
 
-    /// This instant and a duration more, at most the end of the year 9999.
+    /// This instant and a duration more, at most the last instant there is.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {
         let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
@@ -69,22 +72,20 @@ impl Timestamp {
     /// The instant as an HTTP date (RFC 9110, 5.6.7), cut to the second.
     #[must_use]
     pub fn http_date(self) -> String {
-        jiff::fmt::rfc2822::DateTimePrinter::new()
-            .timestamp_to_rfc9110_string(&self.to_jiff())
-            .unwrap_or_default()
+        jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&self.to_jiff()).unwrap_or_default()
     }
 
-    /// Reads an HTTP date in its preferred form (IMF-fixdate).
+    /// Reads an HTTP date: the preferred form (IMF-fixdate) or one of the two
+    /// obsolete ones, of which RFC 850's has years from 1969 to 2068.
     ///
     /// `None` for anything else: RFC 9110 13.1.3 and 13.1.4 have an invalid
     /// date ignored.
     #[must_use]
     pub fn from_http_date(text: &str) -> Option<Self> {
-        if !text.ends_with(" GMT") {
-            return None;
-        }
-        let parsed = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
-        Some(Self::from_millis(parsed.as_millisecond()))
+        const FORMS: [&str; 3] = ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
+        let parsed = FORMS.iter().find_map(|form| jiff::civil::DateTime::strptime(form, text).ok())?;
+        let instant = parsed.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+        Some(Self::from_millis(instant.timestamp().as_millisecond()))
     }
 
     fn to_jiff(self) -> jiff::Timestamp {
@@ -151,6 +152,22 @@ pub fn parse_duration(text: &str) -> Result<Duration, ParseDurationError> {
     Duration::try_from(span).map_err(|_| refuse())
 }
 
+/// Writes a duration as people do, so that [`parse_duration`] reads it back: `1h 30m`.
+///
+/// Less than a millisecond is left out.
+#[must_use]
+pub fn friendly(duration: Duration) -> String {
+    let mut rest = duration.as_millis();
+    let mut parts = Vec::new();
+    for (unit, millis) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)] {
+        if rest >= millis {
+            parts.push(format!("{}{unit}", rest / millis));
+            rest %= millis;
+        }
+    }
+    if parts.is_empty() { "0s".to_owned() } else { parts.join(" ") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,10 +176,7 @@ mod tests {
     fn an_instant_is_shown_in_utc_with_milliseconds() {
         assert_eq!(Timestamp::from_millis(1_795_255_200_000).to_string(), "2026-11-21T10:00:00.000Z");
         assert_eq!(Timestamp::from_millis(1_795_255_200_007).to_string(), "2026-11-21T10:00:00.007Z");
-        assert_eq!(
-            "2026-11-21T11:00:00.5+01:00".parse::<Timestamp>().map(Timestamp::as_millis),
-            Ok(1_795_255_200_500)
-        );
+        assert_eq!("2026-11-21T11:00:00.5+01:00".parse::<Timestamp>().map(Timestamp::as_millis), Ok(1_795_255_200_500));
         assert!("yesterday".parse::<Timestamp>().is_err());
     }
 
@@ -171,7 +185,27 @@ mod tests {
         let instant = Timestamp::from_millis(1_795_255_200_999);
         assert_eq!(instant.http_date(), "Sat, 21 Nov 2026 10:00:00 GMT");
         assert_eq!(Timestamp::from_http_date(&instant.http_date()), Some(Timestamp::from_millis(1_795_255_200_000)));
-        assert_eq!(Timestamp::from_http_date("2026-11-21"), None);
+    }
+
+    #[test]
+    fn an_http_date_has_three_forms_and_no_other() {
+        let instant = Timestamp::from_millis(784_111_777_000);
+        for form in ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"] {
+            assert_eq!(Timestamp::from_http_date(form), Some(instant), "{form}");
+        }
+        for form in [
+            "",
+            "2026-11-21",
+            "Sun, 06 Nov 1994 08:49:37 +0100",
+            "Sun, 06 Nov 1994 08:49:37",
+            "Sun, 06 Nov 1994 08:49:37 GMT and more",
+            "Mon, 06 Nov 1994 08:49:37 GMT",
+            "Sun, 31 Feb 1994 08:49:37 GMT",
+            "Sun, 06 Nov 1994 25:49:37 GMT",
+            "0",
+        ] {
+            assert_eq!(Timestamp::from_http_date(form), None, "{form}");
+        }
     }
 
     #[test]
@@ -191,7 +225,22 @@ mod tests {
     fn arithmetic_stays_within_the_years_that_can_be_written() {
         let end = Timestamp::from_millis(i64::MAX);
         assert_eq!(end.after(Duration::from_secs(u64::MAX)), end);
-        assert_eq!(end.to_string(), "9999-12-31T23:59:59.999Z");
+        assert_eq!(end.to_string(), "9999-12-30T22:00:00.999Z");
+        assert_eq!(end.to_string().parse(), Ok(end));
+        let start = Timestamp::from_millis(i64::MIN);
+        assert_eq!(start.to_string(), "0000-01-01T00:00:00.000Z");
+        assert_eq!(start.to_string().parse(), Ok(start));
         assert_eq!(Timestamp::EPOCH.since(end), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_duration_is_written_so_that_it_reads_back() {
+        for (millis, text) in
+            [(0, "0s"), (10_000, "10s"), (5_400_000, "1h 30m"), (90_061_001, "1d 1h 1m 1s 1ms"), (250, "250ms")]
+        {
+            let duration = Duration::from_millis(millis);
+            assert_eq!(friendly(duration), text);
+            assert_eq!(parse_duration(text), Ok(duration));
+        }
     }
 }

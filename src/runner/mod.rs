@@ -8,6 +8,8 @@
 //! # Not here
 //! Why a job exists and what follows from its ending: [`crate::reconcile`].
 
+pub mod exec;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -17,8 +19,6 @@ use serde_json::Value;
 use crate::domain::id::{JobId, Token};
 use crate::domain::job::Ending;
 use crate::domain::operation::Operation;
-
-pub mod exec;
 
 /// One attempt of one job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -105,11 +105,4 @@ pub trait Runner: Send + Sync + fmt::Debug {
     /// Tells an attempt to stop, and what is left of it after the grace to be
     /// gone. Its end is reported as every end. Stopping twice is stopping once.
     async fn stop(&self, attempt: AttemptRef);
-}
-
-/// Where what attempts wrote is kept.
-pub trait AttemptLogs: Send + Sync + fmt::Debug {
-    /// The log of an attempt: its length in bytes now and the file that holds
-    /// it. `None` if the attempt wrote none or it is no longer kept.
-    fn open(&self, job: JobId, number: u32) -> Option<(u64, std::fs::File)>;
 }

@@ -84,6 +84,16 @@ pub enum Guard {
     Present(Key),
 }
 
+impl Guard {
+    /// The key that it is about.
+    #[must_use]
+    pub const fn key(&self) -> &Key {
+        match self {
+            Self::Absent(key) | Self::RevIs(key, _) | Self::Present(key) => key,
+        }
+    }
+}
+
 /// One change of one key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Op {
@@ -97,7 +107,8 @@ pub enum Op {
 ///
 /// Guards are judged before the first op. Where two ops name one key, the
 /// later one counts. `log` is appended to the change log under the revision of
-/// the transaction, numbered from 0.
+/// the transaction, numbered from 0. A transaction without ops is applied, too,
+/// and has a revision of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Txn {
     /// What must hold.
@@ -129,10 +140,64 @@ pub struct Changes {
 /// What a store can hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// The most guards and ops in one transaction.
+    /// The most guards, ops and log entries together in one transaction.
     pub txn_ops_max: usize,
-    /// The most bytes of keys and values in one transaction.
+    /// The most bytes of keys, values and log entries in one transaction.
     pub txn_bytes_max: usize,
+}
+
+impl Limits {
+    /// What the embedded stores take.
+    ///
+    /// Room for the largest document with all that a change of it writes, and
+    /// for a thousand due ticks at once; small enough that one transaction
+    /// cannot hold up the others for long.
+    pub const EMBEDDED: Self = Self { txn_ops_max: 8192, txn_bytes_max: 8 << 20 };
+}
+
+/// The most bytes of rows or log entries in one page.
+///
+/// Without it a page of large rows could take any amount of memory.
+pub const PAGE_BYTES_MAX: usize = 16 << 20;
+
+impl Txn {
+    /// The bytes of keys, values and log entries.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let guards: usize = self.guards.iter().map(|guard| guard.key().0.len()).sum();
+        let ops: usize = self
+            .ops
+            .iter()
+            .map(|op| match op {
+                Op::Put(key, value) => key.0.len() + value.len(),
+                Op::Delete(key) => key.0.len(),
+            })
+            .sum();
+        guards + ops + self.log.iter().map(Bytes::len).sum::<usize>()
+    }
+
+    /// Whether a store with these limits takes it.
+    #[must_use]
+    pub fn fits(&self, limits: Limits) -> bool {
+        self.guards.len() + self.ops.len() + self.log.len() <= limits.txn_ops_max
+            && self.bytes() <= limits.txn_bytes_max
+    }
+
+    /// The first guard that does not hold, given what put each key.
+    fn broken_guard<E>(&self, mut holds: impl FnMut(&Key) -> Result<Option<Rev>, E>) -> Result<Option<usize>, E> {
+        for (index, guard) in self.guards.iter().enumerate() {
+            let held = holds(guard.key())?;
+            let good = match guard {
+                Guard::Absent(_) => held.is_none(),
+                Guard::RevIs(_, rev) => held == Some(*rev),
+                Guard::Present(_) => held.is_some(),
+            };
+            if !good {
+                return Ok(Some(index));
+            }
+        }
+        Ok(None)
+    }
 }
 
 /// The cause of a failure, as the engine below reported it.
@@ -190,12 +255,22 @@ pub trait Store: Send + Sync + fmt::Debug {
     async fn get(&self, keys: &[Key]) -> Result<(Rev, Vec<Option<Entry>>), ReadError>;
 
     /// Reads at most `limit` rows of a range in one snapshot.
+    ///
+    /// Fewer come where they would exceed [`PAGE_BYTES_MAX`], but at least one;
+    /// `more` says so. A range whose end is not after its start is empty.
     async fn scan(&self, range: KeyRange, order: Order, limit: usize) -> Result<Page, ReadError>;
 
     /// Applies a transaction if its guards hold; its revision when it is durable.
+    ///
+    /// Once polled it may be applied even if the future is dropped. A read
+    /// begun after the answer sees it.
     async fn commit(&self, txn: Txn) -> Result<Rev, CommitError>;
 
     /// Reads at most `limit` log entries strictly after a position.
+    ///
+    /// `Position::default()` is before all. [`WatchError::Compacted`] exactly
+    /// when an entry after the position has been forgotten. A page is bounded
+    /// by [`PAGE_BYTES_MAX`] as that of a scan is.
     async fn changes(&self, after: Position, limit: usize) -> Result<Changes, WatchError>;
 
     /// The newest committed revision, and a wake-up at each newer one.
@@ -205,6 +280,9 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn committed(&self) -> watch::Receiver<Rev>;
 
     /// Forgets the log entries of all transactions before `before`.
+    ///
+    /// It makes no revision, and wakes nobody. A crash may leave it half done,
+    /// oldest entries first.
     async fn compact(&self, before: Rev) -> Result<(), CommitError>;
 
     /// What one transaction can hold.

@@ -1,3 +1,5 @@
-//! It.
+//! Everything that is tested from outside, in one binary.
 
+mod config;
 mod exec;
+mod store;

@@ -182,9 +182,8 @@ mod tests {
 
     #[test]
     fn progress_is_read_in_each_of_its_forms() {
-        let progress = |fraction, message: Option<&str>| {
-            Some(Progress { fraction, message: message.map(str::to_owned) })
-        };
+        let progress =
+            |fraction, message: Option<&str>| Some(Progress { fraction, message: message.map(str::to_owned) });
         for (name, text, want) in [
             ("whole", r#"{"progress":{"fraction":0.4,"message":"m"}}"#, progress(Some(0.4), Some("m"))),
             ("short", r#"{"progress":0.4}"#, progress(Some(0.4), None)),

@@ -42,10 +42,10 @@ use async_trait::async_trait;
 use self::attempt::{Attempt, Start};
 use self::folder::{EVENTS, Folder, LOG};
 use self::record::Spec;
-use self::render::Place;
 pub use self::render::PATH_DEFAULT;
+use self::render::Place;
 pub use self::supervisor::supervise;
-use super::{AttemptLogs, AttemptRef, Launch, Probe, Report, Runner, StartError};
+use super::{AttemptRef, Launch, Probe, Report, Runner, StartError};
 use crate::domain::id::JobId;
 
 /// How much of the output of one attempt is kept.
@@ -128,6 +128,13 @@ impl ExecRunner {
         }
     }
 
+    /// What an attempt wrote: its length in bytes now, and the file that holds
+    /// it. `None` if it wrote nothing, or it is no longer kept.
+    #[must_use]
+    pub fn log(&self, job: JobId, number: u32) -> Option<(u64, File)> {
+        Folder::new(&self.config.root, job, number).open_plain(LOG)
+    }
+
     fn attempt(&self, attempt: AttemptRef) -> Arc<Attempt> {
         let make = || Arc::new(Attempt::new(&self.config.root, attempt));
         Arc::clone(self.known().entry(attempt).or_insert_with(make))
@@ -184,12 +191,6 @@ impl Runner for ExecRunner {
 
     async fn stop(&self, attempt: AttemptRef) {
         self.attempt(attempt).stop().await;
-    }
-}
-
-impl AttemptLogs for ExecRunner {
-    fn open(&self, job: JobId, number: u32) -> Option<(u64, File)> {
-        Folder::new(&self.config.root, job, number).open_plain(LOG)
     }
 }
 

@@ -117,8 +117,7 @@ mod tests {
         let seen: Vec<_> = [(2, 1), (3, 2), (4, 3), (5, 1), (6, 6)]
             .map(|(child, parent)| Process { pid: pid(child), parent, started: 0 })
             .to_vec();
-        let mut found: Vec<_> =
-            descendants(&seen, |root| root == pid(2)).iter().map(|p| p.pid.as_raw_pid()).collect();
+        let mut found: Vec<_> = descendants(&seen, |root| root == pid(2)).iter().map(|p| p.pid.as_raw_pid()).collect();
         found.sort_unstable();
         assert_eq!(found, [3, 4]);
     }

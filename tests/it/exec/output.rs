@@ -1,7 +1,7 @@
 //! What comes back from the work: progress, a result, a log, an exit code.
 
 use heeler::domain::job::{AttemptOutcome, RESULT_BYTES_MAX};
-use heeler::runner::{AttemptLogs, Report, Runner};
+use heeler::runner::{Report, Runner};
 use serde_json::json;
 
 use super::world::{World, progress, until};
@@ -96,7 +96,7 @@ async fn a_log_is_bounded_and_the_work_is_not_held_up_by_that() {
     let (_, ending) = world.run(launch).await;
     assert_eq!(ending.outcome, AttemptOutcome::Succeeded);
     assert!(world.file("through").exists());
-    let (length, _) = world.runner.open(attempt.job, attempt.number).expect("a log");
+    let (length, _) = world.runner.log(attempt.job, attempt.number).expect("a log");
     assert!((64 * 1024..65 * 1024).contains(&length), "{length}");
     assert!(world.log(attempt).ends_with("[heeler: the output was cut here; a log holds 65536 bytes]\n"));
 }
@@ -107,7 +107,7 @@ async fn an_attempt_that_wrote_nothing_has_no_log() {
     let launch = world.launch(&["true"]);
     let attempt = launch.attempt;
     world.run(launch).await;
-    assert!(world.runner.open(attempt.job, attempt.number).is_none());
+    assert!(world.runner.log(attempt.job, attempt.number).is_none());
 }
 
 #[tokio::test]
@@ -119,5 +119,5 @@ async fn a_job_that_is_forgotten_leaves_nothing() {
     world.runner.forget(attempt.job).expect("it is removed");
     world.runner.forget(attempt.job).expect("again");
     assert!(!world.file("attempts").join(attempt.job.to_string()).exists());
-    assert!(world.runner.open(attempt.job, attempt.number).is_none());
+    assert!(world.runner.log(attempt.job, attempt.number).is_none());
 }

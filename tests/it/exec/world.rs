@@ -13,7 +13,7 @@ use heeler::domain::job::Ending;
 use heeler::domain::operation::{ExecSpec, OnUnknown, Operation, RunnerSpec};
 use heeler::domain::retry::RetryPolicy;
 use heeler::runner::exec::{ExecConfig, ExecRunner};
-use heeler::runner::{AttemptLogs, AttemptRef, Launch, Report, Runner};
+use heeler::runner::{AttemptRef, Launch, Report, Runner};
 use serde_json::{Value, json};
 
 /// Longer than anything here takes on a busy machine.
@@ -104,7 +104,7 @@ impl World {
     }
 
     pub(super) fn log(&self, attempt: AttemptRef) -> String {
-        let Some((_, mut file)) = self.runner.open(attempt.job, attempt.number) else { return String::new() };
+        let Some((_, mut file)) = self.runner.log(attempt.job, attempt.number) else { return String::new() };
         let mut text = String::new();
         std::io::Read::read_to_string(&mut file, &mut text).expect("text");
         text

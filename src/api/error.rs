@@ -1,0 +1,107 @@
+//! Why a use case was refused.
+
+use std::error::Error;
+use std::sync::Arc;
+
+use crate::domain::patch::PatchError;
+use crate::domain::schema::Violation;
+use crate::domain::version::ETag;
+
+/// Why a use case was refused. But for `OutcomeUnknown`, nothing has changed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ApiError {
+    /// There is no such collection, resource, activity, job or log.
+    #[error("{what} does not exist")]
+    NotFound {
+        /// What was looked for.
+        what: String,
+    },
+    /// The client's belief about the resource is wrong.
+    #[error("the resource is not as the request expects")]
+    PreconditionFailed {
+        /// The tag that holds now; absent where there is no resource.
+        etag: Option<ETag>,
+        /// Whether the last change is this very request.
+        already_applied: AlreadyApplied,
+    },
+    /// The collection wants a belief, and the client named none.
+    #[error("this collection takes no change without a precondition")]
+    PreconditionRequired {
+        /// The tag that holds now.
+        etag: ETag,
+    },
+    /// The resource is on its way out.
+    #[error("the resource is being deleted")]
+    Deleting {
+        /// The tag that holds now.
+        etag: ETag,
+    },
+    /// The patch does not apply to this document.
+    #[error(transparent)]
+    Patch(#[from] PatchError),
+    /// Members that only the service writes would change.
+    #[error("`{pointer}` is read-only: {detail}")]
+    ReadOnly {
+        /// The first of them.
+        pointer: String,
+        /// What to do instead.
+        detail: String,
+    },
+    /// The result breaks a rule of the collection or of the vocabulary.
+    #[error("the document would not be valid")]
+    Invalid {
+        /// What is wrong, and where.
+        errors: Vec<Violation>,
+    },
+    /// The resulting document is larger than the limit.
+    #[error("the document would be larger than {limit} bytes")]
+    TooLarge {
+        /// In bytes of JSON.
+        limit: usize,
+    },
+    /// The activity's overlap policy forbids another job now.
+    #[error("{detail}")]
+    Overlap {
+        /// Which job is in the way.
+        detail: String,
+    },
+    /// The activity is suspended or canceled in the document.
+    #[error("{detail}")]
+    NotAccepting {
+        /// Which member says so.
+        detail: String,
+    },
+    /// The activity has as many unfinished jobs as it may have.
+    #[error("the activity has {limit} unfinished jobs, and may have no more")]
+    TooManyJobs {
+        /// How many it may have.
+        limit: usize,
+    },
+    /// A cursor that no list gave out.
+    #[error("the cursor is not one that this list gave out")]
+    BadCursor,
+    /// Too many writers changed the resource at once. Try again.
+    #[error("the resource is changing too fast")]
+    Busy,
+    /// The change may or may not be found made.
+    #[error("the outcome of the change is unknown")]
+    OutcomeUnknown,
+    /// The disk has no room.
+    #[error("the disk is full")]
+    DiskFull,
+    /// The service is stopping.
+    #[error("the service is stopping")]
+    Stopping,
+    /// The store failed, or holds what it should not.
+    #[error("the store failed")]
+    Store(#[source] Arc<dyn Error + Send + Sync>),
+}
+
+/// Whether a failed request is the very change that was made last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AlreadyApplied {
+    /// It is: its answer was lost, and the change is made.
+    Yes,
+    /// Somebody else changed the resource.
+    No,
+}

@@ -1,0 +1,330 @@
+//! Jobs: launch, read, list, cancel, and their logs.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+
+use super::resources::{absent, deleting, is_deleting};
+use super::{Api, ApiError, Cancelled, ChangeRequest, ListView, PAGE_BYTES_MAX, PageRequest, View};
+use crate::api::error::AlreadyApplied;
+use crate::domain::activity::{Activity, judge_input, unknown_operation};
+use crate::domain::id::{ActivityName, CollectionName, JobId, OperationName, ResourceId, ResourceKey};
+use crate::domain::job::{Job, JobPhase};
+use crate::domain::near::did_you_mean;
+use crate::domain::patch::{PatchBody, apply_patch};
+use crate::domain::precondition::{self, Current};
+use crate::domain::schema::Violation;
+use crate::domain::version::{ETag, Revision};
+use crate::state::{Decision, Event, Loaded, show_job};
+
+/// Which of all jobs are wanted; each part narrows it down.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JobFilter {
+    /// Of this operation.
+    pub operation: Option<OperationName>,
+    /// In this phase.
+    pub phase: Option<JobPhase>,
+    /// Of resources of this collection.
+    pub collection: Option<CollectionName>,
+    /// Of resources with this id.
+    pub resource: Option<ResourceId>,
+}
+
+impl JobFilter {
+    fn takes(&self, job: &Job) -> bool {
+        self.operation.as_ref().is_none_or(|operation| *operation == job.operation)
+            && self.phase.is_none_or(|phase| phase == job.phase)
+            && self.collection.as_ref().is_none_or(|collection| *collection == job.resource.collection)
+            && self.resource.as_ref().is_none_or(|resource| *resource == job.resource.id)
+    }
+}
+
+/// How many jobs a page looks at before it ends with a cursor, so that a
+/// filter that few jobs pass does not read the whole store in one request.
+const LOOKED_AT_MAX: usize = 10_000;
+
+/// How many jobs are read at once.
+const LIST_CHUNK: usize = 200;
+
+impl Api {
+    /// Launches a job of an activity. `body` may name `operation` and `input`;
+    /// the input is merged over the document's.
+    ///
+    /// # Errors
+    /// `NotFound`, `PreconditionFailed`, `Deleting`, `Invalid`, `Overlap`,
+    /// `NotAccepting`, `TooManyJobs`, those of every commit.
+    pub async fn launch(
+        &self,
+        key: &ResourceKey,
+        activity: &ActivityName,
+        body: Option<Value>,
+        request: &ChangeRequest,
+    ) -> Result<(JobId, View), ApiError> {
+        self.activity(key, activity)?;
+        let body = body.map_or_else(|| Ok(Map::new()), |body| launch_body(&body))?;
+        let mut etag = None;
+        let mut before = Vec::new();
+        let applied = self.state.apply(key, None, |loaded| {
+            etag = loaded.etag();
+            before = loaded.state.jobs.keys().copied().collect();
+            let desired = loaded.state.desired.as_ref().ok_or_else(|| absent(key))?;
+            self.believes(loaded, Some(desired), None, request)?;
+            if is_deleting(loaded) {
+                return Err(deleting(loaded));
+            }
+            self.decide_launch(loaded, activity, &body)
+        });
+        let applied = applied.await.map_err(|error| self.refusal(key, error, etag))?;
+        let new = applied.state.jobs.values().find(|job| !before.contains(&job.id)).ok_or_else(|| absent(key))?;
+        let etag = applied.job_etag(new.id).ok_or_else(|| absent(key))?;
+        Ok((new.id, job_view(new, etag)))
+    }
+
+    fn decide_launch(
+        &self,
+        loaded: &Loaded,
+        name: &ActivityName,
+        body: &Map<String, Value>,
+    ) -> Result<Decision, ApiError> {
+        let wanted: Option<Activity> = loaded.state.wanted(name).and_then(Result::ok);
+        let operation = match body.get("operation") {
+            None => wanted.as_ref().map(|activity| activity.operation.clone()),
+            Some(Value::String(text)) => Some(text.parse().map_err(|_| ApiError::Invalid {
+                errors: vec![unknown_operation("/operation", text, &self.catalog)],
+            })?),
+            Some(_) => return Err(invalid("/operation", "expected the name of an operation")),
+        };
+        let Some(operation) = operation else {
+            let detail = format!("the document has no `{name}` that names an operation, so the request must name one");
+            return Err(invalid("/operation", &detail));
+        };
+        let declared = self.catalog.operations.get(&operation).ok_or_else(|| ApiError::Invalid {
+            errors: vec![unknown_operation("/operation", operation.as_str(), &self.catalog)],
+        })?;
+        let base = wanted.map_or_else(|| json!({}), |activity| activity.input);
+        let input = match body.get("input") {
+            None => base,
+            Some(Value::Object(over)) => {
+                let base = if base.is_object() { base } else { json!({}) };
+                apply_patch(&base, &PatchBody::Merge(over.clone()), &self.limits)?
+            }
+            Some(_) => return Err(invalid("/input", "expected an object, which is merged over the document's input")),
+        };
+        let errors = judge_input("/input", declared, &input);
+        if !errors.is_empty() {
+            return Err(ApiError::Invalid { errors });
+        }
+        Ok(Decision::Happen(Event::Launched { activity: name.clone(), operation, input }))
+    }
+
+    /// The jobs of an activity, the newest first.
+    ///
+    /// # Errors
+    /// `NotFound`, `BadCursor`, `Store`.
+    pub async fn activity_jobs(
+        &self,
+        key: &ResourceKey,
+        activity: &ActivityName,
+        page: &PageRequest,
+    ) -> Result<ListView, ApiError> {
+        self.activity(key, activity)?;
+        let stored = self.state.resource(key).await?.ok_or_else(|| absent(key))?;
+        let mut before = page.cursor.as_deref().map(read_cursor).transpose()?;
+        let (mut items, mut bytes, mut more) = (Vec::new(), 0, true);
+        while more && items.len() < page.limit && bytes < PAGE_BYTES_MAX {
+            let limit = LIST_CHUNK.min(page.limit - items.len());
+            let uid = stored.desired.uid;
+            let (ids, found_more) = self.state.jobs_of_activity(uid, activity, before, limit).await?;
+            more = found_more;
+            for (job, _) in self.state.jobs(&ids).await?.into_iter().flatten() {
+                if bytes >= PAGE_BYTES_MAX {
+                    more = true;
+                    break;
+                }
+                let body = encode(&job);
+                bytes += body.len();
+                items.push(body);
+                before = Some(job.id);
+            }
+        }
+        Ok(ListView { items, next: before.filter(|_| more).map(|id| id.to_string()), etag: None })
+    }
+
+    /// A job of an activity.
+    ///
+    /// # Errors
+    /// `NotFound`, `Store`.
+    pub async fn activity_job(&self, key: &ResourceKey, activity: &ActivityName, id: JobId) -> Result<View, ApiError> {
+        self.activity(key, activity)?;
+        let (job, revision) = self.find(id).await?;
+        let stored = self.state.resource(key).await?.ok_or_else(|| absent(key))?;
+        if job.uid == stored.desired.uid && job.activity == *activity {
+            Ok(job_view(&job, tag(revision)))
+        } else {
+            Err(no_job(id))
+        }
+    }
+
+    /// The newest job of an activity.
+    ///
+    /// # Errors
+    /// `NotFound`, also when there was none yet; `Store`.
+    pub async fn last_job(&self, key: &ResourceKey, activity: &ActivityName) -> Result<View, ApiError> {
+        self.activity(key, activity)?;
+        let stored = self.state.resource(key).await?.ok_or_else(|| absent(key))?;
+        let (ids, _) = self.state.jobs_of_activity(stored.desired.uid, activity, None, 1).await?;
+        let none_yet = || ApiError::NotFound { what: format!("a job of `{key}/{activity}`") };
+        let (job, revision) = self.find(*ids.first().ok_or_else(none_yet)?).await?;
+        Ok(job_view(&job, tag(revision)))
+    }
+
+    /// A job.
+    ///
+    /// # Errors
+    /// `NotFound`, `Store`.
+    pub async fn job(&self, id: JobId) -> Result<View, ApiError> {
+        let (job, revision) = self.find(id).await?;
+        Ok(job_view(&job, tag(revision)))
+    }
+
+    /// All jobs that pass a filter, the newest first. A page may hold fewer
+    /// than were asked for, and still say where to go on.
+    ///
+    /// # Errors
+    /// `BadCursor`, `Store`.
+    pub async fn jobs(&self, filter: &JobFilter, page: &PageRequest) -> Result<ListView, ApiError> {
+        let mut before = page.cursor.as_deref().map(read_cursor).transpose()?;
+        let (mut items, mut bytes, mut looked_at, mut more) = (Vec::new(), 0, 0, true);
+        while more && items.len() < page.limit && bytes < PAGE_BYTES_MAX && looked_at < LOOKED_AT_MAX {
+            let (jobs, found_more) = self.state.all_jobs(before, LIST_CHUNK).await?;
+            more = found_more;
+            for (job, _) in jobs {
+                if items.len() == page.limit || bytes >= PAGE_BYTES_MAX {
+                    more = true;
+                    break;
+                }
+                looked_at += 1;
+                before = Some(job.id);
+                if filter.takes(&job) {
+                    let body = encode(&job);
+                    bytes += body.len();
+                    items.push(body);
+                }
+            }
+        }
+        Ok(ListView { items, next: before.filter(|_| more).map(|id| id.to_string()), etag: None })
+    }
+
+    /// Cancels a job. One that finished first stays as it finished.
+    ///
+    /// # Errors
+    /// `NotFound`, `PreconditionFailed`, those of every commit.
+    pub async fn cancel_job(&self, id: JobId, request: &ChangeRequest) -> Result<Cancelled, ApiError> {
+        let (job, _) = self.find(id).await?;
+        let applied = self.state.apply(&job.resource, Some(id), |loaded| {
+            let job = loaded.state.jobs.get(&id).ok_or_else(|| no_job(id))?;
+            believes_job(loaded, job, request)?;
+            Ok(if job.phase.is_final() || job.phase.is_stopping() {
+                Decision::Leave
+            } else {
+                Decision::Happen(Event::CancelAsked { job: id })
+            })
+        });
+        let applied = applied.await.map_err(|error| self.refusal(&job.resource, error, None))?;
+        let job = applied.state.jobs.get(&id).ok_or_else(|| no_job(id))?;
+        let view = job_view(job, applied.job_etag(id).ok_or_else(|| no_job(id))?);
+        Ok(if job.phase.is_final() { Cancelled::Final(view) } else { Cancelled::Stopping(view) })
+    }
+
+    /// The job once it is final, or as it is after `wait`.
+    ///
+    /// # Errors
+    /// `NotFound`, `Store`.
+    pub async fn job_finished(&self, id: JobId, wait: Duration) -> Result<View, ApiError> {
+        let is_final = async || {
+            let (job, revision) = self.find(id).await?;
+            Ok((job.phase.is_final(), job_view(&job, tag(revision))))
+        };
+        self.wait_until(wait, is_final).await
+    }
+
+    /// The log of an attempt of a job, the newest one unless another is named:
+    /// its length in bytes now, and the file that holds it.
+    ///
+    /// # Errors
+    /// `NotFound`, `Store`.
+    pub async fn log(&self, id: JobId, attempt: Option<u32>) -> Result<(u64, std::fs::File), ApiError> {
+        let (job, _) = self.find(id).await?;
+        let newest = job.attempts.last().map(|attempt| attempt.number);
+        let log = attempt.or(newest).and_then(|number| self.logs.open(id, number));
+        log.ok_or_else(|| ApiError::NotFound { what: format!("a log of job {id}") })
+    }
+
+    async fn find(&self, id: JobId) -> Result<(Job, Revision), ApiError> {
+        self.state.job(id).await?.ok_or_else(|| no_job(id))
+    }
+
+    /// An activity is there when its collection declares it.
+    fn activity(&self, key: &ResourceKey, activity: &ActivityName) -> Result<(), ApiError> {
+        if self.collection(&key.collection)?.is_activity(activity.as_str()) {
+            Ok(())
+        } else {
+            Err(ApiError::NotFound { what: format!("the activity `{activity}` of `{key}`") })
+        }
+    }
+}
+
+fn no_job(id: JobId) -> ApiError {
+    ApiError::NotFound { what: format!("the job {id}") }
+}
+
+fn tag(revision: Revision) -> ETag {
+    ETag { changed: revision, revision }
+}
+
+fn encode(job: &Job) -> Bytes {
+    serde_json::to_vec(&show_job(job)).expect("what we show can be written").into()
+}
+
+fn job_view(job: &Job, etag: ETag) -> View {
+    let attempt = job.attempts.last().map(|attempt| attempt.finished.unwrap_or(attempt.started));
+    let reported = job.progress.as_ref().map(|progress| progress.updated);
+    let changes = [Some(job.created), attempt, reported, job.cancel.as_ref().map(|cancel| cancel.at), job.finished];
+    let changed_at = changes.into_iter().flatten().max().unwrap_or(job.created);
+    View { body: encode(job), etag, changed_at }
+}
+
+/// A job never needs a precondition, and honours one that is sent.
+fn believes_job(loaded: &Loaded, job: &Job, request: &ChangeRequest) -> Result<(), ApiError> {
+    let etag = loaded.job_etag(job.id);
+    let current = etag.map(|etag| Current { etag, changed_at: job_view(job, etag).changed_at });
+    precondition::check(&request.preconditions, current.as_ref(), request.strictness)
+        .map_err(|_| ApiError::PreconditionFailed { etag, already_applied: AlreadyApplied::No })
+}
+
+fn invalid(pointer: &str, detail: &str) -> ApiError {
+    ApiError::Invalid { errors: vec![Violation { pointer: pointer.to_owned(), detail: detail.to_owned() }] }
+}
+
+/// The body of a POST to an activity: nothing but `operation` and `input`.
+fn launch_body(body: &Value) -> Result<Map<String, Value>, ApiError> {
+    const MEMBERS: [&str; 2] = ["operation", "input"];
+    let Value::Object(members) = body else {
+        return Err(invalid("", "expected an object with `operation` and `input`, or no body at all"));
+    };
+    match members.keys().find(|member| !MEMBERS.contains(&member.as_str())) {
+        None => Ok(members.clone()),
+        Some(member) => {
+            let hint = did_you_mean(member, MEMBERS);
+            Err(invalid(
+                &format!("/{}", crate::domain::json::escape_pointer(member)),
+                &format!("a launch has no member `{member}`{hint}"),
+            ))
+        }
+    }
+}
+
+fn read_cursor(cursor: &str) -> Result<JobId, ApiError> {
+    cursor.parse().map_err(|_| ApiError::BadCursor)
+}

@@ -1,0 +1,138 @@
+//! What can be done with resources and jobs, without HTTP.
+//!
+//! # Guarantees
+//! Whatever is answered with `Ok` is durable; whatever is answered with an
+//! error but [`ApiError::OutcomeUnknown`] has changed nothing.
+//! # Assumptions
+//! Names, ids and bodies were parsed by the caller, and are within its limits.
+//! # Not here
+//! Headers and status codes ([`crate::http`]), what follows from a change
+//! ([`crate::reconcile`]).
+
+pub mod error;
+pub mod jobs;
+mod resources;
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::domain::catalog::Catalog;
+use crate::domain::id::JobId;
+use crate::domain::patch::PatchLimits;
+use crate::domain::precondition::{Preconditions, Strictness};
+use crate::domain::time::Timestamp;
+use crate::domain::version::ETag;
+use crate::state::State;
+
+pub use crate::domain::links;
+pub use error::{AlreadyApplied, ApiError};
+
+/// The use cases, over one store. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Api {
+    state: State,
+    catalog: Arc<Catalog>,
+    logs: Arc<dyn AttemptLogs>,
+    limits: PatchLimits,
+}
+
+impl Api {
+    /// The use cases over this state, with logs from there.
+    #[must_use]
+    pub fn new(state: State, logs: Arc<dyn AttemptLogs>, limits: PatchLimits) -> Self {
+        let catalog = Arc::clone(state.catalog());
+        Self { state, catalog, logs, limits }
+    }
+
+    /// What is declared.
+    #[must_use]
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+}
+
+/// Where the logs of attempts are kept.
+pub trait AttemptLogs: Send + Sync + fmt::Debug {
+    /// The log of an attempt: its length in bytes now, and the file that holds
+    /// it. `None` if the attempt wrote none or it is no longer kept.
+    fn open(&self, job: JobId, number: u32) -> Option<(u64, std::fs::File)>;
+}
+
+/// What a client says about a change beside the change itself.
+#[derive(Debug, Clone)]
+pub struct ChangeRequest {
+    /// What it believes about the resource.
+    pub preconditions: Preconditions,
+    /// How literally it wants to be taken.
+    pub strictness: Strictness,
+    /// What tells this very request from every other: a digest of principal,
+    /// method, media type, body and preconditions.
+    pub fingerprint: [u8; 32],
+}
+
+/// A representation and its validators.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct View {
+    /// The representation, as JSON.
+    pub body: Bytes,
+    /// Its entity tag.
+    pub etag: ETag,
+    /// When the desired state last changed; for a job, when it last changed.
+    pub changed_at: Timestamp,
+}
+
+/// Some items, in their stable order, each a whole representation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListView {
+    /// The items, as JSON.
+    pub items: Vec<Bytes>,
+    /// Where the next page starts, if there is one.
+    pub next: Option<String>,
+    /// The revision of the last change in the collection, as a tag.
+    pub etag: Option<ETag>,
+}
+
+/// Which part of a list is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageRequest {
+    /// The most items, 1 to [`PAGE_ITEMS_MAX`].
+    pub limit: usize,
+    /// Where to go on, as the page before said.
+    pub cursor: Option<String>,
+}
+
+/// Items of a page when the client does not say.
+pub const PAGE_ITEMS_DEFAULT: usize = 100;
+/// The most items of a page: a page is built in memory.
+pub const PAGE_ITEMS_MAX: usize = 1000;
+/// A page ends once it holds this many bytes, for the same reason.
+pub const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// What became of a PUT.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Put {
+    /// There was nothing before.
+    Created(View),
+    /// There was something, and it is replaced (or was equal).
+    Updated(View),
+}
+
+/// What became of a DELETE.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Deleted {
+    /// It is gone.
+    Gone,
+    /// It goes once its jobs are gone.
+    Deleting(View),
+}
+
+/// What became of the wish to cancel a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cancelled {
+    /// It is final: stopped, or finished before.
+    Final(View),
+    /// It was told to stop.
+    Stopping(View),
+}

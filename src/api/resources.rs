@@ -1,0 +1,368 @@
+//! Resources: read, list, create, replace, patch, delete.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::{AlreadyApplied, Api, ApiError, ChangeRequest, Deleted, ListView, PAGE_BYTES_MAX, PageRequest, Put, View};
+use crate::domain::catalog::{Collection, PreconditionPolicy};
+use crate::domain::change::{ChangeError, Judge};
+use crate::domain::document::{Desired, Document};
+use crate::domain::id::{CollectionName, ResourceId, ResourceKey};
+use crate::domain::json;
+use crate::domain::patch::{PatchBody, PatchError};
+use crate::domain::precondition::{self, Current, Strictness};
+use crate::domain::version::ETag;
+use crate::state::{Applied, ApplyError, Decision, Event, Loaded, Refused, StateError, StoredResource, UNFINISHED_MAX};
+
+/// How many resources of a list are read at once: enough to make a page of
+/// small ones in one go, and few enough to end a page of large ones early.
+const LIST_CHUNK: usize = 100;
+
+impl Api {
+    /// A resource as it is now.
+    ///
+    /// # Errors
+    /// `NotFound`, `Store`.
+    pub async fn get(&self, key: &ResourceKey) -> Result<View, ApiError> {
+        self.collection(&key.collection)?;
+        let stored = self.state.resource(key).await?.ok_or_else(|| absent(key))?;
+        Ok(self.view(key, &stored))
+    }
+
+    /// The resources of a collection, by id.
+    ///
+    /// # Errors
+    /// `NotFound`, `BadCursor`, `Store`.
+    pub async fn list(&self, collection: &CollectionName, page: &PageRequest) -> Result<ListView, ApiError> {
+        self.collection(collection)?;
+        let mut after = page.cursor.as_deref().map(read_cursor).transpose()?;
+        // Before the items are read: so the tag is never newer than they are.
+        let revision = self.state.last_change(collection);
+        let (mut items, mut bytes, mut more) = (Vec::new(), 0, true);
+        while more && items.len() < page.limit && bytes < PAGE_BYTES_MAX {
+            let limit = LIST_CHUNK.min(page.limit - items.len());
+            let (found, found_more) = self.state.resources(collection, after.as_ref(), limit).await?;
+            more = found_more;
+            for (key, stored) in found {
+                if bytes >= PAGE_BYTES_MAX {
+                    more = true;
+                    break;
+                }
+                let body = stored.show(&key, &self.catalog);
+                bytes += body.len();
+                items.push(body);
+                after = Some(key.id);
+            }
+        }
+        let next = if more { after.as_ref().map(write_cursor) } else { None };
+        Ok(ListView { items, next, etag: Some(ETag { changed: revision, revision }) })
+    }
+
+    /// Creates a resource with an id that the service makes.
+    ///
+    /// # Errors
+    /// `NotFound`, `Invalid`, `ReadOnly`, `TooLarge`, those of every commit.
+    pub async fn create(
+        &self,
+        collection: &CollectionName,
+        body: Value,
+        request: &ChangeRequest,
+    ) -> Result<(ResourceKey, View), ApiError> {
+        let declared = self.collection(collection)?;
+        let document = self.judge(declared, request).create(object(body)?)?;
+        let id = self.state.new_resource_id();
+        let key = ResourceKey { collection: collection.clone(), id };
+        let event = Event::Changed { document, fingerprint: request.fingerprint };
+        let applied = self.state.happen(&key, event).await.map_err(|error| self.refusal(&key, never(error), None))?;
+        let view = self.applied(&applied).ok_or_else(|| absent(&key))?;
+        Ok((key, view))
+    }
+
+    /// Replaces the client's members of a resource, or creates it.
+    ///
+    /// # Errors
+    /// `PreconditionFailed`, `PreconditionRequired`, `Deleting`, `Invalid`,
+    /// `ReadOnly`, `TooLarge`, those of every commit.
+    pub async fn put(&self, key: &ResourceKey, body: Value, request: &ChangeRequest) -> Result<Put, ApiError> {
+        let collection = self.collection(&key.collection)?;
+        let body = object(body)?;
+        let judge = self.judge(collection, request);
+        let mut existed = false;
+        let applied = self.change(key, collection, request, Presence::Optional, |loaded| {
+            existed = loaded.state.desired.is_some();
+            let shown = match (&loaded.state.desired, request.strictness) {
+                (Some(_), Strictness::WholeTag) => Some(tree(&loaded.show(&self.catalog))?),
+                (Some(_) | None, _) => None,
+            };
+            Ok(judge.replace(&key.id, body.clone(), shown.as_ref())?)
+        });
+        let view = self.applied(&applied.await?).ok_or_else(|| absent(key))?;
+        Ok(if existed { Put::Updated(view) } else { Put::Created(view) })
+    }
+
+    /// Patches a resource.
+    ///
+    /// # Errors
+    /// `NotFound`, `PreconditionFailed`, `PreconditionRequired`, `Deleting`,
+    /// `Patch`, `Invalid`, `ReadOnly`, `TooLarge`, those of every commit.
+    pub async fn patch(&self, key: &ResourceKey, body: &PatchBody, request: &ChangeRequest) -> Result<View, ApiError> {
+        let collection = self.collection(&key.collection)?;
+        let judge = self.judge(collection, request);
+        let applied = self.change(key, collection, request, Presence::Needed, |loaded| {
+            let desired = loaded.state.desired.as_ref().ok_or_else(|| absent(key))?;
+            let shown = match (body, request.strictness) {
+                (PatchBody::Merge(_), Strictness::DesiredState) => Value::Null,
+                (PatchBody::Json(_), _) | (PatchBody::Merge(_), Strictness::WholeTag) => {
+                    tree(&loaded.show(&self.catalog))?
+                }
+            };
+            Ok(judge.patch(&key.id, &desired.document, &shown, body)?)
+        });
+        self.applied(&applied.await?).ok_or_else(|| absent(key))
+    }
+
+    /// Deletes a resource: at once, or when its jobs are gone.
+    ///
+    /// # Errors
+    /// `NotFound`, `PreconditionFailed`, `PreconditionRequired`, those of every commit.
+    pub async fn delete(&self, key: &ResourceKey, request: &ChangeRequest) -> Result<Deleted, ApiError> {
+        let collection = self.collection(&key.collection)?;
+        let mut etag = None;
+        let applied = self.state.apply(key, None, |loaded| {
+            let desired = loaded.state.desired.as_ref().ok_or_else(|| absent(key))?;
+            etag = loaded.etag();
+            if is_deleting(loaded) {
+                return Ok(Decision::Leave);
+            }
+            self.believes(loaded, Some(desired), Some(collection), request)?;
+            Ok(Decision::Happen(Event::DeleteAsked))
+        });
+        let applied = applied.await.map_err(|error| self.refusal(key, error, etag))?;
+        Ok(self.applied(&applied).map_or(Deleted::Gone, Deleted::Deleting))
+    }
+
+    /// The resource once it is settled, or as it is after `wait`.
+    ///
+    /// # Errors
+    /// `NotFound`, also when it goes while waiting; `Store`.
+    pub async fn settled(&self, key: &ResourceKey, wait: Duration) -> Result<View, ApiError> {
+        let is_settled = async || {
+            let stored = self.state.resource(key).await?.ok_or_else(|| absent(key))?;
+            let settled = stored.observed.as_ref().is_none_or(|observed| observed.settlement.reason.is_settled());
+            Ok((settled, self.view(key, &stored)))
+        };
+        self.wait_until(wait, is_settled).await
+    }
+
+    /// Asks again after each commit, until the answer says yes or time is up.
+    pub(super) async fn wait_until<T>(
+        &self,
+        wait: Duration,
+        ask: impl AsyncFn() -> Result<(bool, T), ApiError>,
+    ) -> Result<T, ApiError> {
+        // Subscribed before the first look, so that no commit falls in between.
+        let mut commits = self.state.store().committed();
+        let mut time_is_up = std::pin::pin!(self.state.clock().sleep(wait));
+        loop {
+            let (done, answer) = ask().await?;
+            if done {
+                return Ok(answer);
+            }
+            tokio::select! {
+                () = &mut time_is_up => return Ok(ask().await?.1),
+                changed = commits.changed() => if changed.is_err() { return Ok(answer) },
+            }
+        }
+    }
+
+    /// Judges a change and makes it: preconditions, then deletion, then the
+    /// document that `make` returns.
+    async fn change(
+        &self,
+        key: &ResourceKey,
+        collection: &Collection,
+        request: &ChangeRequest,
+        presence: Presence,
+        mut make: impl FnMut(&Loaded) -> Result<Document, ApiError>,
+    ) -> Result<Applied, ApiError> {
+        let mut etag = None;
+        let applied = self.state.apply(key, None, |loaded| {
+            let desired = loaded.state.desired.as_ref();
+            etag = loaded.etag();
+            if desired.is_none() && presence == Presence::Needed {
+                return Err(absent(key));
+            }
+            self.believes(loaded, desired, Some(collection), request)?;
+            if is_deleting(loaded) {
+                return Err(deleting(loaded));
+            }
+            let document = make(loaded)?;
+            let same = |before: &Desired| equal(before.document.members(), document.members());
+            if desired.is_some_and(same) {
+                return Ok(Decision::Leave);
+            }
+            Ok(Decision::Happen(Event::Changed { document, fingerprint: request.fingerprint }))
+        });
+        applied.await.map_err(|error| self.refusal(key, error, etag))
+    }
+
+    /// Judges what a client believes. Without a collection a belief is honoured and never required.
+    pub(super) fn believes(
+        &self,
+        loaded: &Loaded,
+        desired: Option<&Desired>,
+        collection: Option<&Collection>,
+        request: &ChangeRequest,
+    ) -> Result<(), ApiError> {
+        let etag = loaded.etag();
+        let preconditions = &request.preconditions;
+        let required = collection.is_some_and(|collection| collection.preconditions == PreconditionPolicy::Required);
+        if let (Some(etag), true, true) = (etag, required, preconditions.is_empty_for_write()) {
+            return Err(ApiError::PreconditionRequired { etag });
+        }
+        let same_request = desired.is_some_and(|desired| desired.fingerprint == request.fingerprint);
+        let by_date = preconditions.if_match.is_none() && preconditions.if_unmodified_since.is_some();
+        if same_request && by_date {
+            return Err(ApiError::PreconditionFailed { etag, already_applied: AlreadyApplied::Yes });
+        }
+        let current = etag.zip(desired).map(|(etag, desired)| Current { etag, changed_at: desired.updated });
+        let already_applied = if same_request { AlreadyApplied::Yes } else { AlreadyApplied::No };
+        precondition::check(preconditions, current.as_ref(), request.strictness)
+            .map_err(|_| ApiError::PreconditionFailed { etag, already_applied })
+    }
+
+    pub(super) fn collection(&self, name: &CollectionName) -> Result<&Collection, ApiError> {
+        let declared = self.catalog.collections.get(name).map(AsRef::as_ref);
+        declared.ok_or_else(|| ApiError::NotFound { what: format!("the collection `{name}`") })
+    }
+
+    fn judge<'a>(&'a self, collection: &'a Collection, request: &ChangeRequest) -> Judge<'a> {
+        Judge { collection, catalog: &self.catalog, limits: &self.limits, strictness: request.strictness }
+    }
+
+    fn view(&self, key: &ResourceKey, stored: &StoredResource) -> View {
+        View { body: stored.show(key, &self.catalog), etag: stored.etag, changed_at: stored.desired.updated }
+    }
+
+    fn applied(&self, applied: &Applied) -> Option<View> {
+        let desired = applied.state.desired.as_ref()?;
+        Some(View { body: applied.show(&self.catalog), etag: applied.etag()?, changed_at: desired.updated })
+    }
+
+    /// What a refused commit means to a client.
+    pub(super) fn refusal(&self, key: &ResourceKey, error: ApplyError<ApiError>, etag: Option<ETag>) -> ApiError {
+        match error {
+            ApplyError::Decided(error) => error,
+            ApplyError::Refused(Refused::Deleting) => {
+                etag.map_or_else(|| absent(key), |etag| ApiError::Deleting { etag })
+            }
+            ApplyError::Refused(Refused::Overlap(detail)) => ApiError::Overlap { detail },
+            ApplyError::Refused(Refused::NotAccepting(detail)) => ApiError::NotAccepting { detail },
+            ApplyError::Refused(Refused::TooManyJobs) => ApiError::TooManyJobs { limit: UNFINISHED_MAX },
+            ApplyError::Refused(Refused::Absent | Refused::Job(_) | Refused::NotReady) => absent(key),
+            ApplyError::Busy => ApiError::Busy,
+            ApplyError::Full => ApiError::DiskFull,
+            ApplyError::Stopped => ApiError::Stopping,
+            ApplyError::Unknown => ApiError::OutcomeUnknown,
+            ApplyError::State(error) => error.into(),
+        }
+    }
+}
+
+/// Whether a change can be made to what is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Presence {
+    /// It cannot: absence is judged before what the client believes.
+    Needed,
+    /// It creates the resource.
+    Optional,
+}
+
+pub(super) fn absent(key: &ResourceKey) -> ApiError {
+    ApiError::NotFound { what: format!("the resource `{key}`") }
+}
+
+pub(super) fn is_deleting(loaded: &Loaded) -> bool {
+    loaded.state.observed.as_ref().is_some_and(|observed| observed.deleting_since.is_some())
+}
+
+pub(super) fn deleting(loaded: &Loaded) -> ApiError {
+    loaded.etag().map_or_else(|| absent(&loaded.state.key), |etag| ApiError::Deleting { etag })
+}
+
+/// The same error, in a context where the caller could have decided something.
+pub(super) fn never(error: ApplyError<std::convert::Infallible>) -> ApplyError<ApiError> {
+    match error {
+        ApplyError::Decided(never) => match never {},
+        ApplyError::Refused(refused) => ApplyError::Refused(refused),
+        ApplyError::Busy => ApplyError::Busy,
+        ApplyError::Full => ApplyError::Full,
+        ApplyError::Stopped => ApplyError::Stopped,
+        ApplyError::Unknown => ApplyError::Unknown,
+        ApplyError::State(error) => ApplyError::State(error),
+    }
+}
+
+fn object(body: Value) -> Result<Map<String, Value>, ApiError> {
+    match body {
+        Value::Object(members) => Ok(members),
+        _ => Err(ApiError::Patch(PatchError::NotAnObject { index: 0 })),
+    }
+}
+
+fn equal(before: &Map<String, Value>, after: &Map<String, Value>) -> bool {
+    before.len() == after.len()
+        && before.iter().all(|(member, value)| after.get(member).is_some_and(|other| json::equal(value, other)))
+}
+
+/// Our own representation as a tree.
+fn tree(bytes: &[u8]) -> Result<Value, ApiError> {
+    serde_json::from_slice(bytes).map_err(|error| ApiError::Store(std::sync::Arc::new(error)))
+}
+
+/// A cursor is the id before it, in hex: opaque, and safe in a query.
+fn write_cursor(id: &ResourceId) -> String {
+    id.as_str().bytes().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn read_cursor(cursor: &str) -> Result<ResourceId, ApiError> {
+    let digits = cursor.as_bytes().chunks_exact(2);
+    let whole = digits.remainder().is_empty();
+    let pairs = digits.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
+    let bytes: Option<Vec<u8>> = pairs.collect();
+    let id = bytes.filter(|_| whole).and_then(|bytes| String::from_utf8(bytes).ok()?.parse().ok());
+    id.ok_or(ApiError::BadCursor)
+}
+
+impl From<StateError> for ApiError {
+    fn from(error: StateError) -> Self {
+        Self::Store(std::sync::Arc::new(error))
+    }
+}
+
+impl From<ChangeError> for ApiError {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::ReadOnly { pointer, detail } => Self::ReadOnly { pointer, detail },
+            ChangeError::Patch(error) => Self::Patch(error),
+            ChangeError::Invalid(errors) => Self::Invalid { errors },
+            ChangeError::TooLarge { limit } => Self::TooLarge { limit },
+            ChangeError::TooDeep { limit } => Self::Patch(PatchError::TooDeep { limit }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_the_id_that_it_was_made_of_and_nothing_else_is_one() {
+        let id: ResourceId = "a.b_c~d:e@f-9".parse().expect("an id");
+        assert_eq!(read_cursor(&write_cursor(&id)).expect("a cursor"), id);
+        for foreign in ["", "6", "zz", "ff", "2f", "é0"] {
+            assert!(matches!(read_cursor(foreign), Err(ApiError::BadCursor)), "{foreign}");
+        }
+    }
+}

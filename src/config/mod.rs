@@ -1,0 +1,150 @@
+//! The configuration: one TOML file, and the schema files that it names.
+//!
+//! ```toml
+//! [server]
+//! listen = "127.0.0.1:7117"          # the default; an IP address and a port
+//! hosts  = ["heeler.example.com"]    # further names under which it may be asked
+//!
+//! [store]
+//! url = "redb:heeler.redb"           # the default; or "memory:", for trials: nothing survives
+//!
+//! [limits]                           # the defaults
+//! running  = 64                      # attempts at once in this process
+//! body     = "1MiB"                  # the largest body of a request
+//! document = "1MiB"                  # the largest document
+//! depth    = 64                      # nesting of a body or document
+//! patch_operations = 1000            # operations in one patch
+//!
+//! [operations.transcode]
+//! description = "Transcode a video"
+//! input  = "schemas/transcode.json"  # JSON Schema of the input
+//! exec   = { command = ["ffmpeg", "-i", "${input.source}"], cwd = "media", env = { LANG = "C" } }
+//! timeout = "30m"                    # of one attempt; none by default
+//! grace   = "10s"                    # between being told to stop and being killed
+//! retry   = { attempts = 3, backoff = "10s", factor = 2.0, max = "5m", never = [65] }
+//! concurrency = 4                    # jobs of it at once; no limit by default
+//! priority = 0                       # the highest first
+//! on_unknown = "fail"                # or "retry"
+//!
+//! [collections.videos]
+//! schema = "schemas/video.json"      # JSON Schema of the document
+//! preconditions = "required"         # or "optional"
+//! [collections.videos.activities.processing]
+//! ```
+//!
+//! A size is a number of bytes or text with `KiB`, `MiB` or `GiB`. Relative
+//! paths start at the file's folder; a program without a `/` is looked up in
+//! `PATH`.
+//!
+//! # Guarantees
+//! Everything that is wrong is reported at once, each with file, line, column
+//! and what was expected. Nothing in the file is ignored: a key that is not
+//! understood is an error, and so is one that a later version will understand.
+//! A configuration that is read holds only checked values and absolute paths.
+//! # Not here
+//! Environment and flags, which the command lays over these values, and whether
+//! folders and programs exist.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use toml::de::DeTable;
+
+mod collections;
+mod error;
+mod files;
+mod operations;
+mod section;
+mod server;
+
+pub use error::{ConfigError, ConfigErrors, ERRORS_MAX};
+pub use server::{
+    BYTES_MAX, BYTES_MIN, DEPTH_MAX, Limits, PATCH_OPERATIONS_MAX, ParseStoreUrlError, RUNNING_MAX, Server, StoreUrl,
+};
+
+use crate::domain::catalog::Catalog;
+use error::Report;
+use files::Files;
+use section::{Keys, Section};
+
+/// The largest file that is read, the configuration's or a schema's.
+///
+/// People write these files; a larger one was named by mistake.
+pub const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// What the operator wants.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where and as what the service answers.
+    pub server: Server,
+    /// Where resources and jobs are kept.
+    pub store: StoreUrl,
+    /// How much is taken from clients and done at once.
+    pub limits: Limits,
+    /// The collections and operations.
+    pub catalog: Catalog,
+}
+
+const ROOT: Keys = Keys {
+    known: &["server", "store", "limits", "operations", "collections"],
+    later: &["aliases", "auth", "secrets", "mail", "retention", "housekeeping"],
+};
+
+/// Reads a configuration file and the schema files that it names.
+///
+/// # Errors
+/// The file cannot be read, or anything in it is wrong: all of it.
+pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
+    let unreadable = |error: io::Error| ConfigErrors::whole_file(path, format!("cannot be read: {error}"));
+    let text = read_file(path).map_err(unreadable)?;
+    let absolute = std::path::absolute(path).map_err(unreadable)?;
+    let base = absolute.parent().unwrap_or(&absolute);
+    parse(&text, path, base, &read_file)
+}
+
+/// Reads the text of a configuration.
+///
+/// `file` is what errors call it, `base` is the absolute folder at which
+/// relative paths start, and `read` gives the text of a schema file.
+///
+/// # Errors
+/// Anything in it is wrong: all of it. Where the text is not TOML, only that.
+pub fn parse(
+    text: &str,
+    file: &Path,
+    base: &Path,
+    read: &dyn Fn(&Path) -> io::Result<String>,
+) -> Result<Config, ConfigErrors> {
+    let mut report = Report::new(file, text);
+    let (table, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        for error in errors {
+            report.error(&error.span().unwrap_or_default(), error.message());
+        }
+        return Err(report.into_errors());
+    }
+    let root = Section::root(table.get_ref());
+    let mut files = Files::new(base, read);
+    root.check_keys(ROOT, &mut report);
+    let config = Config {
+        server: server::server(&root, &mut report),
+        store: server::store(&root, base, &mut report),
+        limits: server::limits(&root, &mut report),
+        catalog: Catalog {
+            operations: operations::operations(&root, &mut files, &mut report),
+            collections: collections::collections(&root, &mut files, &mut report),
+        },
+    };
+    if report.is_empty() { Ok(config) } else { Err(report.into_errors()) }
+}
+
+fn read_file(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_string(&mut text)?;
+    if u64::try_from(text.len()).is_ok_and(|bytes| bytes <= FILE_BYTES_MAX) {
+        Ok(text)
+    } else {
+        Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("larger than {FILE_BYTES_MAX} bytes")))
+    }
+}

@@ -1,0 +1,39 @@
+//! Where things are: the one place that builds paths of URLs.
+
+use super::id::{ActivityName, CollectionName, JobId, ResourceKey};
+
+/// A collection.
+#[must_use]
+pub fn collection(name: &CollectionName) -> String {
+    format!("/v1/{name}")
+}
+
+/// A resource. Ids hold only characters that a path segment may hold as they are (RFC 3986, 3.3).
+#[must_use]
+pub fn resource(key: &ResourceKey) -> String {
+    format!("/v1/{}/{}", key.collection, key.id)
+}
+
+/// The jobs of an activity.
+#[must_use]
+pub fn activity(key: &ResourceKey, activity: &ActivityName) -> String {
+    format!("/v1/{}/{}/{activity}", key.collection, key.id)
+}
+
+/// A job under its resource.
+#[must_use]
+pub fn activity_job(key: &ResourceKey, activity: &ActivityName, job: JobId) -> String {
+    format!("/v1/{}/{}/{activity}/{job}", key.collection, key.id)
+}
+
+/// A job among all jobs.
+#[must_use]
+pub fn job(job: JobId) -> String {
+    format!("/v1/jobs/{job}")
+}
+
+/// The log of a job.
+#[must_use]
+pub fn job_log(job: JobId) -> String {
+    format!("/v1/jobs/{job}/log")
+}

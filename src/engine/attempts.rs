@@ -1,0 +1,156 @@
+//! Starts attempts that are recorded, hears what they say, stops them, and
+//! finds them again after a restart.
+
+use serde_json::Value;
+
+use super::{ROWS_MAX, StepError, Steps, unless_refused};
+use crate::domain::catalog::Catalog;
+use crate::domain::id::JobId;
+use crate::domain::job::{AttemptOutcome, Ending, Job};
+use crate::runner::{AttemptRef, Launch, Probe, Report};
+use crate::state::{AttemptRow, Event, ResourceState, show_job, show_state};
+
+/// What is left to do for an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// It goes on: hear what it says.
+    Hear(AttemptRef),
+    /// Nothing.
+    Over,
+}
+
+impl Steps {
+    /// Starts an attempt that is recorded.
+    ///
+    /// # Errors
+    /// What came of it cannot be recorded.
+    pub async fn start(&self, launch: Launch) -> Result<Next, StepError> {
+        let attempt = launch.attempt;
+        match self.runner.start(launch).await {
+            Ok(()) => self.started(attempt).await,
+            Err(error) => {
+                let ending = ending(AttemptOutcome::Failed, error.detail);
+                self.hear(attempt, Report::Ended(ending)).await
+            }
+        }
+    }
+
+    /// Records that an attempt exists; stops it if its job was cancelled meanwhile.
+    async fn started(&self, attempt: AttemptRef) -> Result<Next, StepError> {
+        let Some((job, _)) = self.state.job(attempt.job).await? else { return Ok(Next::Over) };
+        let event = Event::Started { job: job.id, token: attempt.token };
+        let recorded = unless_refused(self.state.happen(&job.resource, event).await)?;
+        if recorded.is_none() {
+            self.stop_if_wanted(attempt).await?;
+        }
+        Ok(Next::Hear(attempt))
+    }
+
+    async fn stop_if_wanted(&self, attempt: AttemptRef) -> Result<(), StepError> {
+        if let Some((job, _)) = self.state.job(attempt.job).await?
+            && job.phase.is_stopping()
+        {
+            self.runner.stop(attempt).await;
+        }
+        Ok(())
+    }
+
+    /// Records what an attempt says. A report of an attempt that is no longer
+    /// the current one changes nothing.
+    ///
+    /// # Errors
+    /// It cannot be recorded.
+    pub async fn hear(&self, attempt: AttemptRef, report: Report) -> Result<Next, StepError> {
+        let Some((job, _)) = self.state.job(attempt.job).await? else { return Ok(Next::Over) };
+        let (event, next) = match report {
+            Report::Progress { fraction, message } => {
+                (Event::Progressed { job: job.id, token: attempt.token, fraction, message }, Next::Hear(attempt))
+            }
+            Report::Ended(ending) => (Event::Ended { job: job.id, token: attempt.token, ending }, Next::Over),
+        };
+        unless_refused(self.state.happen(&job.resource, event).await)?;
+        Ok(next)
+    }
+
+    /// What the next report of an attempt is.
+    pub async fn next_report(&self, attempt: AttemptRef) -> Report {
+        self.runner.next_report(attempt).await
+    }
+
+    /// Every attempt that may exist in the world.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn attempts(&self) -> Result<Vec<AttemptRow>, StepError> {
+        Ok(self.state.attempts(ROWS_MAX).await?)
+    }
+
+    /// Tells an attempt to stop, if that is what is recorded.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn stop(&self, row: &AttemptRow) -> Result<(), StepError> {
+        match self.state.job(row.job).await?.and_then(|(job, _)| attempt_of(&job)) {
+            Some(attempt) => self.stop_if_wanted(attempt).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Finds out what became of an attempt that nobody here looks after, and
+    /// takes it up where it is.
+    ///
+    /// # Errors
+    /// What came of it cannot be recorded.
+    pub async fn adopt(&self, row: &AttemptRow) -> Result<Next, StepError> {
+        let Some((job, _)) = self.state.job(row.job).await? else { return Ok(Next::Over) };
+        let Some(attempt) = attempt_of(&job) else { return Ok(Next::Over) };
+        match self.runner.probe(attempt).await {
+            Probe::Running => {
+                let next = self.started(attempt).await?;
+                self.stop_if_wanted(attempt).await?;
+                Ok(next)
+            }
+            Probe::Ended(ending) => self.hear(attempt, Report::Ended(ending)).await,
+            Probe::NeverStarted => self.start_late(&job, attempt).await,
+        }
+    }
+
+    /// Starts an attempt whose start was recorded before a restart and not made.
+    async fn start_late(&self, job: &Job, attempt: AttemptRef) -> Result<Next, StepError> {
+        if job.phase.is_stopping() {
+            let ending = ending(AttemptOutcome::Canceled, "it was stopped before it started".to_owned());
+            return self.hear(attempt, Report::Ended(ending)).await;
+        }
+        let catalog = self.state.catalog();
+        let state = self.state.resource_state(&job.resource, Some(job.id)).await?;
+        match launch_of(&state, job.id, catalog) {
+            Some(launch) => self.start(launch).await,
+            None => {
+                let detail = format!("the operation `{}` is no longer declared", job.operation);
+                self.hear(attempt, Report::Ended(ending(AttemptOutcome::Failed, detail))).await
+            }
+        }
+    }
+}
+
+const fn ending(outcome: AttemptOutcome, detail: String) -> Ending {
+    Ending { outcome, exit_code: None, result: None, detail: Some(detail) }
+}
+
+fn attempt_of(job: &Job) -> Option<AttemptRef> {
+    job.current().map(|attempt| AttemptRef { job: job.id, number: attempt.number, token: attempt.token })
+}
+
+/// All that is needed to start the current attempt of a job.
+pub(super) fn launch_of(state: &ResourceState, job: JobId, catalog: &Catalog) -> Option<Launch> {
+    let job = state.jobs.get(&job)?;
+    let operation = catalog.operations.get(&job.operation)?;
+    let shown = show_state(state, catalog);
+    Some(Launch {
+        attempt: attempt_of(job)?,
+        operation: std::sync::Arc::clone(operation),
+        timeout: job.timeout_ms.map(std::time::Duration::from_millis).or(operation.timeout),
+        job: show_job(job),
+        resource: serde_json::from_slice(&shown).unwrap_or(Value::Null),
+    })
+}

@@ -1,0 +1,284 @@
+//! The loops themselves, and the only place that spawns.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{error, info, warn};
+
+use super::attempts::Next;
+use super::dispatcher::Claim;
+use super::{InHand, PROGRESS_INTERVAL, RECORD_AGAIN, ROWS_MAX, SWEEP, StepError, Steps, unless_refused};
+use crate::runner::{AttemptRef, Report, Runner};
+use crate::state::{Event, State};
+
+/// How long attempts that are being started have at shutdown to get recorded
+/// as started. One that does not is found and finished at the next start.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// How many resources one pass of a sweep looks at before it lets others go first.
+const SWEEP_CHUNK: usize = 500;
+
+/// What the engine is allowed.
+#[derive(Debug, Clone, Copy)]
+pub struct EngineConfig {
+    /// Attempts at once in this process.
+    pub running: usize,
+}
+
+/// Finds what is to be done and does it, until told to stop.
+#[derive(Debug)]
+pub struct Engine {
+    steps: Steps,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Engine {
+    /// An engine over this state, with that runner.
+    #[must_use]
+    pub fn new(state: State, runner: Arc<dyn Runner>, config: EngineConfig) -> Self {
+        let steps = Steps::new(state, runner, config.running);
+        Self { steps, tasks: TaskTracker::new(), stop: CancellationToken::new() }
+    }
+
+    /// Runs until `shutdown`, then lets go of all attempts, which go on.
+    ///
+    /// # Errors
+    /// A loop died, or the store failed: the service cannot do its work any more.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), StepError> {
+        let engine = Arc::new(self);
+        // Before anything is claimed, so that what runs already counts.
+        engine.attempts_pass().await?;
+        let mut loops = JoinSet::new();
+        engine.spawn_loops(&mut loops);
+        let mut shutdown = std::pin::pin!(shutdown);
+        let result = tokio::select! {
+            () = &mut shutdown => Ok(()),
+            Some(ended) = loops.join_next() => match ended {
+                Ok(result) => result,
+                Err(died) => Err(StepError::Store(Box::new(died))),
+            },
+        };
+        engine.stop.cancel();
+        engine.tasks.close();
+        if tokio::time::timeout(DRAIN, engine.tasks.wait()).await.is_err() {
+            warn!("some attempts were still being started; they are looked for at the next start");
+        }
+        loops.shutdown().await;
+        result
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the engine is the one place that spawns")]
+    fn spawn_loops(self: &Arc<Self>, loops: &mut JoinSet<Result<(), StepError>>) {
+        let engine = Arc::clone(self);
+        loops.spawn(async move { engine.dispatch().await });
+        let engine = Arc::clone(self);
+        loops.spawn(async move { engine.look_after_attempts().await });
+        let engine = Arc::clone(self);
+        loops.spawn(async move { engine.keep_time().await });
+        let engine = Arc::clone(self);
+        loops.spawn(async move { engine.sweep().await });
+    }
+
+    /// Claims what may be claimed, whenever there is something.
+    async fn dispatch(self: Arc<Self>) -> Result<(), StepError> {
+        loop {
+            // Bound before looking, so that a bell between the two is heard.
+            let bell = self.steps.state.hints().queue.notified();
+            let claims = self.steps.claimable().await?;
+            for claim in claims {
+                if let Some(in_hand) = self.steps.take(claim.job) {
+                    self.spawn_claim(claim, in_hand);
+                }
+            }
+            self.wait(bell, SWEEP).await;
+        }
+    }
+
+    fn spawn_claim(self: &Arc<Self>, claim: Claim, in_hand: InHand) {
+        let engine = Arc::clone(self);
+        self.tasks.spawn(async move {
+            let job = claim.job;
+            if let Err(error) = engine.work(&claim).await {
+                error!(%job, error = &error as &dyn std::error::Error, "the job is left for the next look");
+            }
+            drop(in_hand);
+        });
+    }
+
+    /// One attempt from its claim to its end.
+    async fn work(&self, claim: &Claim) -> Result<(), StepError> {
+        let Some(launch) = self.steps.claim(claim).await? else { return Ok(()) };
+        info!(job = %claim.job, resource = %claim.resource, attempt = launch.attempt.number, "starting");
+        let attempt = launch.attempt;
+        match self.steps.start(launch).await {
+            Ok(next) => self.follow(next).await,
+            // It was started, or failed to be; only the record of that is missing.
+            Err(StepError::Later(_)) => self.follow(Next::Hear(attempt)).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Hears an attempt until its end, and commits progress at most once a [`PROGRESS_INTERVAL`].
+    async fn follow(&self, next: Next) -> Result<(), StepError> {
+        let Next::Hear(attempt) = next else { return Ok(()) };
+        let mut latest = None;
+        let mut pause = None;
+        loop {
+            tokio::select! {
+                () = self.stop.cancelled() => return Ok(()),
+                report = self.steps.next_report(attempt) => match report {
+                    Report::Progress { .. } => latest = Some(report),
+                    Report::Ended(_) => return self.record(attempt, report).await,
+                },
+                () = over(&mut pause) => pause = None,
+            }
+            if pause.is_none()
+                && let Some(report) = latest.take()
+            {
+                self.record(attempt, report).await?;
+                pause = Some(self.steps.state.clock().sleep(PROGRESS_INTERVAL));
+            }
+        }
+    }
+
+    /// Records what an attempt says, for as long as it takes.
+    async fn record(&self, attempt: AttemptRef, report: Report) -> Result<(), StepError> {
+        loop {
+            match self.steps.hear(attempt, report.clone()).await {
+                Ok(Next::Over) => {
+                    info!(job = %attempt.job, attempt = attempt.number, "ended");
+                    return Ok(());
+                }
+                Ok(Next::Hear(_)) => return Ok(()),
+                Err(StepError::Later(why)) => {
+                    warn!(job = %attempt.job, why, "recorded again later");
+                    tokio::select! {
+                        () = self.stop.cancelled() => return Ok(()),
+                        () = self.sleep(RECORD_AGAIN) => {}
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Stops what is to be stopped, and takes up what nobody looks after.
+    async fn look_after_attempts(self: Arc<Self>) -> Result<(), StepError> {
+        loop {
+            let bell = self.steps.state.hints().attempts.notified();
+            self.attempts_pass().await?;
+            self.wait(bell, SWEEP).await;
+        }
+    }
+
+    async fn attempts_pass(self: &Arc<Self>) -> Result<(), StepError> {
+        for row in self.steps.attempts().await? {
+            let Some(in_hand) = self.steps.take(row.job) else {
+                self.steps.stop(&row).await?;
+                continue;
+            };
+            let engine = Arc::clone(self);
+            self.tasks.spawn(async move {
+                let adopted = async {
+                    let next = engine.steps.adopt(&row).await?;
+                    engine.follow(next).await
+                };
+                if let Err(error) = adopted.await {
+                    error!(job = %row.job, error = &error as &dyn std::error::Error, "the job is left for the next look");
+                }
+                drop(in_hand);
+            });
+        }
+        Ok(())
+    }
+
+    /// Looks at each resource again when it is due.
+    async fn keep_time(self: Arc<Self>) -> Result<(), StepError> {
+        loop {
+            let bell = self.steps.state.hints().timers.notified();
+            let wait = self.steps.due().await?.map_or(SWEEP, |wait| wait.min(SWEEP));
+            self.wait(bell, wait).await;
+        }
+    }
+
+    /// Looks at each unsettled resource again, whether or not anybody was woken.
+    async fn sweep(self: Arc<Self>) -> Result<(), StepError> {
+        loop {
+            self.sleep(SWEEP).await;
+            self.steps.sweep().await?;
+        }
+    }
+
+    async fn wait(&self, bell: impl Future<Output = ()>, at_most: Duration) {
+        tokio::select! {
+            () = bell => {}
+            () = self.sleep(at_most) => {}
+        }
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        self.steps.state.clock().sleep(duration).await;
+    }
+}
+
+/// Waits until a pause is over; for ever where there is none.
+async fn over(pause: &mut Option<Pin<Box<dyn Future<Output = ()> + Send + '_>>>) {
+    match pause {
+        Some(pause) => pause.await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Steps {
+    /// Looks again at every resource that is due, and says how long it is until the next one.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn due(&self) -> Result<Option<Duration>, StepError> {
+        loop {
+            let timers = self.state.timers(SWEEP_CHUNK).await?;
+            let now = self.state.clock().now();
+            let due: Vec<_> = timers.iter().take_while(|(at, _)| *at <= now).collect();
+            for (_, key) in &due {
+                self.look(key).await?;
+            }
+            if due.is_empty() {
+                return Ok(timers.first().map(|(at, _)| at.since(now)));
+            }
+            // A look that could not be recorded leaves its timer; it is tried again soon.
+            let still = self.state.timers(1).await?;
+            if still.first().is_some_and(|first| due.contains(&first)) {
+                return Ok(Some(RECORD_AGAIN));
+            }
+        }
+    }
+
+    /// Looks again at every resource that is not settled.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn sweep(&self) -> Result<(), StepError> {
+        let mut after = None;
+        loop {
+            let keys = self.state.unsettled(after.as_ref(), SWEEP_CHUNK.min(ROWS_MAX)).await?;
+            let Some(last) = keys.last() else { return Ok(()) };
+            after = Some(last.clone());
+            for key in &keys {
+                self.look(key).await?;
+            }
+        }
+    }
+
+    async fn look(&self, key: &crate::domain::id::ResourceKey) -> Result<(), StepError> {
+        match unless_refused(self.state.happen(key, Event::Looked).await) {
+            Ok(_) | Err(StepError::Later(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}

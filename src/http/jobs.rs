@@ -1,0 +1,185 @@
+//! Activities and their jobs.
+
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use warp::reply::Response;
+
+use super::dispatch::{Call, not_allowed};
+use super::media::MediaType;
+use super::prefer::{Answer, Prefer};
+use super::problem::Problem;
+use super::reply::{self, With};
+use super::resources::{list, read};
+use super::routes::Verb;
+use crate::api::{Cancelled, ChangeRequest, View, links};
+use crate::domain::id::{ActivityName, JobId, ResourceKey};
+use crate::domain::job::JobPhase;
+
+/// `/v1/{collection}/{id}/{activity}`
+pub(super) async fn activity(
+    call: Call<'_>,
+    verb: Verb,
+    key: &ResourceKey,
+    activity: &ActivityName,
+) -> Result<Response, Problem> {
+    match verb {
+        Verb::Get => {
+            let page = call.query.page()?;
+            let view = call.http.api.activity_jobs(key, activity, &page).await?;
+            list(&call, &links::activity(key, activity), view)
+        }
+        Verb::Post => launch(call, key, activity).await,
+        Verb::Put | Verb::Patch | Verb::Delete | Verb::Options => Err(not_allowed(call.route, call.method)),
+    }
+}
+
+/// `/v1/{collection}/{id}/{activity}/last`
+pub(super) async fn last(
+    call: Call<'_>,
+    verb: Verb,
+    key: &ResourceKey,
+    activity: &ActivityName,
+) -> Result<Response, Problem> {
+    match verb {
+        Verb::Get => {
+            let api = &call.http.api;
+            read(&call, async { api.last_job(key, activity).await }).await
+        }
+        Verb::Post => launch(call, key, activity).await,
+        Verb::Put | Verb::Patch | Verb::Delete | Verb::Options => Err(not_allowed(call.route, call.method)),
+    }
+}
+
+/// `/v1/{collection}/{id}/{activity}/{job}`
+pub(super) async fn activity_job(
+    call: Call<'_>,
+    verb: Verb,
+    key: &ResourceKey,
+    activity: &ActivityName,
+    id: JobId,
+) -> Result<Response, Problem> {
+    let api = &call.http.api;
+    match verb {
+        Verb::Get => read(&call, async { api.activity_job(key, activity, id).await }).await,
+        Verb::Patch | Verb::Delete => {
+            let (call, request) = wish(call, verb).await?;
+            // The job must be one of this activity before it is touched.
+            call.http.api.activity_job(key, activity, id).await?;
+            cancel(&call, id, &request).await
+        }
+        Verb::Post | Verb::Put | Verb::Options => Err(not_allowed(call.route, call.method)),
+    }
+}
+
+/// `/v1/jobs`
+pub(super) async fn all(call: Call<'_>) -> Result<Response, Problem> {
+    let filter = call.query.job_filter()?;
+    let page = call.query.page()?;
+    let view = call.http.api.jobs(&filter, &page).await?;
+    list(&call, "/v1/jobs", view)
+}
+
+/// `/v1/jobs/{job}`
+pub(super) async fn job(call: Call<'_>, verb: Verb, id: JobId) -> Result<Response, Problem> {
+    let api = &call.http.api;
+    match verb {
+        Verb::Get => read(&call, async { api.job(id).await }).await,
+        Verb::Patch | Verb::Delete => {
+            let (call, request) = wish(call, verb).await?;
+            cancel(&call, id, &request).await
+        }
+        Verb::Post | Verb::Put | Verb::Options => Err(not_allowed(call.route, call.method)),
+    }
+}
+
+/// Launches a job: 202, or 200 for who waits long enough for its end.
+async fn launch(mut call: Call<'_>, key: &ResourceKey, activity: &ActivityName) -> Result<Response, Problem> {
+    let sent = call.sent_or_empty().await?;
+    let body = if sent.bytes.is_empty() { None } else { Some(call.object(&sent.bytes)?) };
+    let (id, view) = call.http.api.launch(key, activity, body, &sent.request).await?;
+    let view = finished(&call, id, view).await;
+    // Only who asked to wait is told that the waiting is over.
+    let status = if call.prefer.wait.is_some() && is_final(&view) { StatusCode::OK } else { StatusCode::ACCEPTED };
+    let at = links::activity_job(key, activity, id);
+    let prefer = Prefer { answer: None, ..call.prefer };
+    Ok(reply::represent(status, view, call.route).located(&at).content_located(&at).honouring(prefer))
+}
+
+/// Reads the wish that a job be cancelled, which is all that can be changed about one.
+async fn wish(mut call: Call<'_>, verb: Verb) -> Result<(Call<'_>, ChangeRequest), Problem> {
+    if verb != Verb::Patch {
+        let request = call.change(None, &[])?;
+        return Ok((call, request));
+    }
+    let sent = call.sent(&[MediaType::MergePatch, MediaType::Json]).await?;
+    let patch = call.object(&sent.bytes)?;
+    if patch == json!({ "canceled": true }) {
+        return Ok((call, sent.request));
+    }
+    let errors = wrong_members(&patch);
+    Err(reply::invalid("the one change that a job takes is {\"canceled\": true}", errors))
+}
+
+/// What is wrong with a patch of a job, member by member.
+fn wrong_members(patch: &Value) -> Vec<Value> {
+    let mut errors: Vec<_> = patch
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(name, value)| *name != "canceled" || **value != Value::Bool(true))
+        .map(|(name, _)| {
+            let pointer = crate::domain::json::pointer(&[name]);
+            let detail = if name == "canceled" { "expected true: a job cannot be taken up again" } else { "read-only" };
+            json!({ "pointer": pointer, "detail": detail })
+        })
+        .collect();
+    if errors.is_empty() {
+        errors.push(json!({ "pointer": "/canceled", "detail": "expected true" }));
+    }
+    errors
+}
+
+/// Cancels a job: 202 while it stops, then 204 for DELETE and 200 for PATCH.
+async fn cancel(call: &Call<'_>, id: JobId, request: &ChangeRequest) -> Result<Response, Problem> {
+    let view = match call.http.api.cancel_job(id, request).await? {
+        Cancelled::Final(view) => view,
+        Cancelled::Stopping(view) => finished(call, id, view).await,
+    };
+    let minimal = call.method == http::Method::DELETE || call.prefer.answer == Some(Answer::Minimal);
+    let response = match (is_final(&view), minimal) {
+        (false, _) => reply::represent(StatusCode::ACCEPTED, view, call.route),
+        (true, true) => reply::bodiless(StatusCode::NO_CONTENT, &view, call.route),
+        (true, false) => reply::represent(StatusCode::OK, view, call.route),
+    };
+    let honoured = match call.prefer.answer {
+        Some(Answer::Minimal) if response.status() == StatusCode::NO_CONTENT => call.prefer,
+        Some(Answer::Representation) if response.status() != StatusCode::NO_CONTENT => call.prefer,
+        Some(_) | None => Prefer { answer: None, ..call.prefer },
+    };
+    Ok(response.honouring(honoured))
+}
+
+/// The job once it is finished, if the client would rather wait for that.
+///
+/// It is launched, or told to stop: whatever goes wrong while waiting, that stands.
+async fn finished(call: &Call<'_>, id: JobId, view: View) -> View {
+    let Some(wait) = call.prefer.wait else { return view };
+    let api = &call.http.api;
+    let seen = tokio::select! {
+        seen = api.job_finished(id, wait) => seen,
+        () = call.http.stopping.cancelled() => api.job(id).await,
+    };
+    seen.unwrap_or(view)
+}
+
+/// What of a job is looked at here.
+#[derive(Deserialize)]
+struct Shown {
+    phase: JobPhase,
+}
+
+/// Whether a job, as it is shown, never changes again.
+fn is_final(view: &View) -> bool {
+    serde_json::from_slice::<Shown>(&view.body).is_ok_and(|shown| shown.phase.is_final())
+}

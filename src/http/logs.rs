@@ -1,0 +1,91 @@
+//! The logs of jobs, in whole or in part.
+
+use std::fs::File;
+use std::io::{self, SeekFrom};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::{Stream, stream};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE};
+use http::{HeaderValue, Method, StatusCode};
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
+use warp::Reply;
+use warp::reply::Response;
+
+use super::dispatch::Call;
+use super::problem::{Kind, Problem};
+use super::range::{self, Part};
+use super::reply::With;
+use crate::domain::id::JobId;
+
+/// What a log is. It need not be UTF-8, but most are.
+pub(super) const TEXT: &str = "text/plain";
+
+/// How much of a log is in memory at a time, for each client that reads one.
+const CHUNK_BYTES: usize = 64 * 1024;
+
+/// `/v1/jobs/{job}/log`
+pub(super) async fn log(call: Call<'_>, id: JobId) -> Result<Response, Problem> {
+    let attempt = call.query.attempt()?;
+    let (length, file) = call.http.api.log(id, attempt).await?;
+    // Ranges are for GET alone (RFC 9110, 14.2).
+    let part = if call.method == Method::GET { range::wanted(call.headers, length) } else { Part::Whole };
+    match part {
+        Part::Whole => Ok(text(StatusCode::OK, read(file, 0, length), length)),
+        Part::Bytes { first, last } => {
+            let wanted = last - first + 1;
+            let mut response = text(StatusCode::PARTIAL_CONTENT, read(file, first, wanted), wanted);
+            response.headers_mut().insert(CONTENT_RANGE, content_range(format!("bytes {first}-{last}/{length}")));
+            Ok(response)
+        }
+        Part::Unsatisfiable => Err(Problem::new(Kind::RangeNotSatisfiable, format!("the log has {length} bytes now"))
+            .header(CONTENT_RANGE, content_range(format!("bytes */{length}")))),
+    }
+}
+
+fn content_range(value: String) -> HeaderValue {
+    HeaderValue::try_from(value).expect("digits and signs can stand in a header")
+}
+
+fn text(
+    status: StatusCode,
+    body: impl Stream<Item = io::Result<Bytes>> + Send + Sync + 'static,
+    length: u64,
+) -> Response {
+    let mut response = warp::reply::stream(body).into_response().in_parts();
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(CONTENT_LENGTH, length.into());
+    // A log grows while its attempt runs.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    response
+}
+
+/// So many bytes of a file from an offset on, piece by piece.
+///
+/// A file that ends earlier breaks the answer off: its length is promised.
+fn read(file: File, offset: u64, length: u64) -> impl Stream<Item = io::Result<Bytes>> + Send + Sync {
+    struct Reading {
+        file: tokio::fs::File,
+        seek: Option<u64>,
+        left: u64,
+    }
+    let start = Reading { file: tokio::fs::File::from_std(file), seek: Some(offset), left: length };
+    stream::try_unfold(start, |mut reading| async move {
+        if reading.left == 0 {
+            return Ok(None);
+        }
+        if let Some(offset) = reading.seek.take() {
+            reading.file.seek(SeekFrom::Start(offset)).await?;
+        }
+        let wanted = usize::try_from(reading.left).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES);
+        let mut chunk = BytesMut::zeroed(wanted);
+        let read = reading.file.read(&mut chunk).await?;
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        chunk.truncate(read);
+        reading.left -= read as u64;
+        Ok(Some((chunk.freeze(), reading)))
+    })
+}

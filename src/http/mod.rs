@@ -1,0 +1,168 @@
+//! HTTP: requests become use cases, what they give becomes answers.
+//!
+//! # Guarantees
+//! What RFC 9110 and the specification of this service ask of a resource holds
+//! for every one of them, because all go through one table ([`routes`]) and one
+//! order of judgement ([`dispatch`]). A panic costs one request an answer of
+//! 500. Every error is a problem (RFC 9457).
+//! # Assumptions
+//! TLS, and who may connect at all, are a proxy's or the operator's affair.
+//! # Not here
+//! What a change means and leads to: [`crate::api`].
+
+use std::fmt;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Request;
+use hyper::body::Incoming;
+use hyper::service::{Service as _, service_fn};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use warp::Filter;
+use warp::filters::BoxedFilter;
+use warp::reply::Response;
+
+use crate::api::Api;
+
+mod body;
+mod conditions;
+mod dispatch;
+mod home;
+mod jobs;
+mod logs;
+mod media;
+mod origin;
+mod percent;
+mod prefer;
+mod problem;
+mod query;
+mod range;
+mod reply;
+mod resources;
+mod routes;
+mod server;
+
+use body::Payload;
+use dispatch::Asked;
+use origin::{Names, RequestLine};
+pub use server::{Server, ServerConfig};
+
+/// What the operator can set about HTTP.
+#[derive(Debug, Clone)]
+pub struct HttpConfig {
+    /// The addresses that are listened on.
+    pub addresses: Vec<SocketAddr>,
+    /// Further names under which the service is reached, with or without a port.
+    pub hosts: Vec<String>,
+    /// The largest body of a request, in bytes.
+    pub body_bytes_max: usize,
+    /// The deepest body of a request, in levels of nesting.
+    pub depth_max: usize,
+    /// The most operations of a JSON Patch.
+    pub patch_operations_max: usize,
+    /// How long the body of a request may take to arrive.
+    pub body: Duration,
+    /// How long connections may take over everything else.
+    pub server: ServerConfig,
+}
+
+impl HttpConfig {
+    /// A body is parsed in memory, and becomes a document that is sent whole.
+    pub const BODY_BYTES_MAX: usize = 1024 * 1024;
+    /// Deeper documents are mistakes, and some parsers cannot read them.
+    pub const DEPTH_MAX: usize = 64;
+    /// Each operation costs time, and all are applied in one piece.
+    pub const PATCH_OPERATIONS_MAX: usize = 1000;
+    /// The largest body needs less on any line that is fit for use.
+    pub const BODY: Duration = Duration::from_secs(30);
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self {
+            addresses: Vec::new(),
+            hosts: Vec::new(),
+            body_bytes_max: Self::BODY_BYTES_MAX,
+            depth_max: Self::DEPTH_MAX,
+            patch_operations_max: Self::PATCH_OPERATIONS_MAX,
+            body: Self::BODY,
+            server: ServerConfig::default(),
+        }
+    }
+}
+
+/// The use cases, served over HTTP. Cheap to clone.
+#[derive(Clone)]
+pub struct Http(Arc<Inner>);
+
+struct Inner {
+    api: Api,
+    config: HttpConfig,
+    names: Names,
+    /// Ends the waiting that clients asked for, and readiness.
+    stopping: CancellationToken,
+}
+
+impl fmt::Debug for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http").field("config", &self.0.config).finish_non_exhaustive()
+    }
+}
+
+impl Http {
+    /// Use cases, and how they are served.
+    #[must_use]
+    pub fn new(api: Api, config: HttpConfig) -> Self {
+        let names = Names::new(&config.addresses, &config.hosts);
+        Self(Arc::new(Inner { api, config, names, stopping: CancellationToken::new() }))
+    }
+
+    /// The one filter that takes every request and answers it.
+    ///
+    /// It never rejects: what is where is our own table's to say, since a
+    /// rejection can tell neither 405 from 404 nor what is allowed instead.
+    #[must_use]
+    pub fn service(&self) -> BoxedFilter<(Response,)> {
+        let http = self.clone();
+        let query = warp::query::raw().or(warp::any().map(String::new)).unify();
+        warp::method()
+            .and(warp::path::full())
+            .and(query)
+            .and(warp::header::headers_cloned())
+            .and(warp::ext::optional::<RequestLine>())
+            .and(warp::body::stream())
+            .then(move |method, path, query, headers, line, body| {
+                let http = http.clone();
+                let asked = Asked { method, path, query, headers, line, body: Payload::new(body) };
+                async move { dispatch::answer(&http.0, asked).await }
+            })
+            .boxed()
+    }
+}
+
+/// Serves until the shutdown resolves, and then what is under way for as long
+/// as the drain allows. Clients that wait for something are answered at once.
+pub async fn serve(listeners: Vec<TcpListener>, http: Http, shutdown: impl Future<Output = ()>) {
+    let service = TowerToHyperService::new(warp::service(http.service()));
+    let service = service_fn(move |request| service.call(with_request_line(request)));
+    let stopping = http.0.stopping.clone();
+    let shutdown = async {
+        shutdown.await;
+        stopping.cancel();
+    };
+    Server::new(http.0.config.server.clone()).run(listeners, service, shutdown).await;
+}
+
+/// Keeps what filters cannot see, where it is not as it nearly always is.
+fn with_request_line(mut request: Request<Incoming>) -> Request<Incoming> {
+    let authority = request.uri().authority().cloned();
+    if authority.is_some() || request.version() != http::Version::HTTP_11 {
+        let line = RequestLine { version: request.version(), authority };
+        request.extensions_mut().insert(line);
+    }
+    request
+}

@@ -1,0 +1,265 @@
+//! What goes wrong, as problems (RFC 9457).
+//!
+//! # Guarantees
+//! Each type of problem has one name, one status and one page.
+//! # Not here
+//! Which error is which problem: [`super::reply`].
+
+use http::header::{CONTENT_TYPE, HeaderName};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde_json::{Map, Value, json};
+use warp::reply::Response;
+
+/// The types of problem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A path, query or header field that cannot be read.
+    BadRequest,
+    /// A body that is not JSON, or not the patch it says it is.
+    Malformed,
+    /// An id that no resource can have.
+    InvalidId,
+    /// A cursor that no list gave out.
+    InvalidCursor,
+    /// A page of another site asks.
+    CrossOrigin,
+    /// There is nothing.
+    NotFound,
+    /// The method is not for this.
+    MethodNotAllowed,
+    /// No representation that the client takes.
+    NotAcceptable,
+    /// The body did not arrive in time.
+    Timeout,
+    /// The patch does not apply.
+    PatchConflict,
+    /// The resource is on its way out.
+    Deleting,
+    /// Another job is in the way.
+    Overlap,
+    /// The document lets no job start.
+    NotAccepting,
+    /// A belief about the resource is wrong.
+    PreconditionFailed,
+    /// Too many bytes.
+    TooLarge,
+    /// A media type that is not taken.
+    UnsupportedMediaType,
+    /// No byte lies in the range.
+    RangeNotSatisfiable,
+    /// A name that is not ours.
+    Misdirected,
+    /// The document would break a rule.
+    Invalid,
+    /// Members that only the service writes would change.
+    ReadOnly,
+    /// Too deep, or too many operations.
+    TooComplex,
+    /// A belief about the resource is wanted.
+    PreconditionRequired,
+    /// As many jobs as there may be.
+    TooManyJobs,
+    /// Our fault.
+    Internal,
+    /// A method that nobody here knows.
+    NotImplemented,
+    /// Too many writers at once.
+    Busy,
+    /// Nobody can know.
+    OutcomeUnknown,
+    /// The service is going down.
+    Stopping,
+    /// No room.
+    DiskFull,
+}
+
+/// What is always the same about a type of problem.
+struct Facts {
+    name: &'static str,
+    status: StatusCode,
+    title: &'static str,
+    explanation: &'static str,
+}
+
+const fn facts(name: &'static str, status: StatusCode, title: &'static str, explanation: &'static str) -> Facts {
+    Facts { name, status, title, explanation }
+}
+
+impl Kind {
+    /// All of them.
+    pub(super) const ALL: [Self; 29] = [
+        Self::BadRequest,
+        Self::Malformed,
+        Self::InvalidId,
+        Self::InvalidCursor,
+        Self::CrossOrigin,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::NotAcceptable,
+        Self::Timeout,
+        Self::PatchConflict,
+        Self::Deleting,
+        Self::Overlap,
+        Self::NotAccepting,
+        Self::PreconditionFailed,
+        Self::TooLarge,
+        Self::UnsupportedMediaType,
+        Self::RangeNotSatisfiable,
+        Self::Misdirected,
+        Self::Invalid,
+        Self::ReadOnly,
+        Self::TooComplex,
+        Self::PreconditionRequired,
+        Self::TooManyJobs,
+        Self::Internal,
+        Self::NotImplemented,
+        Self::Busy,
+        Self::OutcomeUnknown,
+        Self::Stopping,
+        Self::DiskFull,
+    ];
+
+    #[rustfmt::skip]
+    const fn facts(self) -> Facts {
+        match self {
+            Self::BadRequest => facts("bad-request", StatusCode::BAD_REQUEST, "The request cannot be read",
+                "A part of the request other than its body is not as it must be: the path, a query parameter or a header field. The detail names it."),
+            Self::Malformed => facts("malformed", StatusCode::BAD_REQUEST, "The body cannot be read",
+                "The body is not JSON, or not a patch of the media type that it names. Duplicate member names, integers outside -2^63 to 2^64-1 and numbers beyond a double are refused, because they would not come back as they were written."),
+            Self::InvalidId => facts("invalid-id", StatusCode::BAD_REQUEST, "No resource can have this id",
+                "An id is a letter or digit, then letters, digits or any of `._~:@-`, at most 128 characters in all."),
+            Self::InvalidCursor => facts("invalid-cursor", StatusCode::BAD_REQUEST, "The cursor is not one of this list",
+                "A cursor is what the link to the next page of this very list holds. Begin again without one."),
+            Self::CrossOrigin => facts("cross-origin", StatusCode::FORBIDDEN, "Pages of other origins cannot change anything here",
+                "A browser says that the request comes from a page of another origin."),
+            Self::NotFound => facts("not-found", StatusCode::NOT_FOUND, "There is nothing here",
+                "The path names nothing, or what it names does not exist (any more)."),
+            Self::MethodNotAllowed => facts("method-not-allowed", StatusCode::METHOD_NOT_ALLOWED, "The method is not for this",
+                "The header field Allow lists the methods that are."),
+            Self::NotAcceptable => facts("not-acceptable", StatusCode::NOT_ACCEPTABLE, "No representation that Accept names",
+                "The member `available` lists the media types that there are."),
+            Self::Timeout => facts("timeout", StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time",
+                "The request was announced and then not sent. Nothing was changed."),
+            Self::PatchConflict => facts("patch-conflict", StatusCode::CONFLICT, "The patch does not apply to this document",
+                "A `test` failed, or an operation needs something that is not there. The member `pointer` names it. Nothing was changed."),
+            Self::Deleting => facts("deleting", StatusCode::CONFLICT, "The resource is being deleted",
+                "It goes once its jobs are gone, and takes no changes until then."),
+            Self::Overlap => facts("overlap", StatusCode::CONFLICT, "Another job is in the way",
+                "The `overlap` of the activity allows no further job now."),
+            Self::NotAccepting => facts("not-accepting", StatusCode::CONFLICT, "The activity lets no job start",
+                "The document says `suspend: true` or `canceled: true`."),
+            Self::PreconditionFailed => facts("precondition-failed", StatusCode::PRECONDITION_FAILED, "The resource is not as the request expects",
+                "Somebody changed it. The member `etag` is the tag that holds now. With `alreadyApplied: true`, the last change is this very request: its answer was lost, and it is not made twice."),
+            Self::TooLarge => facts("too-large", StatusCode::PAYLOAD_TOO_LARGE, "Too many bytes",
+                "The body, or the document that it would lead to, is larger than the limit."),
+            Self::UnsupportedMediaType => facts("unsupported-media-type", StatusCode::UNSUPPORTED_MEDIA_TYPE, "The media type is not taken",
+                "The header field Accept-Patch or Accept lists those that are."),
+            Self::RangeNotSatisfiable => facts("range-not-satisfiable", StatusCode::RANGE_NOT_SATISFIABLE, "No byte lies in the range",
+                "The header field Content-Range says how many bytes there are."),
+            Self::Misdirected => facts("misdirected", StatusCode::MISDIRECTED_REQUEST, "This host is not served here",
+                "The header field Host names neither the address of the service nor a name that its operator listed as `hosts`."),
+            Self::Invalid => facts("invalid", StatusCode::UNPROCESSABLE_ENTITY, "The result would not be valid",
+                "The member `errors` lists what is wrong and where. Nothing was changed."),
+            Self::ReadOnly => facts("read-only", StatusCode::UNPROCESSABLE_ENTITY, "Only the service writes this",
+                "The member `pointer` names what would have changed. Nothing was changed."),
+            Self::TooComplex => facts("too-complex", StatusCode::UNPROCESSABLE_ENTITY, "Too deep, or too many operations",
+                "The body, or the document that it would lead to, is nested deeper than the limit, or the patch has more operations."),
+            Self::PreconditionRequired => facts("precondition-required", StatusCode::PRECONDITION_REQUIRED, "A change must say what it is a change of",
+                "Send If-Match with the tag that you know, or `If-Match: *` to change whatever is there."),
+            Self::TooManyJobs => facts("too-many-jobs", StatusCode::TOO_MANY_REQUESTS, "As many jobs as there may be",
+                "The activity has too many jobs that are not finished. Try again when some are."),
+            Self::Internal => facts("internal", StatusCode::INTERNAL_SERVER_ERROR, "The service failed",
+                "The log of the service says more. If this was a change, read the resource to see whether it was made."),
+            Self::NotImplemented => facts("not-implemented", StatusCode::NOT_IMPLEMENTED, "The method is not known here",
+                "The service knows GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS."),
+            Self::Busy => facts("busy", StatusCode::SERVICE_UNAVAILABLE, "The resource is changing too fast",
+                "Too many clients change it at once. Nothing was changed. Try again."),
+            Self::OutcomeUnknown => facts("outcome-unknown", StatusCode::SERVICE_UNAVAILABLE, "The outcome of the change is unknown",
+                "The change may or may not be found made. Read the resource, or repeat the request with the same If-Match: exactly one of them counts."),
+            Self::Stopping => facts("stopping", StatusCode::SERVICE_UNAVAILABLE, "The service is stopping",
+                "Nothing was changed. Try again once it is back."),
+            Self::DiskFull => facts("disk-full", StatusCode::INSUFFICIENT_STORAGE, "The disk is full",
+                "Nothing was changed. Reading goes on."),
+        }
+    }
+
+    /// The problem with this name.
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.facts().name == name)
+    }
+
+    /// What it says of itself, for its page.
+    pub(super) fn page(self) -> Value {
+        let Facts { name, status, title, explanation } = self.facts();
+        json!({ "type": format!("/problems/{name}"), "status": status.as_u16(), "title": title, "explanation": explanation })
+    }
+}
+
+/// One problem, with what a client should know of it.
+#[derive(Debug)]
+pub(super) struct Problem {
+    kind: Kind,
+    detail: String,
+    members: Map<String, Value>,
+    headers: HeaderMap,
+}
+
+/// The media type of a problem.
+const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+impl Problem {
+    /// A problem of this kind, and what it is this time.
+    pub(super) fn new(kind: Kind, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into(), members: Map::new(), headers: HeaderMap::new() }
+    }
+
+    /// With a further member.
+    #[must_use]
+    pub(super) fn with(mut self, member: &str, value: impl Into<Value>) -> Self {
+        self.members.insert(member.to_owned(), value.into());
+        self
+    }
+
+    /// With a further header field.
+    #[must_use]
+    pub(super) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+
+    /// The status.
+    #[cfg(test)]
+    pub(super) const fn status(&self) -> StatusCode {
+        self.kind.facts().status
+    }
+
+    /// The whole answer.
+    pub(super) fn into_response(self) -> Response {
+        let Facts { name, status, title, .. } = self.kind.facts();
+        let mut body = Map::new();
+        body.insert("type".to_owned(), format!("/problems/{name}").into());
+        body.insert("title".to_owned(), title.into());
+        body.insert("status".to_owned(), status.as_u16().into());
+        body.insert("detail".to_owned(), self.detail.into());
+        body.extend(self.members);
+        let mut response = Response::new(Value::Object(body).to_string().into());
+        *response.status_mut() = status;
+        *response.headers_mut() = self.headers;
+        response.headers_mut().insert(CONTENT_TYPE, PROBLEM_JSON);
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_is_found_by_its_own_name() {
+        for kind in Kind::ALL {
+            assert_eq!(Kind::from_name(kind.facts().name), Some(kind));
+            assert!(kind.facts().status.is_client_error() || kind.facts().status.is_server_error());
+        }
+        assert_eq!(Kind::from_name("none"), None);
+    }
+}

@@ -1,0 +1,246 @@
+//! What use cases give, as answers; the one place where an error gets a status.
+
+use bytes::Bytes;
+use http::header::{
+    ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONTENT_LOCATION, CONTENT_TYPE, ETAG, HeaderName, LAST_MODIFIED, LINK,
+    LOCATION, RETRY_AFTER, VARY,
+};
+use http::{HeaderValue, StatusCode};
+use serde_json::{Value, json};
+use tracing::error;
+use warp::reply::Response;
+
+use super::prefer::{PREFERENCE_APPLIED, Prefer};
+use super::problem::{Kind, Problem};
+use super::routes::Route;
+use crate::api::error::AlreadyApplied;
+use crate::api::{ApiError, View};
+use crate::domain::patch::PatchError;
+use crate::domain::version::ETag;
+
+/// The media types of patches that a resource takes (RFC 5789, 3.1).
+pub(super) const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const VARY_BY: HeaderValue = HeaderValue::from_static("Accept, Prefer");
+/// A cache may keep it for this client, and must ask each time whether it holds.
+const ASK_EACH_TIME: HeaderValue = HeaderValue::from_static("private, no-cache");
+/// For what is true only now.
+const NEVER_CACHED: HeaderValue = HeaderValue::from_static("no-store");
+
+/// A representation, with its validators and what can be done with it.
+pub(super) fn represent(status: StatusCode, view: View, route: &Route) -> Response {
+    let mut response = Response::new(view.body.clone().into());
+    *response.status_mut() = status;
+    response.headers_mut().reserve(12);
+    response.headers_mut().insert(CONTENT_TYPE, JSON);
+    describe(&mut response, &view, route);
+    response
+}
+
+/// A successful answer without a body that still says what there is now.
+pub(super) fn bodiless(status: StatusCode, view: &View, route: &Route) -> Response {
+    let mut response = empty(status);
+    describe(&mut response, view, route);
+    response
+}
+
+fn describe(response: &mut Response, view: &View, route: &Route) {
+    let headers = response.headers_mut();
+    headers.insert(ETAG, tag(&view.etag));
+    if let Ok(date) = HeaderValue::try_from(view.changed_at.http_date()) {
+        headers.insert(LAST_MODIFIED, date);
+    }
+    headers.insert(CACHE_CONTROL, ASK_EACH_TIME);
+    headers.insert(VARY, VARY_BY);
+    headers.insert(ALLOW, HeaderValue::from_static(route.allow()));
+    if let Some(patches) = route.accept_patch() {
+        headers.insert(ACCEPT_PATCH, HeaderValue::from_static(patches));
+    }
+}
+
+/// JSON that may be kept as long as it is asked about each time.
+pub(super) fn json(body: impl Into<Bytes>) -> Response {
+    let mut response = Response::new(body.into().into());
+    response.headers_mut().insert(CONTENT_TYPE, JSON);
+    response.headers_mut().insert(CACHE_CONTROL, ASK_EACH_TIME);
+    response
+}
+
+/// JSON about this very moment.
+pub(super) fn momentary(body: &Value) -> Response {
+    let mut response = json(body.to_string());
+    response.headers_mut().insert(CACHE_CONTROL, NEVER_CACHED);
+    response
+}
+
+/// Nothing but a status.
+pub(super) fn empty(status: StatusCode) -> Response {
+    let mut response = Response::default();
+    *response.status_mut() = status;
+    response
+}
+
+/// 304 for a list, which has no date.
+pub(super) fn list_not_modified(etag: &ETag) -> Response {
+    let mut response = empty(StatusCode::NOT_MODIFIED);
+    let headers = response.headers_mut();
+    headers.insert(ETAG, tag(etag));
+    headers.insert(CACHE_CONTROL, ASK_EACH_TIME);
+    headers.insert(VARY, VARY_BY);
+    response
+}
+
+/// What OPTIONS says.
+pub(super) fn options(route: &Route) -> Response {
+    let mut response = empty(StatusCode::NO_CONTENT);
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(route.allow()));
+    if let Some(patches) = route.accept_patch() {
+        response.headers_mut().insert(ACCEPT_PATCH, HeaderValue::from_static(patches));
+    }
+    response
+}
+
+/// Header fields that only some answers have.
+pub(super) trait With: Sized {
+    /// Where the thing is that was made.
+    fn located(self, at: &str) -> Self;
+    /// What the body is a representation of, if not of what was asked for.
+    fn content_located(self, at: &str) -> Self;
+    /// Which preferences were honoured.
+    fn honouring(self, prefer: Prefer) -> Self;
+    /// The validator and the next page of a list.
+    fn listing(self, etag: Option<&ETag>, next: Option<&str>) -> Self;
+    /// That parts can be had.
+    fn in_parts(self) -> Self;
+}
+
+impl With for Response {
+    fn located(mut self, at: &str) -> Self {
+        if let Ok(at) = HeaderValue::try_from(at) {
+            self.headers_mut().insert(LOCATION, at);
+        }
+        self
+    }
+
+    fn content_located(mut self, at: &str) -> Self {
+        if let Ok(at) = HeaderValue::try_from(at) {
+            self.headers_mut().insert(CONTENT_LOCATION, at);
+        }
+        self
+    }
+
+    fn honouring(mut self, prefer: Prefer) -> Self {
+        if let Some(applied) = prefer.applied() {
+            self.headers_mut().insert(PREFERENCE_APPLIED, applied);
+        }
+        self
+    }
+
+    fn listing(mut self, etag: Option<&ETag>, next: Option<&str>) -> Self {
+        let headers = self.headers_mut();
+        headers.insert(VARY, VARY_BY);
+        if let Some(etag) = etag {
+            headers.insert(ETAG, tag(etag));
+        }
+        if let Some(next) = next.and_then(|next| HeaderValue::try_from(format!("<{next}>; rel=\"next\"")).ok()) {
+            headers.insert(LINK, next);
+        }
+        self
+    }
+
+    fn in_parts(mut self) -> Self {
+        self.headers_mut().insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+        self
+    }
+}
+
+fn tag(etag: &ETag) -> HeaderValue {
+    HeaderValue::try_from(etag.to_string()).expect("a tag is made of digits, a dot and quotes")
+}
+
+/// How long to stay away, in seconds, from what is over in a moment.
+const RETRY_SOON: HeaderValue = HeaderValue::from_static("1");
+/// And from what takes as long as a restart or a job.
+const RETRY_LATER: HeaderValue = HeaderValue::from_static("5");
+
+/// The problem that an error is.
+impl From<ApiError> for Problem {
+    fn from(error: ApiError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ApiError::NotFound { .. } => Self::new(Kind::NotFound, detail),
+            ApiError::PreconditionFailed { etag, already_applied } => {
+                let problem = Self::new(Kind::PreconditionFailed, detail).tagged(etag);
+                match already_applied {
+                    AlreadyApplied::Yes => problem.with("alreadyApplied", true),
+                    AlreadyApplied::No => problem,
+                }
+            }
+            ApiError::PreconditionRequired { etag } => {
+                Self::new(Kind::PreconditionRequired, format!("{detail}: send If-Match")).tagged(Some(etag))
+            }
+            ApiError::Deleting { etag } => Self::new(Kind::Deleting, detail).tagged(Some(etag)),
+            ApiError::Patch(error) => error.into(),
+            ApiError::ReadOnly { pointer, .. } => Self::new(Kind::ReadOnly, detail).with("pointer", pointer),
+            ApiError::Invalid { errors } => invalid(
+                detail,
+                errors.into_iter().map(|error| json!({ "pointer": error.pointer, "detail": error.detail })).collect(),
+            ),
+            ApiError::TooLarge { limit } => Self::new(Kind::TooLarge, detail).with("limit", limit),
+            ApiError::Overlap { .. } => Self::new(Kind::Overlap, detail),
+            ApiError::NotAccepting { .. } => Self::new(Kind::NotAccepting, detail),
+            ApiError::TooManyJobs { limit } => {
+                Self::new(Kind::TooManyJobs, detail).with("limit", limit).header(RETRY_AFTER, RETRY_LATER)
+            }
+            ApiError::BadCursor => Self::new(Kind::InvalidCursor, detail),
+            ApiError::Busy => Self::new(Kind::Busy, detail).header(RETRY_AFTER, RETRY_SOON),
+            ApiError::OutcomeUnknown => Self::new(Kind::OutcomeUnknown, detail).header(RETRY_AFTER, RETRY_LATER),
+            ApiError::DiskFull => Self::new(Kind::DiskFull, detail),
+            ApiError::Stopping => Self::new(Kind::Stopping, detail).header(RETRY_AFTER, RETRY_LATER),
+            ApiError::Store(cause) => {
+                // What the store says is for the operator alone.
+                error!(error = &*cause as &(dyn std::error::Error + 'static), "the store failed");
+                Self::new(Kind::Internal, "the store failed")
+            }
+        }
+    }
+}
+
+impl From<PatchError> for Problem {
+    fn from(error: PatchError) -> Self {
+        let detail = error.to_string();
+        match error {
+            PatchError::TestFailed { pointer, .. }
+            | PatchError::Missing { pointer, .. }
+            | PatchError::NotApplicable { pointer, .. } => {
+                Self::new(Kind::PatchConflict, detail).with("pointer", pointer)
+            }
+            PatchError::NotAnObject { .. } => invalid(detail, vec![not_an_object()]),
+            PatchError::TooLarge { limit } => Self::new(Kind::TooLarge, detail).with("limit", limit),
+            PatchError::TooDeep { limit }
+            | PatchError::TooManyOperations { limit }
+            | PatchError::TooCostly { limit, .. } => Self::new(Kind::TooComplex, detail).with("limit", limit),
+        }
+    }
+}
+
+impl Problem {
+    /// With the tag that holds now, for machines in the header and for all in the body.
+    fn tagged(self, etag: Option<ETag>) -> Self {
+        match etag {
+            Some(etag) => self.with("etag", etag.to_string()).header(ETAG, tag(&etag)),
+            None => self,
+        }
+    }
+}
+
+/// 422 with what is wrong and where.
+pub(super) fn invalid(detail: impl Into<String>, errors: Vec<Value>) -> Problem {
+    Problem::new(Kind::Invalid, detail).with("errors", errors)
+}
+
+/// The error that a document is something else.
+pub(super) fn not_an_object() -> Value {
+    json!({ "pointer": "", "detail": "expected an object" })
+}

@@ -1,0 +1,211 @@
+//! Collections and resources.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use http::StatusCode;
+use serde_json::json;
+use warp::reply::Response;
+
+use super::conditions;
+use super::dispatch::{Call, Sent, not_allowed};
+use super::media::{MediaType, Unsupported};
+use super::prefer::{Answer, Prefer};
+use super::problem::{Kind, Problem};
+use super::reply::{self, With};
+use super::routes::Verb;
+use crate::api::error::AlreadyApplied;
+use crate::api::{ApiError, Deleted, ListView, Put, View, links};
+use crate::domain::id::{CollectionName, ResourceKey};
+use crate::domain::patch::{PatchBody, PatchSyntaxError};
+use crate::domain::precondition::{Current, ReadVerdict, TagList, check_read};
+use crate::domain::version::ETag;
+
+/// `/v1/{collection}`
+pub(super) async fn collection(mut call: Call<'_>, verb: Verb, name: &CollectionName) -> Result<Response, Problem> {
+    match verb {
+        Verb::Get => {
+            let page = call.query.page()?;
+            let view = call.http.api.list(name, &page).await?;
+            list(&call, &links::collection(name), view)
+        }
+        Verb::Post => {
+            let sent = call.sent(&[MediaType::Json]).await?;
+            let document = call.object(&sent.bytes)?;
+            let (key, view) = call.http.api.create(name, document, &sent.request).await?;
+            let view = settled(&call, &key, view).await;
+            Ok(created(&call, &key, view))
+        }
+        Verb::Put | Verb::Patch | Verb::Delete | Verb::Options => Err(not_allowed(call.route, call.method)),
+    }
+}
+
+/// `/v1/{collection}/{id}`
+pub(super) async fn resource(mut call: Call<'_>, verb: Verb, key: &ResourceKey) -> Result<Response, Problem> {
+    match verb {
+        Verb::Get => {
+            let api = &call.http.api;
+            read(&call, async { api.get(key).await }).await
+        }
+        Verb::Put => {
+            let sent = call.sent(&[MediaType::Json]).await?;
+            let document = call.object(&sent.bytes)?;
+            match call.http.api.put(key, document, &sent.request).await? {
+                Put::Created(view) => {
+                    let view = settled(&call, key, view).await;
+                    Ok(created(&call, key, view))
+                }
+                Put::Updated(view) => {
+                    let view = settled(&call, key, view).await;
+                    Ok(changed(&call, view))
+                }
+            }
+        }
+        Verb::Patch => {
+            let sent = call.sent(&[MediaType::MergePatch, MediaType::JsonPatch, MediaType::Json]).await?;
+            let patch = patch(&call, &sent)?;
+            let view = call.http.api.patch(key, &patch, &sent.request).await?;
+            let view = settled(&call, key, view).await;
+            Ok(changed(&call, view))
+        }
+        Verb::Delete => {
+            let request = call.change(None, &[])?;
+            let prefer = Prefer { handling: call.prefer.handling, ..Prefer::default() };
+            Ok(match call.http.api.delete(key, &request).await? {
+                Deleted::Gone => reply::empty(StatusCode::NO_CONTENT),
+                Deleted::Deleting(view) => reply::represent(StatusCode::ACCEPTED, view, call.route),
+            }
+            .honouring(prefer))
+        }
+        Verb::Post | Verb::Options => Err(not_allowed(call.route, call.method)),
+    }
+}
+
+/// Answers GET and HEAD of something that has validators.
+pub(super) async fn read(
+    call: &Call<'_>,
+    view: impl Future<Output = Result<View, ApiError>>,
+) -> Result<Response, Problem> {
+    // Syntax is judged before existence.
+    let preconditions = conditions::preconditions(call.headers)?;
+    let view = view.await?;
+    let current = Current { etag: view.etag, changed_at: view.changed_at };
+    match check_read(&preconditions, &current, "") {
+        Ok(ReadVerdict::Send) => Ok(reply::represent(StatusCode::OK, view, call.route)),
+        Ok(ReadVerdict::NotModified) => Ok(reply::bodiless(StatusCode::NOT_MODIFIED, &view, call.route)),
+        Err(_) => {
+            Err(ApiError::PreconditionFailed { etag: Some(view.etag), already_applied: AlreadyApplied::No }.into())
+        }
+    }
+}
+
+/// The patch that a body is.
+fn patch(call: &Call<'_>, sent: &Sent) -> Result<PatchBody, Problem> {
+    let value = call.parse(&sent.bytes)?;
+    let parsed = match sent.media {
+        Some(MediaType::JsonPatch) => PatchBody::json(value),
+        // An array under this name is almost certainly a JSON Patch, and
+        // nothing else but an object can be meant at all.
+        Some(MediaType::Json) if !value.is_object() => {
+            return Err(call.unsupported(&Unsupported::Other(
+                "application/json, yet not an object; a JSON Patch is application/json-patch+json".to_owned(),
+            )));
+        }
+        Some(MediaType::Json | MediaType::MergePatch) | None => PatchBody::merge(value),
+    };
+    let limit = call.http.config.patch_operations_max;
+    match parsed {
+        Ok(PatchBody::Json(operations)) if operations.len() > limit => {
+            Err(Problem::new(Kind::TooComplex, format!("the patch has more than {limit} operations"))
+                .with("limit", limit))
+        }
+        Ok(patch) => Ok(patch),
+        Err(error @ PatchSyntaxError::MergeNotAnObject { .. }) => {
+            Err(reply::invalid(error.to_string(), vec![reply::not_an_object()]))
+        }
+        Err(error @ PatchSyntaxError::JsonNotAnArray { .. }) => Err(Problem::new(Kind::Malformed, error.to_string())),
+        Err(PatchSyntaxError::Operation { index, detail }) => {
+            let pointer = format!("/{index}");
+            Err(Problem::new(Kind::Malformed, format!("operation {pointer}: {detail}")).with("pointer", pointer))
+        }
+    }
+}
+
+/// The resource once it is settled, if the client would rather wait for that.
+///
+/// The change is made: whatever goes wrong while waiting, its own result stands.
+async fn settled(call: &Call<'_>, key: &ResourceKey, view: View) -> View {
+    let Some(wait) = call.prefer.wait else { return view };
+    let api = &call.http.api;
+    let seen = tokio::select! {
+        seen = api.settled(key, wait) => seen,
+        () = call.http.stopping.cancelled() => api.get(key).await,
+    };
+    seen.unwrap_or(view)
+}
+
+/// 201.
+fn created(call: &Call<'_>, key: &ResourceKey, view: View) -> Response {
+    let at = links::resource(key);
+    match call.prefer.answer {
+        Some(Answer::Minimal) => reply::bodiless(StatusCode::CREATED, &view, call.route),
+        Some(Answer::Representation) | None => {
+            reply::represent(StatusCode::CREATED, view, call.route).content_located(&at)
+        }
+    }
+    .located(&at)
+    .honouring(call.prefer)
+}
+
+/// 200, or 204 for who would rather not see it.
+fn changed(call: &Call<'_>, view: View) -> Response {
+    match call.prefer.answer {
+        Some(Answer::Minimal) => reply::bodiless(StatusCode::NO_CONTENT, &view, call.route),
+        Some(Answer::Representation) | None => reply::represent(StatusCode::OK, view, call.route),
+    }
+    .honouring(call.prefer)
+}
+
+/// A page of a list.
+pub(super) fn list(call: &Call<'_>, base: &str, view: ListView) -> Result<Response, Problem> {
+    let preconditions = conditions::preconditions(call.headers)?;
+    if let (Some(etag), Some(tags)) = (&view.etag, &preconditions.if_none_match)
+        && names(tags, etag)
+    {
+        return Ok(reply::list_not_modified(etag));
+    }
+    let next = view.next.as_deref().map(|cursor| call.query.href(base, Some(cursor)));
+    let body = page(&view.items, &call.query.href(base, call.query.cursor()), next.as_deref());
+    Ok(reply::json(body).listing(view.etag.as_ref(), next.as_deref()))
+}
+
+/// Whether a list of tags names this very one, which is of JSON and so has no suffix.
+fn names(tags: &TagList, etag: &ETag) -> bool {
+    match tags {
+        TagList::Any => true,
+        TagList::Tags(tags) => {
+            tags.iter().any(|tag| ETag::from_opaque(&tag.opaque) == Some(*etag) && !tag.opaque.contains('-'))
+        }
+    }
+}
+
+/// The body of a page. The items are JSON already, and large: they are put
+/// together as they are.
+fn page(items: &[Bytes], this: &str, next: Option<&str>) -> Bytes {
+    let links = match next {
+        Some(next) => json!({ "self": { "href": this }, "next": { "href": next } }),
+        None => json!({ "self": { "href": this } }),
+    };
+    let links = links.to_string();
+    let bytes: usize = items.iter().map(|item| item.len() + 1).sum();
+    let mut body = BytesMut::with_capacity(bytes + links.len() + 32);
+    body.put_slice(br#"{"items":["#);
+    for (at, item) in items.iter().enumerate() {
+        if at > 0 {
+            body.put_u8(b',');
+        }
+        body.put_slice(item);
+    }
+    body.put_slice(br#"],"_links":"#);
+    body.put_slice(links.as_bytes());
+    body.put_u8(b'}');
+    body.freeze()
+}

@@ -1,0 +1,235 @@
+//! The accept loop: connections, and how long each may take over things.
+//!
+//! # Guarantees
+//! No client can hold a connection without sending or reading: the head of a
+//! request, the pause between two requests and a stalled answer each have a
+//! deadline. At most [`ServerConfig::connections_max`] connections are open;
+//! further ones wait in the backlog of the socket. Running out of file
+//! descriptors delays new connections and never ends the loop. Once the
+//! shutdown resolves, requests under way get [`ServerConfig::drain`] to finish.
+//! # Assumptions
+//! The body of a request is read under a deadline by the service.
+//! # Not here
+//! What requests mean: the service. TLS: a proxy.
+
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::{Body, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{debug, warn};
+
+mod pace;
+
+use pace::{Pace, Paced};
+
+/// How long connections may take over things, and how many there may be.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// The most open connections.
+    pub connections_max: usize,
+    /// From the first byte of a request, or the start of a connection, to the
+    /// end of the request's head.
+    pub head: Duration,
+    /// From the end of an answer to the first byte of the next request.
+    pub idle: Duration,
+    /// How long an answer may wait for a client that does not read.
+    pub stall: Duration,
+    /// How long requests under way may go on after the shutdown.
+    pub drain: Duration,
+    /// The largest head of a request, in bytes.
+    pub head_bytes_max: usize,
+}
+
+impl ServerConfig {
+    /// Each connection costs a file descriptor and some buffers; this many fit
+    /// under the customary limit of 1,024 descriptors with room for the rest.
+    pub const CONNECTIONS_MAX: usize = 900;
+    /// A head is one packet or two: who needs longer is not a slow client.
+    pub const HEAD: Duration = Duration::from_secs(10);
+    /// Long enough that a person who clicks about keeps one connection.
+    pub const IDLE: Duration = Duration::from_secs(60);
+    /// A client that reads nothing for so long is gone.
+    pub const STALL: Duration = Duration::from_secs(30);
+    /// Shorter than what supervisors wait between SIGTERM and SIGKILL.
+    pub const DRAIN: Duration = Duration::from_secs(10);
+    /// Room for long tokens and many cookies, and no more.
+    pub const HEAD_BYTES_MAX: usize = 32 * 1024;
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            connections_max: Self::CONNECTIONS_MAX,
+            head: Self::HEAD,
+            idle: Self::IDLE,
+            stall: Self::STALL,
+            drain: Self::DRAIN,
+            head_bytes_max: Self::HEAD_BYTES_MAX,
+        }
+    }
+}
+
+/// How long to wait before the next accept after one failed for want of
+/// resources: they come back when connections end, which takes about so long.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// An HTTP/1 server over sockets that the caller has bound.
+#[derive(Debug, Clone)]
+pub struct Server {
+    config: ServerConfig,
+}
+
+/// What ends connections.
+#[derive(Debug, Clone)]
+struct Ending {
+    /// No further requests.
+    stop: CancellationToken,
+    /// Nothing further at all.
+    cut: CancellationToken,
+}
+
+impl Server {
+    /// A server that goes by this configuration.
+    #[must_use]
+    pub const fn new(config: ServerConfig) -> Self {
+        Self { config }
+    }
+
+    /// Serves until the shutdown resolves and the requests then under way are
+    /// answered, or the drain is over.
+    pub async fn run<S, B>(self, listeners: Vec<TcpListener>, service: S, shutdown: impl Future<Output = ()>)
+    where
+        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+        S: Clone + Send + 'static,
+        S::Future: Send,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let connections = TaskTracker::new();
+        let ending = Ending { stop: CancellationToken::new(), cut: CancellationToken::new() };
+        let slots = Arc::new(Semaphore::new(self.config.connections_max));
+        let mut shutdown = pin!(shutdown);
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = &mut shutdown => break,
+                accepted = next(&listeners, &slots) => accepted,
+            };
+            match accepted {
+                Ok((stream, slot)) => {
+                    let serving = connection(self.config.clone(), stream, service.clone(), ending.clone());
+                    connections.spawn(async move {
+                        serving.await;
+                        drop(slot);
+                    });
+                }
+                Err(error) if is_of_one_connection(&error) => {
+                    debug!(%error, "a connection was lost before it was accepted")
+                }
+                Err(error) => {
+                    warn!(%error, "cannot accept connections for now");
+                    tokio::select! {
+                        () = &mut shutdown => break,
+                        () = tokio::time::sleep(ACCEPT_PAUSE) => {}
+                    }
+                }
+            }
+        }
+        // Whoever connects from now on is refused by the system and can go elsewhere.
+        drop(listeners);
+        connections.close();
+        ending.stop.cancel();
+        if tokio::time::timeout(self.config.drain, connections.wait()).await.is_err() {
+            warn!(connections = connections.len(), "cutting the requests that did not finish in time");
+            ending.cut.cancel();
+            connections.wait().await;
+        }
+    }
+}
+
+/// Waits for a free slot, then for a connection on any of the sockets.
+async fn next(listeners: &[TcpListener], slots: &Arc<Semaphore>) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+    let slot = Arc::clone(slots).acquire_owned().await.expect("the semaphore is never closed");
+    let (stream, _peer) = poll_fn(|cx| {
+        for listener in listeners {
+            if let Poll::Ready(accepted) = listener.poll_accept(cx) {
+                return Poll::Ready(accepted);
+            }
+        }
+        Poll::Pending
+    })
+    .await?;
+    Ok((stream, slot))
+}
+
+/// Whether a failure to accept says nothing about the next connection.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+    )
+}
+
+/// Serves one connection to its end.
+async fn connection<S, B>(config: ServerConfig, stream: TcpStream, service: S, ending: Ending)
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    B: Body + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    // Answers are written whole; waiting for more to send would only delay them.
+    if let Err(error) = stream.set_nodelay(true) {
+        debug!(%error, "the connection was lost at once");
+        return;
+    }
+    let pace = Pace::default();
+    let io = TokioIo::new(Paced::new(stream, pace.clone(), config.head, config.stall));
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        // This timer runs between requests as well, so it is the longer one;
+        // the head itself is timed by `Paced`.
+        .header_read_timeout(config.idle)
+        .max_header_size(config.head_bytes_max);
+    let service = service_fn(|request| {
+        pace.ours();
+        let answering = service.call(request);
+        let pace = pace.clone();
+        async move {
+            let answer = answering.await;
+            pace.theirs();
+            answer
+        }
+    });
+    let mut serving = pin!(builder.serve_connection(io, service));
+    let served = tokio::select! {
+        served = serving.as_mut() => served,
+        () = ending.stop.cancelled() => {
+            serving.as_mut().graceful_shutdown();
+            tokio::select! {
+                served = serving => served,
+                () = ending.cut.cancelled() => return,
+            }
+        }
+    };
+    if let Err(error) = served {
+        debug!(%error, "the connection ended early");
+    }
+}

@@ -1,0 +1,112 @@
+//! Everything that can happen to a resource.
+
+use serde_json::Value;
+
+use crate::domain::document::Document;
+use crate::domain::id::{ActivityName, JobId, OperationName, Token};
+use crate::domain::job::{self, Ending};
+
+/// Something that happened to a resource.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// A client changed what it wants, or created the resource.
+    Changed {
+        /// What it wants now; it was judged, and differs from what it wanted.
+        document: Document,
+        /// A digest of the request.
+        fingerprint: [u8; 32],
+    },
+    /// A client wants the resource gone.
+    DeleteAsked,
+    /// A client asked an activity for a job of its own.
+    Launched {
+        /// The activity.
+        activity: ActivityName,
+        /// What is to be run.
+        operation: OperationName,
+        /// What it is to be run with; it was judged.
+        input: Value,
+    },
+    /// A client wants a job stopped.
+    CancelAsked {
+        /// The job.
+        job: JobId,
+    },
+    /// A dispatcher takes a job up.
+    Claimed {
+        /// The job.
+        job: JobId,
+        /// The slot of the operation's limit that it takes.
+        slot: Option<u32>,
+    },
+    /// An attempt exists in the world.
+    Started {
+        /// The job.
+        job: JobId,
+        /// The attempt.
+        token: Token,
+    },
+    /// An attempt got further.
+    Progressed {
+        /// The job.
+        job: JobId,
+        /// The attempt.
+        token: Token,
+        /// From 0 to 1, where it is known.
+        fraction: Option<f64>,
+        /// In words.
+        message: Option<String>,
+    },
+    /// An attempt is over.
+    Ended {
+        /// The job.
+        job: JobId,
+        /// The attempt.
+        token: Token,
+        /// How it ended.
+        ending: Ending,
+    },
+    /// Time has passed, or the configuration has changed: look again.
+    Looked,
+}
+
+impl Event {
+    /// The job that it is about.
+    #[must_use]
+    pub const fn job(&self) -> Option<JobId> {
+        match self {
+            Self::CancelAsked { job }
+            | Self::Claimed { job, .. }
+            | Self::Started { job, .. }
+            | Self::Progressed { job, .. }
+            | Self::Ended { job, .. } => Some(*job),
+            Self::Changed { .. } | Self::DeleteAsked | Self::Launched { .. } | Self::Looked => None,
+        }
+    }
+}
+
+/// Why an event changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// There is no such resource, or no such job of it.
+    #[error("there is no such resource or job")]
+    Absent,
+    /// The resource is on its way out.
+    #[error("the resource is being deleted")]
+    Deleting,
+    /// The overlap policy forbids another job now.
+    #[error("{0}")]
+    Overlap(String),
+    /// The document keeps jobs of the activity from starting.
+    #[error("{0}")]
+    NotAccepting(String),
+    /// The activity has as many unfinished jobs as it may have.
+    #[error("the activity has {} unfinished jobs, and may have no more", super::UNFINISHED_MAX)]
+    TooManyJobs,
+    /// The job refuses it.
+    #[error(transparent)]
+    Job(#[from] job::Refusal),
+    /// The job is not ready to be claimed.
+    #[error("the job is not ready")]
+    NotReady,
+}

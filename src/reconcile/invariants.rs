@@ -1,0 +1,98 @@
+//! What must hold of every state that was ever committed: the oracle of the tests.
+
+use super::state::{ActivityStatus, Fate, ResourceState, UNFINISHED_MAX};
+use crate::domain::id::ActivityName;
+use crate::domain::job::{Job, JobPhase, StartRule};
+
+/// Everything that is wrong with a state, as sentences. Empty when nothing is.
+#[must_use]
+pub fn violations(state: &ResourceState) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut say = |text: String| found.push(format!("{}: {text}", state.key));
+    for job in state.jobs.values() {
+        of_job(job, &mut say);
+        if !job.phase.is_final() && !listed(state, job) {
+            say(format!("the unfinished job {} is not in its activity's status", job.id));
+        }
+    }
+    let Some(observed) = &state.observed else { return found };
+    if state.desired.is_none() {
+        say("there is observed state without a resource".to_owned());
+    }
+    let mut unfinished = 0;
+    for (name, status) in &observed.activities {
+        unfinished += status.active.len();
+        of_status(state, name, status, &mut say);
+    }
+    if observed.settlement.reason.is_settled() && unfinished > 0 {
+        say(format!("it is settled with {unfinished} unfinished jobs"));
+    }
+    if observed.deleting_since.is_some() && unfinished == 0 {
+        say("it is being deleted and nothing is left to wait for".to_owned());
+    }
+    found
+}
+
+fn listed(state: &ResourceState, job: &Job) -> bool {
+    state.status(&job.activity).is_some_and(|status| status.active.iter().any(|active| active.id == job.id))
+}
+
+fn of_job(job: &Job, say: &mut impl FnMut(String)) {
+    let id = job.id;
+    for (index, attempt) in job.attempts.iter().enumerate() {
+        if usize::try_from(attempt.number).ok() != Some(index + 1) {
+            say(format!("attempt {} of job {id} is out of order", attempt.number));
+        }
+        let current = index + 1 == job.attempts.len() && job.phase.is_attempting();
+        if attempt.outcome.is_none() != current {
+            say(format!("attempt {} of job {id} is open or closed against its phase", attempt.number));
+        }
+        if attempt.slot.is_some() && !current {
+            say(format!("attempt {} of job {id} holds a slot after its end", attempt.number));
+        }
+        if job.attempts[..index].iter().any(|earlier| earlier.token == attempt.token) {
+            say(format!("two attempts of job {id} share a token"));
+        }
+    }
+    if job.phase.is_attempting() && job.attempts.is_empty() {
+        say(format!("job {id} is {} without an attempt", job.phase.as_str()));
+    }
+    if job.phase.is_final() != job.finished.is_some() {
+        say(format!("job {id} is {} and its end says otherwise", job.phase.as_str()));
+    }
+    if matches!(job.phase, JobPhase::Canceling) && job.cancel.is_none() {
+        say(format!("job {id} is being stopped for no reason"));
+    }
+}
+
+fn of_status(state: &ResourceState, name: &ActivityName, status: &ActivityStatus, say: &mut impl FnMut(String)) {
+    if status.active.len() > UNFINISHED_MAX {
+        say(format!("`{name}` has {} unfinished jobs", status.active.len()));
+    }
+    if !status.active.is_sorted_by(|a, b| a.id < b.id) {
+        say(format!("the jobs of `{name}` are out of order"));
+    }
+    if status.active.iter().filter(|job| job.ready.is_some()).count() > 1 {
+        say(format!("`{name}` has two jobs that may be claimed"));
+    }
+    for (older, active) in status.active.iter().enumerate() {
+        let Some(job) = state.jobs.get(&active.id) else {
+            say(format!("the unfinished job {} of `{name}` is not there", active.id));
+            continue;
+        };
+        if job.phase != active.phase || job.phase.is_final() {
+            say(format!("the status shows job {} as {}", job.id, active.phase.as_str()));
+        }
+        if active.ready.is_some() && active.phase != JobPhase::Queued {
+            say(format!("job {} may be claimed and is {}", job.id, active.phase.as_str()));
+        }
+        if job.phase.is_attempting() && job.start == StartRule::WhenAlone && older > 0 {
+            say(format!("job {} started before {older} older ones were gone", job.id));
+        }
+    }
+    if let Some(asked) = status.asked.as_ref().filter(|asked| asked.fate == Fate::Launched)
+        && !status.active.iter().any(|active| Some(active.id) == asked.job)
+    {
+        say(format!("`{name}` waits for a job that is not there"));
+    }
+}

@@ -1,0 +1,30 @@
+//! Decides what follows from everything that can happen to a resource.
+//!
+//! One way through: [`step`] takes the state of one resource, an event and a
+//! moment, and returns the state after it, already planned. [`plan`] compares
+//! desired with observed state and proposes the next actions; it reads nothing
+//! but its arguments and can be asked again at any time.
+//!
+//! # Guarantees
+//! The same arguments give the same result. A state that `step` returns is
+//! planned: planning it again at the same instant proposes nothing.
+//! # Assumptions
+//! The state holds every unfinished job of the resource.
+//! # Not here
+//! Limits across resources (they belong to the claim), storing
+//! ([`crate::state`]), running ([`crate::engine`]).
+
+mod event;
+mod invariants;
+mod plan;
+pub mod show;
+mod state;
+mod step;
+
+pub use event::{Event, Refused};
+pub use invariants::violations;
+pub use plan::{Action, Plan, plan};
+pub use state::{
+    ActiveJob, ActivityStatus, Asked, Fate, LastJob, Observed, Phase, Ready, ResourceState, UNFINISHED_MAX,
+};
+pub use step::step;

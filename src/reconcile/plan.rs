@@ -1,0 +1,329 @@
+//! What brings one resource closer to what is desired of it.
+
+use serde_json::Value;
+
+use super::state::{ActiveJob, ActivityStatus, Asked, Fate, ResourceState, UNFINISHED_MAX};
+use crate::domain::activity::{Activity, Overlap, Standing, judge_input};
+use crate::domain::catalog::Catalog;
+use crate::domain::condition::Reason;
+use crate::domain::id::{ActivityName, JobId, OperationName};
+use crate::domain::job::{CancelReason, JobPhase, StartRule, TriggerKind};
+use crate::domain::retry::RetryPolicy;
+use crate::domain::time::Timestamp;
+use crate::domain::version::Generation;
+
+/// What is to be done now, when to look again, and how things stand.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// What is to be done now, in this order. Empty when nothing is.
+    pub actions: Vec<Action>,
+    /// When to look again if nothing else happens; always in the future.
+    pub wake_at: Option<Timestamp>,
+    /// Whether the resource is settled, and if not, why not.
+    pub reason: Reason,
+}
+
+/// One thing to be done to the state of a resource.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// The document asks for something new: remember it.
+    Ask {
+        /// The activity.
+        activity: ActivityName,
+        /// What tells this ask from every other.
+        digest: String,
+        /// The generation that asks.
+        generation: Generation,
+    },
+    /// The ask is to be answered again: its work did not succeed and is held back.
+    Reopen {
+        /// The activity.
+        activity: ActivityName,
+    },
+    /// The document no longer has the activity: forget what it asked.
+    Forget {
+        /// The activity.
+        activity: ActivityName,
+    },
+    /// Queue a job for the pending ask.
+    Launch(LaunchAction),
+    /// Stop a job.
+    Cancel {
+        /// The job.
+        job: JobId,
+        /// Why.
+        reason: CancelReason,
+    },
+    /// A queued job may be claimed.
+    MakeReady {
+        /// The job.
+        job: JobId,
+        /// The priority of its operation.
+        priority: i32,
+    },
+    /// A queued job may not be claimed for now.
+    Hold {
+        /// The job.
+        job: JobId,
+    },
+    /// Nothing of the resource is left to wait for: it is gone.
+    Remove,
+}
+
+/// A job to be queued.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LaunchAction {
+    /// The activity.
+    pub activity: ActivityName,
+    /// What is run.
+    pub operation: OperationName,
+    /// What it is run with.
+    pub input: Value,
+    /// Why.
+    pub trigger: TriggerKind,
+    /// How its start waits for older jobs.
+    pub start: StartRule,
+    /// Retries, where the document overrides the operation.
+    pub retry: Option<RetryPolicy>,
+    /// The longest attempt in milliseconds, where the document overrides the operation.
+    pub timeout_ms: Option<u64>,
+}
+
+/// Proposes what to do now. See the module of [`super`] for what it promises.
+#[must_use]
+pub fn plan(state: &ResourceState, catalog: &Catalog, now: Timestamp) -> Plan {
+    let mut actions = Vec::new();
+    let mut reason = Reason::Settled;
+    for name in activities(state, catalog) {
+        let view = ActivityView::new(state, catalog, &name, now);
+        view.plan(&mut actions);
+        if reason.is_settled() {
+            reason = view.reason();
+        }
+    }
+    if deleting(state) {
+        reason = Reason::Deleting;
+        if !state.observed.iter().flat_map(|o| o.activities.values()).any(|status| !status.active.is_empty()) {
+            actions = vec![Action::Remove];
+        }
+    }
+    let wake_at = state.observed.as_ref().and_then(super::state::Observed::wake_at).filter(|at| now < *at);
+    Plan { actions, wake_at, reason }
+}
+
+fn deleting(state: &ResourceState) -> bool {
+    state.observed.as_ref().is_some_and(|observed| observed.deleting_since.is_some())
+}
+
+/// Those that the operator declared, in that order, and those that still have a past.
+fn activities(state: &ResourceState, catalog: &Catalog) -> Vec<ActivityName> {
+    let declared = catalog.collections.get(&state.key.collection).map(|c| c.activities.clone()).unwrap_or_default();
+    let past = state.observed.iter().flat_map(|observed| observed.activities.keys());
+    let past: Vec<ActivityName> = past.filter(|name| !declared.contains(name)).cloned().collect();
+    declared.into_iter().chain(past).collect()
+}
+
+/// What the document says of one activity.
+#[derive(Debug)]
+enum Wanted {
+    /// It does not have it.
+    Absent,
+    /// It has it in words that this version does not know.
+    Unreadable,
+    /// This.
+    Activity(Activity),
+}
+
+/// One activity and all that its plan depends on.
+#[derive(Debug)]
+struct ActivityView<'a> {
+    name: &'a ActivityName,
+    wanted: Wanted,
+    status: ActivityStatus,
+    state: &'a ResourceState,
+    catalog: &'a Catalog,
+    now: Timestamp,
+}
+
+impl<'a> ActivityView<'a> {
+    fn new(state: &'a ResourceState, catalog: &'a Catalog, name: &'a ActivityName, now: Timestamp) -> Self {
+        let declared = catalog.collections.get(&state.key.collection).is_some_and(|c| c.activities.contains(name));
+        let wanted = match state.wanted(name).filter(|_| declared) {
+            None => Wanted::Absent,
+            Some(Err(_)) => Wanted::Unreadable,
+            Some(Ok(activity)) => Wanted::Activity(activity),
+        };
+        let status = state.status(name).cloned().unwrap_or_default();
+        Self { name, wanted, status, state, catalog, now }
+    }
+
+    fn plan(&self, actions: &mut Vec<Action>) {
+        if deleting(self.state) {
+            self.cancel_all(CancelReason::Deleted, actions);
+            return;
+        }
+        match &self.wanted {
+            // That it was asked for once tells a removed activity from one
+            // that was never there, whose jobs somebody posted.
+            Wanted::Absent if self.status.asked.is_some() => {
+                self.cancel_all(CancelReason::Removed, actions);
+                actions.push(Action::Forget { activity: self.name.clone() });
+            }
+            Wanted::Absent | Wanted::Unreadable => self.ready(Standing::Active, actions),
+            Wanted::Activity(activity) => self.pursue(activity, actions),
+        }
+    }
+
+    /// Pursues what the document asks.
+    fn pursue(&self, activity: &Activity, actions: &mut Vec<Action>) {
+        let digest = activity.digest();
+        let Some(asked) = self.status.asked.as_ref().filter(|asked| asked.digest == digest) else {
+            let generation = self.state.desired.as_ref().map_or(Generation::FIRST, |desired| desired.generation);
+            actions.push(Action::Ask { activity: self.name.clone(), digest, generation });
+            return;
+        };
+        if activity.standing == Standing::Canceled {
+            self.cancel_all(CancelReason::Canceled, actions);
+            // Whatever becomes of the jobs that are stopped now: what did not
+            // succeed is wanted again once `canceled` is taken back.
+            if matches!(asked.fate, Fate::Launched | Fate::Failed | Fate::Canceled) {
+                actions.push(Action::Reopen { activity: self.name.clone() });
+            }
+            return;
+        }
+        if asked.fate == Fate::Pending && self.obstacle(activity).is_none() {
+            self.launch(activity, actions);
+        }
+        self.ready(activity.standing, actions);
+    }
+
+    /// Why a pending ask cannot be answered with a job now.
+    fn obstacle(&self, activity: &Activity) -> Option<Reason> {
+        let Some(operation) = self.catalog.operations.get(&activity.operation) else {
+            return Some(Reason::UnknownOperation);
+        };
+        match activity.standing {
+            Standing::Suspended => return Some(Reason::Suspended),
+            Standing::Canceled => return Some(Reason::Settled),
+            Standing::Active => {}
+        }
+        if !judge_input("", operation, &activity.input).is_empty() {
+            return Some(Reason::InvalidInput);
+        }
+        (self.status.active.len() >= UNFINISHED_MAX).then_some(Reason::TooManyJobs)
+    }
+
+    /// Queues a job for the pending ask, and stops what stands in its way.
+    fn launch(&self, activity: &Activity, actions: &mut Vec<Action>) {
+        let overlap = activity.overlap.unwrap_or(Overlap::FOR_CHANGES);
+        for job in &self.status.active {
+            let waits = job.phase == JobPhase::Queued && job.attempt == 0 && job.trigger == TriggerKind::Change;
+            let reason = match overlap {
+                Overlap::Allow => None,
+                Overlap::Forbid | Overlap::Queue => waits.then_some(CancelReason::Superseded),
+                Overlap::Replace => Some(if waits { CancelReason::Superseded } else { CancelReason::Replaced }),
+            };
+            if let Some(reason) = reason.filter(|_| job.phase != JobPhase::Canceling) {
+                actions.push(Action::Cancel { job: job.id, reason });
+            }
+        }
+        actions.push(Action::Launch(LaunchAction {
+            activity: self.name.clone(),
+            operation: activity.operation.clone(),
+            input: activity.input.clone(),
+            trigger: TriggerKind::Change,
+            start: overlap.start_rule(),
+            retry: retry_of(activity, self.catalog),
+            timeout_ms: timeout_ms_of(activity),
+        }));
+    }
+
+    /// Lets at most one queued job of the activity be claimed at a time, so
+    /// that no resource crowds out the others.
+    fn ready(&self, standing: Standing, actions: &mut Vec<Action>) {
+        let mut taken = false;
+        for (older, job) in self.status.active.iter().enumerate().filter(|(_, job)| job.phase == JobPhase::Queued) {
+            let eligible = self.priority(job).filter(|_| standing == Standing::Active && self.may_start(older, job));
+            match (eligible, job.ready) {
+                (Some(_), Some(_)) => taken = true,
+                (None, Some(_)) => actions.push(Action::Hold { job: job.id }),
+                (Some(priority), None) if !taken && !self.any_ready() => {
+                    taken = true;
+                    actions.push(Action::MakeReady { job: job.id, priority });
+                }
+                (Some(_) | None, None) => {}
+            }
+        }
+    }
+
+    fn any_ready(&self) -> bool {
+        self.status.active.iter().any(|job| job.phase == JobPhase::Queued && job.ready.is_some())
+    }
+
+    fn may_start(&self, older: usize, job: &ActiveJob) -> bool {
+        let alone = match job.start {
+            StartRule::AtOnce => true,
+            StartRule::WhenAlone => older == 0,
+        };
+        alone && job.not_before.is_none_or(|at| at <= self.now)
+    }
+
+    /// The priority of the job's operation, while that is declared.
+    fn priority(&self, job: &ActiveJob) -> Option<i32> {
+        let operation = &self.state.jobs.get(&job.id)?.operation;
+        Some(self.catalog.operations.get(operation)?.priority)
+    }
+
+    fn cancel_all(&self, reason: CancelReason, actions: &mut Vec<Action>) {
+        let stoppable = self.status.active.iter().filter(|job| job.phase != JobPhase::Canceling);
+        actions.extend(stoppable.map(|job| Action::Cancel { job: job.id, reason }));
+    }
+
+    /// Whether the activity is settled, and if not, why not.
+    fn reason(&self) -> Reason {
+        let pending = self.status.asked.as_ref().filter(|asked| asked.fate == Fate::Pending);
+        let obstacle = match (&self.wanted, pending) {
+            (Wanted::Unreadable, _) => Some(Reason::InvalidActivity),
+            (Wanted::Activity(activity), Some(_)) => self.obstacle(activity).filter(|reason| !reason.is_settled()),
+            (Wanted::Activity(_) | Wanted::Absent, _) => None,
+        };
+        let of_jobs = self.status.active.iter().map(|job| self.reason_of(job)).min_by_key(|(rank, _)| *rank);
+        of_jobs.map(|(_, reason)| reason).or(obstacle).unwrap_or(Reason::Settled)
+    }
+
+    /// What an unfinished job says, and how much that outweighs what others say.
+    fn reason_of(&self, job: &ActiveJob) -> (u8, Reason) {
+        match job.phase {
+            JobPhase::Starting | JobPhase::Running => (0, Reason::JobRunning),
+            JobPhase::Canceling => (1, Reason::JobCanceling),
+            JobPhase::Queued if self.priority(job).is_none() => (3, Reason::UnknownOperation),
+            JobPhase::Queued if self.is_suspended() => (4, Reason::Suspended),
+            JobPhase::Queued if job.not_before.is_some_and(|at| self.now < at) => (5, Reason::Backoff),
+            JobPhase::Queued | JobPhase::Succeeded | JobPhase::Failed | JobPhase::Canceled | JobPhase::Lost => {
+                (2, Reason::Queued)
+            }
+        }
+    }
+
+    fn is_suspended(&self) -> bool {
+        matches!(&self.wanted, Wanted::Activity(activity) if activity.standing == Standing::Suspended)
+    }
+}
+
+/// The retries of a job that the activity asks for, where it overrides the operation's.
+pub(super) fn retry_of(activity: &Activity, catalog: &Catalog) -> Option<RetryPolicy> {
+    let operation = catalog.operations.get(&activity.operation)?;
+    activity.retry.as_ref().map(|retry| retry.over(&operation.retry))
+}
+
+/// The longest attempt of a job that the activity asks for, where it overrides the operation's.
+pub(super) fn timeout_ms_of(activity: &Activity) -> Option<u64> {
+    activity.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX))
+}
+
+impl Asked {
+    /// An ask that is new.
+    pub(super) const fn new(digest: String, generation: Generation) -> Self {
+        Self { digest, generation, fate: Fate::Pending, job: None }
+    }
+}

@@ -1,0 +1,320 @@
+//! What clients see of a resource and of a job.
+//!
+//! A resource is shown by splicing: the document's bytes go out as they came
+//! in, with the members of the service around them. No tree is built of them.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::{Value, json};
+
+use super::state::{ActivityStatus, LastJob, LastResult, Observed};
+use crate::domain::activity::{Activity, Overlap, Standing};
+use crate::domain::catalog::{Catalog, Collection};
+use crate::domain::condition::{Reason, Settlement};
+use crate::domain::id::{ActivityName, JobId, ResourceKey, Uid};
+use crate::domain::job::{Attempt, Job, JobError, Progress};
+use crate::domain::links;
+use crate::domain::operation::Operation;
+use crate::domain::time::{Timestamp, friendly};
+use crate::domain::version::Generation;
+
+/// The unfinished jobs that a status names; more are counted only.
+const ACTIVE_SHOWN_MAX: usize = 20;
+
+/// A resource as it is stored.
+#[derive(Debug, Clone, Copy)]
+pub struct Shown<'a> {
+    /// Where it is.
+    pub key: &'a ResourceKey,
+    /// The document's bytes: a JSON object.
+    pub document: &'a [u8],
+    /// This incarnation.
+    pub uid: Uid,
+    /// How often its desired state changed.
+    pub generation: Generation,
+    /// When it was created.
+    pub created: Timestamp,
+    /// When its desired state last changed.
+    pub updated: Timestamp,
+    /// Observed state, if anything was ever decided.
+    pub observed: Option<&'a Observed>,
+}
+
+/// The representation of a resource, as JSON.
+#[must_use]
+pub fn resource(shown: &Shown<'_>, catalog: &Catalog) -> Bytes {
+    let collection = catalog.collections.get(&shown.key.collection);
+    let members = shown.document.strip_prefix(b"{").and_then(|rest| rest.strip_suffix(b"}")).unwrap_or_default();
+    let mut json = Vec::with_capacity(members.len() + 1024);
+    json.extend_from_slice(b"{\"id\":");
+    write(&mut json, shown.key.id.as_str());
+    if !members.is_empty() {
+        json.push(b',');
+        json.extend_from_slice(members);
+    }
+    json.extend_from_slice(b",\"status\":");
+    write(&mut json, &status(shown, collection.map(AsRef::as_ref), catalog));
+    json.extend_from_slice(b",\"_links\":");
+    write(&mut json, &link_map(shown.key, collection.map(AsRef::as_ref)));
+    json.push(b'}');
+    json.into()
+}
+
+fn write<T: Serialize + ?Sized>(json: &mut Vec<u8>, value: &T) {
+    serde_json::to_writer(json, value).expect("writing what we made to memory does not fail");
+}
+
+#[derive(Serialize)]
+struct Status<'a> {
+    uid: String,
+    generation: Generation,
+    created: Timestamp,
+    updated: Timestamp,
+    settled: bool,
+    conditions: [Condition; 1],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deletion: Option<Deletion>,
+    #[serde(flatten)]
+    activities: BTreeMap<&'a str, ActivityShown<'a>>,
+}
+
+#[derive(Serialize)]
+struct Condition {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    status: &'static str,
+    reason: &'static str,
+    message: &'static str,
+    since: Timestamp,
+}
+
+#[derive(Serialize)]
+struct Deletion {
+    requested: Timestamp,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ActivityShown<'a> {
+    phase: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effective: Option<Value>,
+    progress: Option<&'a Progress>,
+    active: Vec<ActiveShown>,
+    active_count: usize,
+    last: Option<LastShown<'a>>,
+}
+
+#[derive(Serialize)]
+struct ActiveShown {
+    id: JobId,
+    href: String,
+    phase: &'static str,
+    attempt: u32,
+    started: Option<Timestamp>,
+}
+
+#[derive(Serialize)]
+struct LastShown<'a> {
+    id: JobId,
+    href: String,
+    phase: &'static str,
+    finished: Timestamp,
+    result: Option<Value>,
+    error: Option<&'a JobError>,
+}
+
+fn status<'a>(shown: &Shown<'a>, collection: Option<&'a Collection>, catalog: &Catalog) -> Status<'a> {
+    let declared: &[ActivityName] = collection.map_or(&[], |collection| &collection.activities);
+    let wanted = wanted(shown.document, declared);
+    let past = shown.observed.iter().flat_map(|observed| &observed.activities);
+    let mut activities: BTreeMap<&str, ActivityShown<'_>> =
+        past.map(|(name, status)| (name.as_str(), activity(status, wanted.get(name.as_str()), catalog))).collect();
+    for name in declared {
+        let shown = || activity(&NOTHING_YET, wanted.get(name.as_str()), catalog);
+        activities.entry(name.as_str()).or_insert_with(shown);
+    }
+    let settlement = shown
+        .observed
+        .map_or_else(|| Settlement { reason: Reason::Settled, since: shown.created }, |observed| observed.settlement);
+    Status {
+        uid: shown.uid.to_string(),
+        generation: shown.generation,
+        created: shown.created,
+        updated: shown.updated,
+        settled: settlement.reason.is_settled(),
+        conditions: [condition(settlement)],
+        deletion: shown.observed.and_then(|observed| observed.deleting_since).map(|requested| Deletion { requested }),
+        activities,
+    }
+}
+
+static NOTHING_YET: ActivityStatus = ActivityStatus { asked: None, active: Vec::new(), progress: None, last: None };
+
+const fn condition(settlement: Settlement) -> Condition {
+    Condition {
+        kind: "Settled",
+        status: if settlement.reason.is_settled() { "True" } else { "False" },
+        reason: settlement.reason.as_str(),
+        message: settlement.reason.message(),
+        since: settlement.since,
+    }
+}
+
+fn activity<'a>(status: &'a ActivityStatus, wanted: Option<&Activity>, catalog: &Catalog) -> ActivityShown<'a> {
+    let active = status.active.iter().take(ACTIVE_SHOWN_MAX).map(|job| ActiveShown {
+        id: job.id,
+        href: links::job(job.id),
+        phase: job.phase.as_str(),
+        attempt: job.attempt,
+        started: job.started,
+    });
+    ActivityShown {
+        phase: status.phase(wanted).as_str(),
+        effective: wanted.map(|activity| effective(activity, catalog)),
+        progress: status.progress.as_ref(),
+        active: active.collect(),
+        active_count: status.active.len(),
+        last: status.last.as_ref().map(last),
+    }
+}
+
+fn last(last: &LastJob) -> LastShown<'_> {
+    LastShown {
+        id: last.id,
+        href: links::job(last.id),
+        phase: last.phase.as_str(),
+        finished: last.finished,
+        result: match &last.result {
+            LastResult::None => None,
+            LastResult::Value(value) => Some(value.clone()),
+            LastResult::Large => Some(json!({"href": links::job(last.id)})),
+        },
+        error: last.error.as_ref(),
+    }
+}
+
+/// The activity with every default filled in.
+fn effective(activity: &Activity, catalog: &Catalog) -> Value {
+    let operation = catalog.operations.get(&activity.operation).map(AsRef::as_ref);
+    let overlap = |otherwise: Overlap| activity.overlap.unwrap_or(otherwise).as_str();
+    let timeout = activity.timeout.or_else(|| operation.and_then(|operation: &Operation| operation.timeout));
+    let mut effective = json!({
+        "operation": activity.operation,
+        "input": activity.input,
+        "overlap": {
+            "change": overlap(Overlap::FOR_CHANGES),
+            "tick": overlap(Overlap::FOR_TICKS),
+            "post": overlap(Overlap::FOR_POSTS),
+        },
+        "suspend": activity.standing == Standing::Suspended,
+        "canceled": activity.standing == Standing::Canceled,
+        "timeout": timeout.map(friendly),
+    });
+    if let Some(trigger) = &activity.trigger {
+        effective["trigger"] = trigger.clone();
+    }
+    if let Some(operation) = operation {
+        let retry =
+            activity.retry.as_ref().map_or_else(|| operation.retry.clone(), |retry| retry.over(&operation.retry));
+        effective["retry"] = json!({
+            "attempts": retry.attempts,
+            "backoff": friendly(retry.backoff),
+            "factor": retry.factor,
+            "max": friendly(retry.max),
+        });
+    }
+    effective
+}
+
+/// What a document says of its activities, read without building a tree of the rest.
+fn wanted<'a>(document: &[u8], declared: &'a [ActivityName]) -> BTreeMap<&'a str, Activity> {
+    if declared.is_empty() {
+        return BTreeMap::new();
+    }
+    let mut json = serde_json::Deserializer::from_slice(document);
+    json.deserialize_map(ActivityMembers(declared)).unwrap_or_default()
+}
+
+struct ActivityMembers<'n>(&'n [ActivityName]);
+
+impl<'de, 'n> Visitor<'de> for ActivityMembers<'n> {
+    type Value = BTreeMap<&'n str, Activity>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a document")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut found = BTreeMap::new();
+        while let Some(member) = map.next_key::<std::borrow::Cow<'de, str>>()? {
+            let Some(name) = self.0.iter().find(|name| name.as_str() == member) else {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            let activity = Activity::parse(name, &map.next_value()?).ok();
+            found.extend(activity.map(|activity| (name.as_str(), activity)));
+        }
+        Ok(found)
+    }
+}
+
+fn link_map(key: &ResourceKey, collection: Option<&Collection>) -> Value {
+    let mut map = json!({
+        "self": {"href": links::resource(key)},
+        "collection": {"href": links::collection(&key.collection)},
+    });
+    for name in collection.map_or(&[][..], |collection| &collection.activities) {
+        map[name.as_str()] = json!({"href": links::activity(key, name)});
+    }
+    map
+}
+
+/// The representation of a job.
+#[must_use]
+pub fn job(job: &Job) -> Value {
+    json!({
+        "id": job.id,
+        "resource": {
+            "collection": job.resource.collection,
+            "id": job.resource.id,
+            "href": links::resource(&job.resource),
+            "uid": job.uid,
+        },
+        "activity": job.activity,
+        "operation": job.operation,
+        "input": job.input,
+        "trigger": {"kind": job.trigger.kind, "generation": job.trigger.generation},
+        "phase": job.phase,
+        "canceled": job.cancel.is_some(),
+        "reason": job.cancel.as_ref().map(|cancel| cancel.reason.as_str()),
+        "attempt": job.attempts.last().map_or(0, |attempt| attempt.number),
+        "attempts": job.attempts.iter().map(attempt).collect::<Vec<_>>(),
+        "progress": job.progress,
+        "result": job.result,
+        "error": job.error,
+        "created": job.created,
+        "started": job.started,
+        "finished": job.finished,
+        "_links": {
+            "self": {"href": links::job(job.id)},
+            "resource": {"href": links::resource(&job.resource)},
+            "activity": {"href": links::activity(&job.resource, &job.activity)},
+            "log": {"href": links::job_log(job.id)},
+        },
+    })
+}
+
+fn attempt(attempt: &Attempt) -> Value {
+    json!({
+        "number": attempt.number,
+        "started": attempt.started,
+        "finished": attempt.finished,
+        "outcome": attempt.outcome,
+        "exitCode": attempt.exit_code,
+        "detail": attempt.detail,
+    })
+}

@@ -1,0 +1,251 @@
+//! The state of one resource: what is desired, what is observed, and its jobs.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::domain::activity::Activity;
+use crate::domain::condition::Settlement;
+use crate::domain::document::Desired;
+use crate::domain::id::{ActivityName, JobId, ResourceKey};
+use crate::domain::job::{Job, JobError, JobPhase, Progress, StartRule, TriggerKind};
+use crate::domain::schema::Violation;
+use crate::domain::time::Timestamp;
+use crate::domain::version::Generation;
+
+/// The most unfinished jobs of one activity: its status names them all, and a
+/// status must stay small.
+pub const UNFINISHED_MAX: usize = 100;
+
+/// Everything that is known of one resource.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ResourceState {
+    /// Where it is.
+    pub key: ResourceKey,
+    /// What clients want; `None` where there is no such resource.
+    pub desired: Option<Desired>,
+    /// What the service did about it; `None` where it never decided anything.
+    pub observed: Option<Observed>,
+    /// Every unfinished job, and those that the event at hand is about.
+    pub jobs: BTreeMap<JobId, Job>,
+}
+
+/// Observed state: written by the service alone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Observed {
+    /// The latest instant that anything here happened at. Time does not go back behind it.
+    pub latest: Timestamp,
+    /// Since when the resource is being deleted.
+    pub deleting_since: Option<Timestamp>,
+    /// Whether it is settled, and if not, why not.
+    pub settlement: Settlement,
+    /// Per activity, what is asked and what became of it.
+    pub activities: BTreeMap<ActivityName, ActivityStatus>,
+}
+
+/// What is asked of one activity, and what became of it.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ActivityStatus {
+    /// What the document asked last. Present while the document has the activity.
+    pub asked: Option<Asked>,
+    /// The unfinished jobs, the oldest first.
+    pub active: Vec<ActiveJob>,
+    /// How far the newest reporting job got.
+    pub progress: Option<Progress>,
+    /// The job that became final last.
+    pub last: Option<LastJob>,
+}
+
+/// What the document asked last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// [`Activity::digest`] of the ask.
+    pub digest: String,
+    /// The generation that asked.
+    pub generation: Generation,
+    /// What became of it.
+    pub fate: Fate,
+    /// The job that was launched for it last.
+    pub job: Option<JobId>,
+}
+
+/// What became of an ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fate {
+    /// It waits for a job to be launched.
+    Pending,
+    /// A job was launched and is not finished.
+    Launched,
+    /// Its job did the work.
+    Succeeded,
+    /// Its job failed for good, or is lost.
+    Failed,
+    /// Its job was cancelled by itself.
+    Canceled,
+}
+
+/// An unfinished job, as the status shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActiveJob {
+    /// Its id.
+    pub id: JobId,
+    /// Where it stands.
+    pub phase: JobPhase,
+    /// The number of its newest attempt; 0 before the first.
+    pub attempt: u32,
+    /// When its first attempt started.
+    pub started: Option<Timestamp>,
+    /// Why it exists.
+    pub trigger: TriggerKind,
+    /// How its start waits for other jobs.
+    pub start: StartRule,
+    /// The earliest start of its next attempt.
+    pub not_before: Option<Timestamp>,
+    /// That it may be claimed, and its place among those that wait.
+    pub ready: Option<Ready>,
+}
+
+/// The place of a job among those that may be claimed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ready {
+    /// The priority of its operation when it became ready.
+    pub priority: i32,
+    /// When it became ready.
+    pub at: Timestamp,
+}
+
+/// The job that became final last.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LastJob {
+    /// Its id.
+    pub id: JobId,
+    /// How it ended.
+    pub phase: JobPhase,
+    /// When.
+    pub finished: Timestamp,
+    /// What it gave.
+    pub result: LastResult,
+    /// Why it failed.
+    pub error: Option<JobError>,
+}
+
+/// The largest result that a document shows, in bytes of JSON; a larger one is at its job.
+pub(super) const LAST_RESULT_BYTES_MAX: usize = 4 * 1024;
+
+/// What the last job gave.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LastResult {
+    /// Nothing.
+    None,
+    /// This.
+    Value(Value),
+    /// More than a document shows.
+    Large,
+}
+
+/// The word that sums up an activity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Nothing happened yet.
+    Idle,
+    /// A job waits.
+    Queued,
+    /// A job runs.
+    Running,
+    /// A job is being stopped.
+    Canceling,
+    /// The last job did its work.
+    Succeeded,
+    /// The last job failed, or is lost.
+    Failed,
+    /// The last job was cancelled, or the document says `canceled: true`.
+    Canceled,
+    /// The document says `suspend: true`.
+    Suspended,
+}
+
+impl Phase {
+    /// The word on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Canceling => "canceling",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Canceled => "canceled",
+            Self::Suspended => "suspended",
+        }
+    }
+}
+
+impl ActivityStatus {
+    /// Sums up the activity, given what the document says of it.
+    #[must_use]
+    pub fn phase(&self, wanted: Option<&Activity>) -> Phase {
+        use crate::domain::activity::Standing;
+        let any = |phases: &[JobPhase]| self.active.iter().any(|job| phases.contains(&job.phase));
+        if any(&[JobPhase::Starting, JobPhase::Running]) {
+            return Phase::Running;
+        }
+        if any(&[JobPhase::Canceling]) {
+            return Phase::Canceling;
+        }
+        match wanted.map(|activity| activity.standing) {
+            Some(Standing::Canceled) => return Phase::Canceled,
+            Some(Standing::Suspended) => return Phase::Suspended,
+            Some(Standing::Active) | None => {}
+        }
+        let pending = self.asked.as_ref().is_some_and(|asked| asked.fate == Fate::Pending);
+        if pending || !self.active.is_empty() {
+            return Phase::Queued;
+        }
+        match self.last.as_ref().map(|last| last.phase) {
+            None => Phase::Idle,
+            Some(JobPhase::Succeeded) => Phase::Succeeded,
+            Some(JobPhase::Failed | JobPhase::Lost) => Phase::Failed,
+            Some(JobPhase::Canceled) => Phase::Canceled,
+            Some(JobPhase::Queued | JobPhase::Starting | JobPhase::Running | JobPhase::Canceling) => Phase::Idle,
+        }
+    }
+}
+
+impl Observed {
+    /// The instant of the next timer: the end of the earliest wait of a job.
+    #[must_use]
+    pub fn wake_at(&self) -> Option<Timestamp> {
+        self.activities
+            .values()
+            .flat_map(|status| &status.active)
+            .filter(|job| job.phase == JobPhase::Queued && job.ready.is_none())
+            .filter_map(|job| job.not_before)
+            .min()
+    }
+}
+
+impl ResourceState {
+    /// A place where there is no resource.
+    #[must_use]
+    pub const fn absent(key: ResourceKey) -> Self {
+        Self { key, desired: None, observed: None, jobs: BTreeMap::new() }
+    }
+
+    /// What the document says of an activity: nothing, something, or something
+    /// that this version cannot read.
+    #[must_use]
+    pub fn wanted(&self, name: &ActivityName) -> Option<Result<Activity, Vec<Violation>>> {
+        let member = self.desired.as_ref()?.document.members().get(name.as_str())?;
+        Some(Activity::parse(name, member))
+    }
+
+    /// The status of an activity, if anything was ever decided about it.
+    #[must_use]
+    pub fn status(&self, name: &ActivityName) -> Option<&ActivityStatus> {
+        self.observed.as_ref()?.activities.get(name)
+    }
+}

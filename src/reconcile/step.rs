@@ -1,0 +1,391 @@
+//! The one way through: an event, then planning, until nothing is left to do now.
+
+use super::event::{Event, Refused};
+use super::plan::{Action, LaunchAction, plan, retry_of, timeout_ms_of};
+use super::state::{
+    ActiveJob, ActivityStatus, Asked, Fate, LAST_RESULT_BYTES_MAX, LastJob, LastResult, Observed, Ready, ResourceState,
+    UNFINISHED_MAX,
+};
+use crate::domain::activity::{Activity, Overlap, Standing};
+use crate::domain::catalog::Catalog;
+use crate::domain::condition::{Reason, Settlement};
+use crate::domain::document::{Desired, Document};
+use crate::domain::id::{ActivityName, JobId, OperationName};
+use crate::domain::job::{AfterAttempt, CancelReason, Job, JobEvent, JobPhase, Trigger, TriggerKind, transition};
+use crate::domain::json;
+use crate::domain::moment::Moment;
+use crate::domain::operation::OnUnknown;
+use crate::domain::retry::RetryPolicy;
+use crate::domain::time::Timestamp;
+use crate::domain::version::Generation;
+
+/// How often planning is repeated at most. Each round answers what the one
+/// before it did, and no chain of answers is longer.
+const ROUNDS_MAX: usize = 8;
+
+/// The state after an event, planned.
+///
+/// # Errors
+/// [`Refused`]: the event changes nothing.
+pub fn step(
+    mut state: ResourceState,
+    event: Event,
+    catalog: &Catalog,
+    moment: Moment,
+) -> Result<ResourceState, Refused> {
+    let moment = moment.not_before(latest(&state));
+    let now = moment.now;
+    let before = state.observed.clone();
+    let mut stepper = Stepper { state: &mut state, catalog, moment };
+    stepper.happen(event)?;
+    for _ in 0..ROUNDS_MAX {
+        let plan = plan(stepper.state, catalog, now);
+        if plan.actions.is_empty() {
+            break;
+        }
+        for action in plan.actions {
+            stepper.perform(action);
+        }
+    }
+    let reason = plan(stepper.state, catalog, now).reason;
+    stepper.note(reason, before.as_ref());
+    Ok(state)
+}
+
+/// Behind this, time does not go back for the resource.
+fn latest(state: &ResourceState) -> Timestamp {
+    let observed = state.observed.as_ref().map_or(Timestamp::EPOCH, |observed| observed.latest);
+    state.desired.as_ref().map_or(observed, |desired| observed.max(desired.updated))
+}
+
+struct Stepper<'a> {
+    state: &'a mut ResourceState,
+    catalog: &'a Catalog,
+    moment: Moment,
+}
+
+impl Stepper<'_> {
+    const fn now(&self) -> Timestamp {
+        self.moment.now
+    }
+
+    /// Makes the event true, without regard to what follows from it.
+    fn happen(&mut self, event: Event) -> Result<(), Refused> {
+        match event {
+            Event::Changed { document, fingerprint } => self.changed(document, fingerprint),
+            Event::DeleteAsked => self.delete_asked(),
+            Event::Launched { activity, operation, input } => self.launched(&activity, operation, input),
+            Event::CancelAsked { job } => self.job_event(job, JobEvent::Canceled { reason: CancelReason::Requested }),
+            Event::Claimed { job, slot } => self.claimed(job, slot),
+            Event::Started { job, token } => self.job_event(job, JobEvent::Started { token }),
+            Event::Progressed { job, token, fraction, message } => {
+                self.job_event(job, JobEvent::Progressed { token, fraction, message })
+            }
+            Event::Ended { job, token, ending } => {
+                let after = self.after_attempt(job)?;
+                self.job_event(job, JobEvent::Ended { token, ending, after })
+            }
+            Event::Looked => Ok(()),
+        }
+    }
+
+    fn changed(&mut self, document: Document, fingerprint: [u8; 32]) -> Result<(), Refused> {
+        if self.state.observed.as_ref().is_some_and(|observed| observed.deleting_since.is_some()) {
+            return Err(Refused::Deleting);
+        }
+        self.state.desired = Some(match self.state.desired.take() {
+            None => Desired {
+                document,
+                uid: self.moment.mint_uid(),
+                generation: Generation::FIRST,
+                created: self.now(),
+                updated: self.now(),
+                fingerprint,
+            },
+            Some(before) => Desired {
+                document,
+                uid: before.uid,
+                generation: before.generation.next(),
+                created: before.created,
+                // Two changes never share an instant, so that a date can tell them apart.
+                updated: self.now().max(before.updated.next()),
+                fingerprint,
+            },
+        });
+        Ok(())
+    }
+
+    fn delete_asked(&mut self) -> Result<(), Refused> {
+        if self.state.desired.is_none() {
+            return Err(Refused::Absent);
+        }
+        let now = self.now();
+        let observed = self.observed();
+        observed.deleting_since = observed.deleting_since.or(Some(now));
+        Ok(())
+    }
+
+    /// A POST, judged by the activity's overlap policy.
+    fn launched(
+        &mut self,
+        name: &ActivityName,
+        operation: OperationName,
+        input: serde_json::Value,
+    ) -> Result<(), Refused> {
+        if self.state.desired.is_none() {
+            return Err(Refused::Absent);
+        }
+        if self.state.observed.as_ref().is_some_and(|observed| observed.deleting_since.is_some()) {
+            return Err(Refused::Deleting);
+        }
+        let wanted = self.state.wanted(name).and_then(Result::ok);
+        match wanted.as_ref().map(|activity| activity.standing) {
+            Some(Standing::Suspended) => return Err(not_accepting(name, "suspend")),
+            Some(Standing::Canceled) => return Err(not_accepting(name, "canceled")),
+            Some(Standing::Active) | None => {}
+        }
+        let active = self.state.status(name).map(|status| status.active.clone()).unwrap_or_default();
+        if active.len() >= UNFINISHED_MAX {
+            return Err(Refused::TooManyJobs);
+        }
+        let overlap = wanted.as_ref().and_then(|activity| activity.overlap).unwrap_or(Overlap::FOR_POSTS);
+        match overlap {
+            Overlap::Allow => {}
+            Overlap::Forbid => refuse_if(active.first(), "is not finished")?,
+            Overlap::Queue => refuse_if(active.iter().find(|job| job.phase == JobPhase::Queued), "waits already")?,
+            Overlap::Replace => active.iter().for_each(|job| self.cancel(job.id, CancelReason::Replaced)),
+        }
+        let same = wanted.as_ref().filter(|activity| activity.operation == operation);
+        let (retry, timeout_ms) = overrides(same, self.catalog);
+        let start = overlap.start_rule();
+        let trigger = TriggerKind::Manual;
+        self.queue(LaunchAction { activity: name.clone(), operation, input, trigger, start, retry, timeout_ms });
+        Ok(())
+    }
+
+    fn claimed(&mut self, id: JobId, slot: Option<u32>) -> Result<(), Refused> {
+        let job = self.state.jobs.get(&id).ok_or(Refused::Absent)?;
+        let listed = self.state.status(&job.activity).and_then(|status| status.active.iter().find(|a| a.id == id));
+        if listed.is_none_or(|listed| listed.ready.is_none()) {
+            return Err(Refused::NotReady);
+        }
+        let token = self.moment.mint_token();
+        self.job_event(id, JobEvent::Claimed { token, slot })
+    }
+
+    /// What the operation says now of further attempts of a job.
+    fn after_attempt(&mut self, id: JobId) -> Result<AfterAttempt, Refused> {
+        let job = self.state.jobs.get(&id).ok_or(Refused::Absent)?;
+        let operation = self.catalog.operations.get(&job.operation);
+        Ok(AfterAttempt {
+            retry: operation.map_or_else(RetryPolicy::default, |operation| operation.retry.clone()),
+            retry_unknown: operation.is_some_and(|operation| operation.on_unknown == OnUnknown::Retry),
+            fraction: self.moment.fraction(),
+        })
+    }
+
+    /// Lets a job change, and shows the change in the status of its activity.
+    fn job_event(&mut self, id: JobId, event: JobEvent) -> Result<(), Refused> {
+        let now = self.now();
+        let job = transition(self.state.jobs.get(&id).ok_or(Refused::Absent)?, event, now)?;
+        let status = self.observed().activities.entry(job.activity.clone()).or_default();
+        show(status, &job, now);
+        self.state.jobs.insert(id, job);
+        Ok(())
+    }
+
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::Ask { activity, digest, generation } => {
+                self.status(&activity).asked = Some(Asked::new(digest, generation));
+            }
+            Action::Reopen { activity } => {
+                if let Some(asked) = self.status(&activity).asked.as_mut() {
+                    asked.fate = Fate::Pending;
+                }
+            }
+            Action::Forget { activity } => self.status(&activity).asked = None,
+            Action::Launch(launch) => {
+                let activity = launch.activity.clone();
+                let id = self.queue(launch);
+                if let Some(asked) = self.status(&activity).asked.as_mut() {
+                    asked.fate = Fate::Launched;
+                    asked.job = Some(id);
+                }
+            }
+            Action::Cancel { job, reason } => self.cancel(job, reason),
+            Action::MakeReady { job, priority } => {
+                let at = self.now();
+                self.set_ready(job, Some(Ready { priority, at }));
+            }
+            Action::Hold { job } => self.set_ready(job, None),
+            Action::Remove => {
+                self.state.desired = None;
+                self.state.observed = None;
+            }
+        }
+    }
+
+    /// Queues a job and names it in the status.
+    fn queue(&mut self, launch: LaunchAction) -> JobId {
+        let now = self.now();
+        // Job ids sort as their jobs were made, so no two of one resource share an instant.
+        let newest = self.state.observed.as_ref().map_or(now, |observed| now.max(observed.latest.next()));
+        let created = newest.max(self.newest_job().map_or(newest, Timestamp::next));
+        let id = self.moment.mint_job_id(created);
+        let desired = self.state.desired.as_ref().expect("a job is queued for a resource that exists");
+        let job = Job {
+            id,
+            resource: self.state.key.clone(),
+            uid: desired.uid,
+            activity: launch.activity,
+            operation: launch.operation,
+            input: launch.input,
+            trigger: Trigger { kind: launch.trigger, generation: desired.generation },
+            start: launch.start,
+            retry: launch.retry,
+            timeout_ms: launch.timeout_ms,
+            phase: JobPhase::Queued,
+            cancel: None,
+            attempts: Vec::new(),
+            not_before: None,
+            progress: None,
+            result: None,
+            error: None,
+            created,
+            started: None,
+            finished: None,
+        };
+        let status = self.status(&job.activity);
+        status.active.push(ActiveJob {
+            id,
+            phase: JobPhase::Queued,
+            attempt: 0,
+            started: None,
+            trigger: launch.trigger,
+            start: job.start,
+            not_before: None,
+            ready: None,
+        });
+        self.state.jobs.insert(id, job);
+        id
+    }
+
+    fn newest_job(&self) -> Option<Timestamp> {
+        self.state.jobs.values().map(|job| job.created).max()
+    }
+
+    fn cancel(&mut self, job: JobId, reason: CancelReason) {
+        // A job that is final or being stopped already refuses, and that is as good.
+        let _ = self.job_event(job, JobEvent::Canceled { reason });
+    }
+
+    fn set_ready(&mut self, id: JobId, ready: Option<Ready>) {
+        let active = self.observed().activities.values_mut().flat_map(|status| &mut status.active);
+        if let Some(job) = active.into_iter().find(|job| job.id == id) {
+            job.ready = ready;
+        }
+    }
+
+    fn status(&mut self, activity: &ActivityName) -> &mut ActivityStatus {
+        self.observed().activities.entry(activity.clone()).or_default()
+    }
+
+    fn observed(&mut self) -> &mut Observed {
+        let since = self.state.desired.as_ref().map_or(self.moment.now, |desired| desired.created);
+        self.state.observed.get_or_insert_with(|| Observed {
+            latest: since,
+            deleting_since: None,
+            settlement: Settlement { reason: Reason::Settled, since },
+            activities: std::collections::BTreeMap::new(),
+        })
+    }
+
+    /// Notes how things stand. A resource about which nothing was ever decided
+    /// has no observed state, and stays without; and where nothing is decided
+    /// now, nothing is written.
+    fn note(&mut self, reason: Reason, before: Option<&Observed>) {
+        let now = self.now();
+        let unwritten = reason.is_settled() && self.state.observed.is_none();
+        if self.state.desired.is_none() || unwritten {
+            return;
+        }
+        let newest = self.newest_job();
+        let observed = self.observed();
+        if observed.settlement.reason != reason {
+            observed.settlement = Settlement { reason, since: now };
+        }
+        observed.activities.retain(|_, status| *status != ActivityStatus::default());
+        if Some(&*observed) != before {
+            observed.latest = newest.map_or(now, |newest| now.max(newest));
+        }
+    }
+}
+
+fn not_accepting(name: &ActivityName, member: &str) -> Refused {
+    Refused::NotAccepting(format!("the document says `{member}: true` in `{name}`, so no job can start"))
+}
+
+fn refuse_if(job: Option<&ActiveJob>, because: &str) -> Result<(), Refused> {
+    job.map_or(Ok(()), |job| Err(Refused::Overlap(format!("job {} {because}", job.id))))
+}
+
+fn overrides(activity: Option<&Activity>, catalog: &Catalog) -> (Option<RetryPolicy>, Option<u64>) {
+    activity.map_or((None, None), |activity| (retry_of(activity, catalog), timeout_ms_of(activity)))
+}
+
+/// Shows a job as it is now in the status of its activity.
+fn show(status: &mut ActivityStatus, job: &Job, now: Timestamp) {
+    if job.phase.is_final() {
+        finished(status, job, now);
+        return;
+    }
+    let attempting = job.phase.is_attempting();
+    if let Some(active) = status.active.iter_mut().find(|active| active.id == job.id) {
+        active.phase = job.phase;
+        active.attempt = job.attempts.last().map_or(0, |attempt| attempt.number);
+        active.started = job.started;
+        active.not_before = job.not_before;
+        active.ready = active.ready.filter(|_| !attempting);
+    }
+    if attempting && let Some(progress) = &job.progress {
+        status.progress = Some(progress.clone());
+    }
+    if !status.active.iter().any(|active| active.phase.is_attempting()) {
+        status.progress = None;
+    }
+}
+
+fn finished(status: &mut ActivityStatus, job: &Job, now: Timestamp) {
+    status.active.retain(|active| active.id != job.id);
+    if !status.active.iter().any(|active| active.phase.is_attempting()) {
+        status.progress = None;
+    }
+    status.last = Some(LastJob {
+        id: job.id,
+        phase: job.phase,
+        finished: job.finished.unwrap_or(now),
+        result: match &job.result {
+            None => LastResult::None,
+            Some(result) if json::encoded_len(result) <= LAST_RESULT_BYTES_MAX => LastResult::Value(result.clone()),
+            Some(_) => LastResult::Large,
+        },
+        error: job.error.clone(),
+    });
+    let Some(asked) = status.asked.as_mut().filter(|asked| asked.job == Some(job.id)) else { return };
+    asked.fate = match (job.phase, asked.fate) {
+        (JobPhase::Succeeded, _) => Fate::Succeeded,
+        // It was reopened while the job was being stopped.
+        (_, Fate::Pending) => Fate::Pending,
+        (JobPhase::Canceled, _) => Fate::Canceled,
+        (
+            JobPhase::Failed
+            | JobPhase::Lost
+            | JobPhase::Queued
+            | JobPhase::Starting
+            | JobPhase::Running
+            | JobPhase::Canceling,
+            _,
+        ) => Fate::Failed,
+    };
+}

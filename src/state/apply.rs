@@ -1,0 +1,327 @@
+//! Load, decide, step, commit; and again, if somebody was faster.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::lookup::StateError;
+use super::{State, keys, record, rows};
+use crate::domain::catalog::Catalog;
+use crate::domain::id::{JobId, ResourceKey};
+use crate::domain::version::{ETag, Revision};
+use crate::reconcile::{Event, Refused, ResourceState, show, step};
+use crate::store::{CommitError, Entry, Guard, Key, Op, ReadError, Rev, Txn};
+
+/// How often a decision is made again after conflicts before the caller is
+/// told that the resource is busy. One process has a lock for each resource,
+/// so a conflict means another process, and sixteen in a row a storm of them.
+const CONFLICTS_MAX: usize = 16;
+
+/// The state of a resource as it is stored, with what is needed to commit upon it.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The state: every unfinished job is in it, and the job that was asked for.
+    pub state: ResourceState,
+    rows: BTreeMap<Key, Entry>,
+}
+
+impl Loaded {
+    /// The tag of the resource, if there is one.
+    #[must_use]
+    pub fn etag(&self) -> Option<ETag> {
+        let changed = self.rows.get(&keys::desired(&self.state.key))?.rev;
+        let visible = self.rows.get(&keys::observed(&self.state.key)).map_or(changed, |entry| entry.rev.max(changed));
+        Some(ETag { changed: revision(changed), revision: revision(visible) })
+    }
+
+    /// The representation that clients see, as JSON; nothing where there is no resource.
+    #[must_use]
+    pub fn show(&self, catalog: &Catalog) -> Bytes {
+        show_state(&self.state, catalog)
+    }
+
+    /// The tag of one of the jobs in the state.
+    #[must_use]
+    pub fn job_etag(&self, id: JobId) -> Option<ETag> {
+        let rev = revision(self.rows.get(&keys::job(id))?.rev);
+        Some(ETag { changed: rev, revision: rev })
+    }
+}
+
+/// The representation of a resource that clients see, as JSON; nothing where there is none.
+#[must_use]
+pub fn show_state(state: &ResourceState, catalog: &Catalog) -> Bytes {
+    let Some(desired) = &state.desired else { return Bytes::new() };
+    let shown = show::Shown {
+        key: &state.key,
+        document: desired.document.bytes(),
+        uid: desired.uid,
+        generation: desired.generation,
+        created: desired.created,
+        updated: desired.updated,
+        observed: state.observed.as_ref(),
+    };
+    show::resource(&shown, catalog)
+}
+
+/// A revision of the store as the domain names it.
+pub(super) const fn revision(rev: Rev) -> Revision {
+    Revision::from_number(rev.0)
+}
+
+/// What is to happen to a loaded resource.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Decision {
+    /// This.
+    Happen(Event),
+    /// Nothing: it is already as it should be.
+    Leave,
+}
+
+/// A resource after an event, durably.
+#[derive(Debug)]
+pub struct Applied {
+    /// The state after it.
+    pub state: ResourceState,
+    rows: BTreeMap<Key, Rev>,
+}
+
+impl Applied {
+    /// The tag of the resource, if it is still there.
+    #[must_use]
+    pub fn etag(&self) -> Option<ETag> {
+        let changed = *self.rows.get(&keys::desired(&self.state.key))?;
+        let visible = self.rows.get(&keys::observed(&self.state.key)).map_or(changed, |rev| changed.max(*rev));
+        Some(ETag { changed: revision(changed), revision: revision(visible) })
+    }
+
+    /// The representation that clients see, as JSON; nothing where there is no resource.
+    #[must_use]
+    pub fn show(&self, catalog: &Catalog) -> Bytes {
+        show_state(&self.state, catalog)
+    }
+
+    /// The tag of one of the jobs in the state.
+    #[must_use]
+    pub fn job_etag(&self, id: JobId) -> Option<ETag> {
+        let rev = revision(*self.rows.get(&keys::job(id))?);
+        Some(ETag { changed: rev, revision: rev })
+    }
+}
+
+/// Why nothing was applied, or why nobody knows.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError<E> {
+    /// The caller decided against it.
+    #[error("the change was decided against")]
+    Decided(E),
+    /// The core refuses the event.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// Others changed the resource again and again.
+    #[error("the resource is changing too fast")]
+    Busy,
+    /// The disk is full.
+    #[error("the disk is full")]
+    Full,
+    /// The store has stopped. Nothing was applied.
+    #[error("the store has stopped")]
+    Stopped,
+    /// Maybe applied. The store has stopped.
+    #[error("the outcome of the commit is unknown")]
+    Unknown,
+    /// What is stored cannot be read.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+impl State {
+    /// Lets an event happen to a resource.
+    ///
+    /// # Errors
+    /// [`ApplyError`]: nothing was applied, but for `Unknown`.
+    pub async fn happen(
+        &self,
+        key: &ResourceKey,
+        event: Event,
+    ) -> Result<Applied, ApplyError<std::convert::Infallible>> {
+        let job = event.job();
+        self.apply(key, job, |_| Ok(Decision::Happen(event.clone()))).await
+    }
+
+    /// Decides on the state of a resource what is to happen to it, and commits that.
+    ///
+    /// `job` is loaded, too, if it belongs to the resource. `decide` is asked
+    /// again whenever the state changed before the commit, so what it judges
+    /// holds in the commit.
+    ///
+    /// # Errors
+    /// [`ApplyError`]: nothing was applied, but for `Unknown`.
+    pub async fn apply<E>(
+        &self,
+        key: &ResourceKey,
+        job: Option<JobId>,
+        mut decide: impl FnMut(&Loaded) -> Result<Decision, E>,
+    ) -> Result<Applied, ApplyError<E>> {
+        let _locked = self.locks.lock(key).await;
+        for _ in 0..CONFLICTS_MAX {
+            let loaded = self.load(key, job).await?;
+            let event = match decide(&loaded).map_err(ApplyError::Decided)? {
+                Decision::Happen(event) => event,
+                Decision::Leave => return Ok(unchanged(loaded)),
+            };
+            let after = step(loaded.state.clone(), event, &self.catalog, self.moment())?;
+            let txn = transaction(&loaded, &after);
+            if txn.ops.is_empty() {
+                return Ok(unchanged(loaded));
+            }
+            match self.store.commit(txn.clone()).await {
+                Ok(rev) => return Ok(self.committed(loaded, after, &txn, rev)),
+                Err(CommitError::Conflict { .. }) => {}
+                Err(CommitError::Full) => return Err(ApplyError::Full),
+                Err(CommitError::Stopped) => return Err(ApplyError::Stopped),
+                Err(CommitError::Unknown(_)) => return Err(ApplyError::Unknown),
+                Err(error @ CommitError::TooLarge) => {
+                    return Err(ApplyError::State(StateError::Damaged {
+                        key: key.to_string(),
+                        detail: error.to_string(),
+                    }));
+                }
+            }
+        }
+        Err(ApplyError::Busy)
+    }
+
+    /// The state of a resource, and `job` if it is one of its jobs.
+    ///
+    /// # Errors
+    /// What is stored cannot be read.
+    pub async fn resource_state(&self, key: &ResourceKey, job: Option<JobId>) -> Result<ResourceState, StateError> {
+        Ok(self.load(key, job).await?.state)
+    }
+
+    /// Loads the state of a resource, and `job` if it is one of its jobs.
+    async fn load(&self, key: &ResourceKey, job: Option<JobId>) -> Result<Loaded, StateError> {
+        let pair = [keys::desired(key), keys::observed(key)];
+        let (_, entries) = self.store.get(&pair).await?;
+        let mut rows = BTreeMap::new();
+        rows.extend(pair.into_iter().zip(entries).filter_map(|(key, entry)| Some((key, entry?))));
+        let mut state = ResourceState::absent(key.clone());
+        if let Some(entry) = rows.get(&keys::desired(key)) {
+            let desired = record::decode_desired(&entry.value).and_then(record::DesiredRecord::read);
+            state.desired = Some(desired.map_err(StateError::damaged(key))?);
+        }
+        if let Some(entry) = rows.get(&keys::observed(key)) {
+            state.observed = Some(record::decode_observed(&entry.value).map_err(StateError::damaged(key))?);
+        }
+        let unfinished = state.observed.iter().flat_map(|o| o.activities.values()).flat_map(|s| &s.active);
+        let mut jobs: Vec<JobId> = unfinished.map(|active| active.id).collect();
+        jobs.extend(job.filter(|job| !jobs.contains(job)));
+        if !jobs.is_empty() {
+            let job_keys: Vec<Key> = jobs.into_iter().map(keys::job).collect();
+            let (_, entries) = self.store.get(&job_keys).await?;
+            for (job_key, entry) in job_keys.into_iter().zip(entries) {
+                let Some(entry) = entry else { continue };
+                let job = record::decode_job(&entry.value).map_err(StateError::damaged(key))?;
+                if job.resource == *key {
+                    state.jobs.insert(job.id, job);
+                    rows.insert(job_key, entry);
+                }
+            }
+        }
+        Ok(Loaded { state, rows })
+    }
+
+    /// What is known after a commit; wakes those who act on it.
+    fn committed(&self, loaded: Loaded, state: ResourceState, txn: &Txn, rev: Rev) -> Applied {
+        let mut rows: BTreeMap<Key, Rev> = loaded.rows.into_iter().map(|(key, entry)| (key, entry.rev)).collect();
+        for op in &txn.ops {
+            match op {
+                Op::Put(key, _) => rows.insert(key.clone(), rev),
+                Op::Delete(key) => rows.remove(key),
+            };
+        }
+        self.changes.note(&state.key.collection, rev);
+        self.ring(txn);
+        Applied { state, rows }
+    }
+
+    fn ring(&self, txn: &Txn) {
+        for op in &txn.ops {
+            match op {
+                Op::Put(key, _) if keys::is_queued(key) => self.hints.queue.notify_one(),
+                Op::Put(key, value) if keys::is_attempt(key) => {
+                    // A new attempt has its own task already; one to be stopped needs looking after.
+                    if record::decode_attempt(value).is_ok_and(|attempt| attempt.phase.is_stopping()) {
+                        self.hints.attempts.notify_one();
+                    }
+                }
+                Op::Put(key, _) if keys::is_due(key) => self.hints.timers.notify_one(),
+                Op::Delete(key) if keys::is_slot(key) => self.hints.queue.notify_one(),
+                Op::Put(..) | Op::Delete(_) => {}
+            }
+        }
+    }
+}
+
+fn unchanged(loaded: Loaded) -> Applied {
+    Applied { state: loaded.state, rows: loaded.rows.into_iter().map(|(key, entry)| (key, entry.rev)).collect() }
+}
+
+/// What turns the rows of one state into those of another, on condition that
+/// the resource is still as it was loaded.
+fn transaction(loaded: &Loaded, after: &ResourceState) -> Txn {
+    let key = &loaded.state.key;
+    let mut before: BTreeMap<Key, Bytes> = rows::index_rows(&loaded.state);
+    before.extend(loaded.rows.iter().map(|(key, entry)| (key.clone(), entry.value.clone())));
+    let wanted = rows::rows_of(after);
+    let mut txn = Txn::default();
+    for own in [keys::desired(key), keys::observed(key)] {
+        txn.guards.push(guard(loaded, own));
+    }
+    for (row, value) in &wanted {
+        if before.get(row) == Some(value) {
+            continue;
+        }
+        if keys::is_job(row) || (keys::is_slot(row) && !before.contains_key(row)) {
+            txn.guards.push(guard(loaded, row.clone()));
+        }
+        txn.ops.push(Op::Put(row.clone(), value.clone()));
+    }
+    txn.ops.extend(before.into_keys().filter(|row| !wanted.contains_key(row)).map(Op::Delete));
+    if !txn.ops.is_empty() {
+        txn.log.extend(announcement(loaded, after));
+    }
+    txn
+}
+
+fn guard(loaded: &Loaded, key: Key) -> Guard {
+    match loaded.rows.get(&key) {
+        Some(entry) => Guard::RevIs(key, entry.rev),
+        None => Guard::Absent(key),
+    }
+}
+
+/// One entry for the resource, which names the job that changed if one did.
+fn announcement(loaded: &Loaded, after: &ResourceState) -> Option<Bytes> {
+    let (kind, desired) = match (&after.desired, &loaded.state.desired) {
+        (Some(desired), _) => (record::LogKind::Put, desired),
+        (None, Some(before)) => (record::LogKind::Delete, before),
+        (None, None) => return None,
+    };
+    let changed =
+        after.jobs.values().filter(|job| loaded.state.jobs.get(&job.id) != Some(job)).max_by_key(|job| job.id);
+    Some(record::encode_log(&record::LogEntry {
+        key: after.key.clone(),
+        uid: desired.uid,
+        kind,
+        generation: desired.generation,
+        job: changed.map(|job| (job.id, job.phase)),
+    }))
+}
+
+impl From<ReadError> for StateError {
+    fn from(error: ReadError) -> Self {
+        Self::Read(error)
+    }
+}

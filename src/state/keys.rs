@@ -1,0 +1,422 @@
+//! How rows are keyed.
+//!
+//! A tag byte, then parts that sort as what they stand for: strings ended by
+//! 0x00 (no name or id holds one), integers big-endian, instants with their
+//! sign flipped, priorities inverted so that the highest comes first. The
+//! observed state of a resource stands right behind its document, so that one
+//! scan reads both in one snapshot.
+
+use bytes::Bytes;
+
+use crate::domain::id::{ActivityName, CollectionName, JobId, OperationName, ResourceId, ResourceKey, Uid};
+use crate::domain::time::Timestamp;
+use crate::store::{Key, KeyRange};
+
+const RESOURCE: u8 = b'r';
+const JOB: u8 = b'j';
+const JOB_OF_ACTIVITY: u8 = b'n';
+const QUEUE: u8 = b'q';
+const SLOT: u8 = b'k';
+const ATTEMPT: u8 = b'a';
+const DUE: u8 = b'd';
+const UNSETTLED: u8 = b'u';
+
+/// The row is the document.
+const DESIRED: u8 = 0;
+/// The row is the observed state.
+const OBSERVED: u8 = 1;
+
+/// The document of a resource.
+#[must_use]
+pub fn desired(key: &ResourceKey) -> Key {
+    Builder::new(RESOURCE).text(key.collection.as_str()).text(key.id.as_str()).byte(DESIRED).key()
+}
+
+/// The observed state of a resource.
+#[must_use]
+pub fn observed(key: &ResourceKey) -> Key {
+    Builder::new(RESOURCE).text(key.collection.as_str()).text(key.id.as_str()).byte(OBSERVED).key()
+}
+
+/// Both rows of every resource of a collection, from the first id after `after`.
+#[must_use]
+pub fn resources(collection: &CollectionName, after: Option<&ResourceId>) -> KeyRange {
+    let all = Builder::new(RESOURCE).text(collection.as_str());
+    let end = all.clone().end();
+    match after {
+        None => KeyRange { start: all.key(), end },
+        Some(id) => KeyRange { start: all.text(id.as_str()).end(), end },
+    }
+}
+
+/// Both rows of every resource of every collection whose name sorts after `after`.
+#[must_use]
+pub fn collections(after: Option<&CollectionName>) -> KeyRange {
+    let all = Builder::new(RESOURCE);
+    let end = all.clone().end();
+    match after {
+        None => KeyRange { start: all.key(), end },
+        Some(name) => KeyRange { start: all.text(name.as_str()).end(), end },
+    }
+}
+
+/// What a key of [`resources`] is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ResourceRow {
+    /// The document of this resource.
+    Desired(ResourceKey),
+    /// The observed state of this resource.
+    Observed(ResourceKey),
+}
+
+/// Reads a key of [`resources`] or [`collections`].
+#[must_use]
+pub fn read_resource(key: &Key) -> Option<ResourceRow> {
+    let mut reader = Reader::new(key, RESOURCE)?;
+    let collection = reader.text()?.parse().ok()?;
+    let id = reader.text()?.parse().ok()?;
+    let key = ResourceKey { collection, id };
+    match reader.rest() {
+        [DESIRED] => Some(ResourceRow::Desired(key)),
+        [OBSERVED] => Some(ResourceRow::Observed(key)),
+        _ => None,
+    }
+}
+
+/// A job.
+#[must_use]
+pub fn job(id: JobId) -> Key {
+    Builder::new(JOB).bytes(id.as_bytes()).key()
+}
+
+/// All jobs older than `before`, or all.
+#[must_use]
+pub fn jobs(before: Option<JobId>) -> KeyRange {
+    let all = Builder::new(JOB);
+    let end = before.map_or_else(|| all.clone().end(), job);
+    KeyRange { start: all.key(), end }
+}
+
+/// Reads a key of [`jobs`].
+#[must_use]
+pub fn read_job(key: &Key) -> Option<JobId> {
+    Reader::new(key, JOB)?.last_id()
+}
+
+/// That a job belongs to an activity of one incarnation of a resource.
+#[must_use]
+pub fn job_of_activity(uid: Uid, activity: &ActivityName, job: JobId) -> Key {
+    activity_prefix(uid, activity).bytes(job.as_bytes()).key()
+}
+
+/// The jobs of an activity, older than `before` or all.
+#[must_use]
+pub fn jobs_of_activity(uid: Uid, activity: &ActivityName, before: Option<JobId>) -> KeyRange {
+    let all = activity_prefix(uid, activity);
+    let end = before.map_or_else(|| all.clone().end(), |job| job_of_activity(uid, activity, job));
+    KeyRange { start: all.key(), end }
+}
+
+fn activity_prefix(uid: Uid, activity: &ActivityName) -> Builder {
+    Builder::new(JOB_OF_ACTIVITY).bytes(uid.as_bytes()).text(activity.as_str())
+}
+
+/// Reads the job of a key of [`jobs_of_activity`].
+#[must_use]
+pub fn read_job_of_activity(key: &Key) -> Option<JobId> {
+    Reader::new(key, JOB_OF_ACTIVITY)?.last_id()
+}
+
+/// That a job may be claimed.
+#[must_use]
+pub fn queued(operation: &OperationName, priority: i32, at: Timestamp, job: JobId) -> Key {
+    Builder::new(QUEUE)
+        .text(operation.as_str())
+        .bytes(&(!sortable_i32(priority)).to_be_bytes())
+        .bytes(&sortable_i64(at.as_millis()).to_be_bytes())
+        .bytes(job.as_bytes())
+        .key()
+}
+
+/// The jobs of an operation that may be claimed, the next one first.
+#[must_use]
+pub fn queue_of(operation: &OperationName) -> KeyRange {
+    Builder::new(QUEUE).text(operation.as_str()).range()
+}
+
+/// Reads a key of [`queue_of`]: what the queues of several operations are merged by, and the job.
+#[must_use]
+pub fn read_queued(key: &Key) -> Option<(Bytes, JobId)> {
+    let mut reader = Reader::new(key, QUEUE)?;
+    reader.text()?;
+    let order = Bytes::copy_from_slice(reader.rest());
+    Some((order, reader.last_id()?))
+}
+
+/// A slot of an operation's limit.
+#[must_use]
+pub fn slot(operation: &OperationName, slot: u32) -> Key {
+    Builder::new(SLOT).text(operation.as_str()).text("").bytes(&slot.to_be_bytes()).key()
+}
+
+/// The slots of an operation's limit that are taken.
+#[must_use]
+pub fn slots_of(operation: &OperationName) -> KeyRange {
+    Builder::new(SLOT).text(operation.as_str()).text("").range()
+}
+
+/// Reads the number of a slot.
+#[must_use]
+pub fn read_slot(key: &Key) -> Option<u32> {
+    let mut reader = Reader::new(key, SLOT)?;
+    reader.text()?;
+    reader.text()?;
+    Some(u32::from_be_bytes(reader.rest().try_into().ok()?))
+}
+
+/// That an attempt of a job may exist in the world.
+#[must_use]
+pub fn attempt(job: JobId) -> Key {
+    Builder::new(ATTEMPT).bytes(job.as_bytes()).key()
+}
+
+/// All attempts that may exist in the world.
+#[must_use]
+pub fn attempts() -> KeyRange {
+    Builder::new(ATTEMPT).range()
+}
+
+/// Reads a key of [`attempts`].
+#[must_use]
+pub fn read_attempt(key: &Key) -> Option<JobId> {
+    Reader::new(key, ATTEMPT)?.last_id()
+}
+
+/// That a resource is to be looked at again at an instant.
+#[must_use]
+pub fn due(at: Timestamp, key: &ResourceKey) -> Key {
+    Builder::new(DUE)
+        .bytes(&sortable_i64(at.as_millis()).to_be_bytes())
+        .text(key.collection.as_str())
+        .text(key.id.as_str())
+        .key()
+}
+
+/// Everything that is due, the earliest first.
+#[must_use]
+pub fn all_due() -> KeyRange {
+    Builder::new(DUE).range()
+}
+
+/// Reads a key of [`all_due`].
+#[must_use]
+pub fn read_due(key: &Key) -> Option<(Timestamp, ResourceKey)> {
+    let mut reader = Reader::new(key, DUE)?;
+    let sortable = u64::from_be_bytes(reader.take(8)?.try_into().ok()?);
+    let millis = i64::from_be_bytes((sortable ^ SIGN_64).to_be_bytes());
+    let collection = reader.text()?.parse().ok()?;
+    let id = reader.text()?.parse().ok()?;
+    Some((Timestamp::from_millis(millis), ResourceKey { collection, id }))
+}
+
+/// That a resource is not settled.
+#[must_use]
+pub fn unsettled(key: &ResourceKey) -> Key {
+    Builder::new(UNSETTLED).text(key.collection.as_str()).text(key.id.as_str()).key()
+}
+
+/// Every resource that is not settled, from the first one after `after`.
+#[must_use]
+pub fn all_unsettled(after: Option<&ResourceKey>) -> KeyRange {
+    let all = Builder::new(UNSETTLED);
+    let end = all.clone().end();
+    let start = after.map_or_else(|| all.key(), |key| Builder::from(unsettled(key)).byte(0).key());
+    KeyRange { start, end }
+}
+
+/// Reads a key of [`all_unsettled`].
+#[must_use]
+pub fn read_unsettled(key: &Key) -> Option<ResourceKey> {
+    let mut reader = Reader::new(key, UNSETTLED)?;
+    let collection = reader.text()?.parse().ok()?;
+    let id = reader.text()?.parse().ok()?;
+    Some(ResourceKey { collection, id })
+}
+
+/// Whether a row is a job.
+#[must_use]
+pub fn is_job(key: &Key) -> bool {
+    key.0.first() == Some(&JOB)
+}
+
+/// Whether a row says that a job may be claimed.
+#[must_use]
+pub fn is_queued(key: &Key) -> bool {
+    key.0.first() == Some(&QUEUE)
+}
+
+/// Whether a row is a slot of a limit.
+#[must_use]
+pub fn is_slot(key: &Key) -> bool {
+    key.0.first() == Some(&SLOT)
+}
+
+/// Whether a row says that an attempt may exist.
+#[must_use]
+pub fn is_attempt(key: &Key) -> bool {
+    key.0.first() == Some(&ATTEMPT)
+}
+
+/// Whether a row is a timer.
+#[must_use]
+pub fn is_due(key: &Key) -> bool {
+    key.0.first() == Some(&DUE)
+}
+
+const SIGN_64: u64 = 1 << 63;
+
+/// Sorts as unsigned bytes as the number sorts.
+const fn sortable_i64(number: i64) -> u64 {
+    u64::from_be_bytes(number.to_be_bytes()) ^ SIGN_64
+}
+
+const fn sortable_i32(number: i32) -> u32 {
+    u32::from_be_bytes(number.to_be_bytes()) ^ (1 << 31)
+}
+
+#[derive(Clone)]
+struct Builder(Vec<u8>);
+
+impl Builder {
+    fn new(tag: u8) -> Self {
+        Self(vec![tag])
+    }
+
+    fn byte(mut self, byte: u8) -> Self {
+        self.0.push(byte);
+        self
+    }
+
+    fn bytes(mut self, bytes: &[u8]) -> Self {
+        self.0.extend_from_slice(bytes);
+        self
+    }
+
+    fn text(self, text: &str) -> Self {
+        self.bytes(text.as_bytes()).byte(0)
+    }
+
+    fn key(self) -> Key {
+        Key(self.0.into())
+    }
+
+    /// The first key after all that begin with this one. Tags and the ends of
+    /// strings are never 0xff, so there always is one.
+    fn end(mut self) -> Key {
+        while self.0.last() == Some(&0xff) {
+            self.0.pop();
+        }
+        if let Some(last) = self.0.last_mut() {
+            *last += 1;
+        }
+        self.key()
+    }
+
+    fn range(self) -> KeyRange {
+        KeyRange { start: self.clone().key(), end: self.end() }
+    }
+}
+
+impl From<Key> for Builder {
+    fn from(key: Key) -> Self {
+        Self(key.0.to_vec())
+    }
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn new(key: &'a Key, tag: u8) -> Option<Self> {
+        key.0.strip_prefix(&[tag]).map(Self)
+    }
+
+    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(count)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    fn text(&mut self) -> Option<&'a str> {
+        let end = self.0.iter().position(|byte| *byte == 0)?;
+        let text = std::str::from_utf8(self.take(end)?).ok()?;
+        self.take(1)?;
+        Some(text)
+    }
+
+    const fn rest(&self) -> &'a [u8] {
+        self.0
+    }
+
+    /// The id in the last sixteen bytes.
+    fn last_id(&self) -> Option<JobId> {
+        Some(JobId::from_bytes(*self.0.last_chunk::<16>()?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn resource(collection: &str, id: &str) -> ResourceKey {
+        ResourceKey { collection: collection.parse().expect("a name"), id: id.parse().expect("an id") }
+    }
+
+    fn within(range: &KeyRange, key: &Key) -> bool {
+        range.start <= *key && *key < range.end
+    }
+
+    #[test]
+    fn a_collection_holds_its_own_resources_and_no_others() {
+        let range = resources(&"ab".parse().expect("a name"), None);
+        assert!(within(&range, &desired(&resource("ab", "x"))));
+        assert!(within(&range, &observed(&resource("ab", "x"))));
+        for other in ["a", "abc", "ac", "b"] {
+            assert!(!within(&range, &desired(&resource(other, "x"))), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_page_goes_on_strictly_after_the_last_id() {
+        let after = "b".parse().expect("an id");
+        let range = resources(&"c".parse().expect("a name"), Some(&after));
+        assert!(!within(&range, &observed(&resource("c", "b"))));
+        for next in ["b-", "b0", "ba", "c"] {
+            assert!(within(&range, &desired(&resource("c", next))), "{next}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_queue_is_ordered_by_priority_then_time_then_job(
+            a in (any::<i32>(), -1_000_000i64..1_000_000, any::<[u8; 16]>()),
+            b in (any::<i32>(), -1_000_000i64..1_000_000, any::<[u8; 16]>()),
+        ) {
+            let operation = "op".parse().expect("a name");
+            let key = |(priority, at, job): (i32, i64, [u8; 16])| {
+                queued(&operation, priority, Timestamp::from_millis(at), JobId::from_bytes(job))
+            };
+            let rank = |(priority, at, job): (i32, i64, [u8; 16])| (std::cmp::Reverse(priority), at, job);
+            prop_assert_eq!(key(a).cmp(&key(b)), rank(a).cmp(&rank(b)));
+            prop_assert_eq!(read_queued(&key(a)).map(|(_, job)| job), Some(JobId::from_bytes(a.2)));
+            prop_assert!(within(&queue_of(&operation), &key(a)));
+        }
+
+        #[test]
+        fn what_is_due_is_ordered_by_time_and_reads_as_it_was_written(a in -62_000_000_000_000i64..253_000_000_000_000, b in any::<i32>()) {
+            let key = |millis| due(Timestamp::from_millis(millis), &resource("c", "x"));
+            prop_assert_eq!(key(a).cmp(&key(i64::from(b))), a.cmp(&i64::from(b)));
+            prop_assert_eq!(read_due(&key(a)), Some((Timestamp::from_millis(a), resource("c", "x"))));
+        }
+    }
+}

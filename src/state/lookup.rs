@@ -1,0 +1,283 @@
+//! Reading what is stored, without changing it.
+
+use bytes::Bytes;
+
+use super::apply::revision;
+use super::keys::ResourceRow;
+use super::record::{self, DesiredRecord, RecordError};
+use super::{State, keys};
+use crate::domain::catalog::Catalog;
+use crate::domain::id::{ActivityName, CollectionName, JobId, OperationName, ResourceId, ResourceKey, Uid};
+use crate::domain::job::{Job, JobPhase};
+use crate::domain::time::Timestamp;
+use crate::domain::version::{ETag, Revision};
+use crate::reconcile::{Observed, show};
+use crate::store::{Key, KeyRange, Order, ReadError, Rev};
+
+/// What is stored cannot be read.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StateError {
+    /// The store failed.
+    #[error(transparent)]
+    Read(ReadError),
+    /// A row is not what its key says.
+    #[error("the rows of `{key}` are damaged: {detail}")]
+    Damaged {
+        /// Whose row it is.
+        key: String,
+        /// What is wrong with it.
+        detail: String,
+    },
+}
+
+impl StateError {
+    pub(super) fn damaged(key: &impl ToString) -> impl Fn(RecordError) -> Self {
+        let key = key.to_string();
+        move |error| Self::Damaged { key: key.clone(), detail: error.to_string() }
+    }
+}
+
+/// A resource as it is stored, the document's bytes unread.
+#[derive(Debug, Clone)]
+pub struct StoredResource {
+    /// The document and how it came to be.
+    pub desired: DesiredRecord,
+    /// Observed state, if anything was ever decided.
+    pub observed: Option<Observed>,
+    /// The tag of the resource.
+    pub etag: ETag,
+}
+
+impl StoredResource {
+    /// The representation that clients see, as JSON.
+    #[must_use]
+    pub fn show(&self, key: &ResourceKey, catalog: &Catalog) -> Bytes {
+        let desired = &self.desired;
+        let shown = show::Shown {
+            key,
+            document: &desired.document,
+            uid: desired.uid,
+            generation: desired.generation,
+            created: desired.created,
+            updated: desired.updated,
+            observed: self.observed.as_ref(),
+        };
+        show::resource(&shown, catalog)
+    }
+}
+
+/// A job that may be claimed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueRow {
+    /// What the queues of several operations are merged by: smaller is sooner.
+    pub order: Bytes,
+    /// The job.
+    pub job: JobId,
+    /// Its resource.
+    pub resource: ResourceKey,
+}
+
+/// An attempt that may exist in the world.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptRow {
+    /// Its job.
+    pub job: JobId,
+    /// The resource of its job.
+    pub resource: ResourceKey,
+    /// Where its job stands.
+    pub phase: JobPhase,
+}
+
+impl State {
+    /// Reads one resource.
+    ///
+    /// # Errors
+    /// [`StateError`]: what is stored cannot be read.
+    pub async fn resource(&self, key: &ResourceKey) -> Result<Option<StoredResource>, StateError> {
+        let (_, rows) = self.store.get(&[keys::desired(key), keys::observed(key)]).await?;
+        let [Some(desired), observed] = rows.as_slice() else { return Ok(None) };
+        let observed = observed.as_ref();
+        stored(key, (&desired.value, desired.rev), observed.map(|entry| (&entry.value, entry.rev))).map(Some)
+    }
+
+    /// Reads at most `limit` resources of a collection by id, and whether there are more.
+    ///
+    /// # Errors
+    /// [`StateError`]: what is stored cannot be read.
+    pub async fn resources(
+        &self,
+        collection: &CollectionName,
+        after: Option<&ResourceId>,
+        limit: usize,
+    ) -> Result<(Vec<(ResourceKey, StoredResource)>, bool), StateError> {
+        // One row more than two for each, so that the observed state of the last one is seen.
+        let page = self.store.scan(keys::resources(collection, after), Order::Ascending, 2 * limit + 1).await?;
+        let mut found: Vec<(ResourceKey, StoredResource)> = Vec::new();
+        let mut rows = page.rows.iter().peekable();
+        while let Some((row, entry)) = rows.next() {
+            let Some(ResourceRow::Desired(key)) = keys::read_resource(row) else { continue };
+            if found.len() == limit {
+                return Ok((found, true));
+            }
+            let observed = rows
+                .next_if(|(row, _)| keys::read_resource(row) == Some(ResourceRow::Observed(key.clone())))
+                .map(|(_, entry)| (&entry.value, entry.rev));
+            let resource = stored(&key, (&entry.value, entry.rev), observed)?;
+            found.push((key, resource));
+        }
+        Ok((found, page.more))
+    }
+
+    /// The revision of the last change in a collection; ask before [`State::resources`].
+    #[must_use]
+    pub fn last_change(&self, collection: &CollectionName) -> Revision {
+        revision(self.changes.last(collection))
+    }
+
+    /// The names of all collections that hold resources, declared or not.
+    ///
+    /// # Errors
+    /// [`StateError`]: what is stored cannot be read.
+    pub async fn collections_with_resources(&self) -> Result<Vec<CollectionName>, StateError> {
+        let mut found: Vec<CollectionName> = Vec::new();
+        loop {
+            let page = self.store.scan(keys::collections(found.last()), Order::Ascending, 1).await?;
+            let Some((row, _)) = page.rows.first() else { return Ok(found) };
+            match keys::read_resource(row) {
+                Some(ResourceRow::Desired(key) | ResourceRow::Observed(key)) => found.push(key.collection),
+                None => {
+                    let detail = "its key does not read".to_owned();
+                    return Err(StateError::Damaged { key: format!("{row:?}"), detail });
+                }
+            }
+        }
+    }
+
+    /// Reads one job.
+    ///
+    /// # Errors
+    /// [`StateError`]: what is stored cannot be read.
+    pub async fn job(&self, id: JobId) -> Result<Option<(Job, Revision)>, StateError> {
+        Ok(self.jobs(&[id]).await?.pop().flatten())
+    }
+
+    /// Reads jobs by their ids, in one snapshot.
+    ///
+    /// # Errors
+    /// [`StateError`]: what is stored cannot be read.
+    pub async fn jobs(&self, ids: &[JobId]) -> Result<Vec<Option<(Job, Revision)>>, StateError> {
+        let job_keys: Vec<Key> = ids.iter().copied().map(keys::job).collect();
+        let (_, entries) = self.store.get(&job_keys).await?;
+        let rows = ids.iter().zip(entries);
+        rows.map(|(id, entry)| entry.map(|entry| read_job(*id, &entry.value, entry.rev)).transpose()).collect()
+    }
+
+    /// Reads at most `limit` jobs older than `before`, the newest first, and whether there are more.
+    ///
+    /// # Errors
+    /// [`StateError`]: what is stored cannot be read.
+    pub async fn all_jobs(
+        &self,
+        before: Option<JobId>,
+        limit: usize,
+    ) -> Result<(Vec<(Job, Revision)>, bool), StateError> {
+        let page = self.store.scan(keys::jobs(before), Order::Descending, limit).await?;
+        let jobs =
+            page.rows.iter().filter_map(|(key, entry)| Some(read_job(keys::read_job(key)?, &entry.value, entry.rev)));
+        Ok((jobs.collect::<Result<_, _>>()?, page.more))
+    }
+
+    /// The ids of at most `limit` jobs of an activity older than `before`, the newest first.
+    ///
+    /// # Errors
+    /// [`StateError`]: what is stored cannot be read.
+    pub async fn jobs_of_activity(
+        &self,
+        uid: Uid,
+        activity: &ActivityName,
+        before: Option<JobId>,
+        limit: usize,
+    ) -> Result<(Vec<JobId>, bool), StateError> {
+        let range = keys::jobs_of_activity(uid, activity, before);
+        let page = self.store.scan(range, Order::Descending, limit).await?;
+        Ok((page.rows.iter().filter_map(|(key, _)| keys::read_job_of_activity(key)).collect(), page.more))
+    }
+
+    /// At most `limit` jobs of an operation that may be claimed, the next one first.
+    ///
+    /// # Errors
+    /// [`StateError`]: what is stored cannot be read.
+    pub async fn queue(&self, operation: &OperationName, limit: usize) -> Result<Vec<QueueRow>, StateError> {
+        let rows = self.rows(keys::queue_of(operation), limit).await?;
+        let read = rows.into_iter().filter_map(|(key, value)| {
+            let (order, job) = keys::read_queued(&key)?;
+            let resource = record::decode_key(&value).map_err(StateError::damaged(&job));
+            Some(resource.map(|resource| QueueRow { order, job, resource }))
+        });
+        read.collect()
+    }
+
+    /// The slots of an operation's limit that are taken, at most `limit` of them.
+    ///
+    /// # Errors
+    /// [`StateError`]: what is stored cannot be read.
+    pub async fn slots(&self, operation: &OperationName, limit: usize) -> Result<Vec<u32>, StateError> {
+        let rows = self.rows(keys::slots_of(operation), limit).await?;
+        Ok(rows.iter().filter_map(|(key, _)| keys::read_slot(key)).collect())
+    }
+
+    /// Every attempt that may exist in the world, at most `limit` of them.
+    ///
+    /// # Errors
+    /// [`StateError`]: what is stored cannot be read.
+    pub async fn attempts(&self, limit: usize) -> Result<Vec<AttemptRow>, StateError> {
+        let rows = self.rows(keys::attempts(), limit).await?;
+        let read = rows.into_iter().filter_map(|(key, value)| {
+            let job = keys::read_attempt(&key)?;
+            let value = record::decode_attempt(&value).map_err(StateError::damaged(&job));
+            Some(value.map(|value| AttemptRow { job, resource: value.resource, phase: value.phase }))
+        });
+        read.collect()
+    }
+
+    /// At most `limit` timers, the earliest first.
+    ///
+    /// # Errors
+    /// [`StateError`]: what is stored cannot be read.
+    pub async fn timers(&self, limit: usize) -> Result<Vec<(Timestamp, ResourceKey)>, StateError> {
+        let rows = self.rows(keys::all_due(), limit).await?;
+        Ok(rows.iter().filter_map(|(key, _)| keys::read_due(key)).collect())
+    }
+
+    /// At most `limit` resources after `after` that are not settled.
+    ///
+    /// # Errors
+    /// [`StateError`]: what is stored cannot be read.
+    pub async fn unsettled(&self, after: Option<&ResourceKey>, limit: usize) -> Result<Vec<ResourceKey>, StateError> {
+        let rows = self.rows(keys::all_unsettled(after), limit).await?;
+        Ok(rows.iter().filter_map(|(key, _)| keys::read_unsettled(key)).collect())
+    }
+
+    async fn rows(&self, range: KeyRange, limit: usize) -> Result<Vec<(Key, Bytes)>, StateError> {
+        let page = self.store.scan(range, Order::Ascending, limit).await?;
+        Ok(page.rows.into_iter().map(|(key, entry)| (key, entry.value)).collect())
+    }
+}
+
+fn stored(
+    key: &ResourceKey,
+    (desired, changed): (&Bytes, Rev),
+    observed: Option<(&Bytes, Rev)>,
+) -> Result<StoredResource, StateError> {
+    let visible = observed.map_or(changed, |(_, rev)| rev.max(changed));
+    let observed = observed.map(|(value, _)| record::decode_observed(value)).transpose();
+    Ok(StoredResource {
+        desired: record::decode_desired(desired).map_err(StateError::damaged(key))?,
+        observed: observed.map_err(StateError::damaged(key))?,
+        etag: ETag { changed: revision(changed), revision: revision(visible) },
+    })
+}
+
+fn read_job(id: JobId, value: &Bytes, rev: Rev) -> Result<(Job, Revision), StateError> {
+    Ok((record::decode_job(value).map_err(StateError::damaged(&id))?, revision(rev)))
+}

@@ -1,0 +1,93 @@
+//! The bridge between the core and the store: loads the state of a resource,
+//! lets an event happen to it, commits what follows.
+//!
+//! # Guarantees
+//! What [`State::apply`] commits was decided on exactly what was stored, and is
+//! committed whole: document, observed state, jobs and every index row, with
+//! one entry in the change log. On a conflict it decides again.
+//! # Not here
+//! Who caused an event, and what is done about it in the world.
+
+mod apply;
+mod changes;
+mod hints;
+pub mod keys;
+mod locks;
+mod lookup;
+pub mod record;
+mod rows;
+
+use std::sync::Arc;
+
+pub use apply::{Applied, ApplyError, Decision, Loaded, show_state};
+pub use hints::Hints;
+pub use lookup::{AttemptRow, QueueRow, StateError, StoredResource};
+pub use rows::rows_of;
+
+pub use crate::reconcile::show::job as show_job;
+pub use crate::reconcile::{Event, Refused, ResourceState, UNFINISHED_MAX};
+
+use crate::clock::{Clock, Entropy};
+use crate::domain::catalog::Catalog;
+use crate::domain::id::ResourceId;
+use crate::domain::moment::Moment;
+use crate::store::Store;
+use changes::Changes;
+use locks::Locks;
+
+/// Access to the stored state of all resources. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct State {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    catalog: Arc<Catalog>,
+    locks: Arc<Locks>,
+    hints: Arc<Hints>,
+    changes: Arc<Changes>,
+}
+
+impl State {
+    /// The state that this store holds, under these declarations.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, catalog: Arc<Catalog>) -> Self {
+        let changes = Arc::new(Changes::new(*store.committed().borrow()));
+        Self { store, clock, entropy, catalog, locks: Arc::default(), hints: Arc::default(), changes }
+    }
+
+    /// What is declared.
+    #[must_use]
+    pub fn catalog(&self) -> &Arc<Catalog> {
+        &self.catalog
+    }
+
+    /// The store itself.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// The clock.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// Wake-ups for those who act on what is committed. Losing one costs
+    /// time, never truth.
+    #[must_use]
+    pub fn hints(&self) -> &Hints {
+        &self.hints
+    }
+
+    /// An id that no resource has: a UUIDv7.
+    #[must_use]
+    pub fn new_resource_id(&self) -> ResourceId {
+        let uid = self.moment().mint_uid().to_string();
+        uid.parse().expect("a UUID is a resource id")
+    }
+
+    fn moment(&self) -> Moment {
+        Moment::new(self.clock.now(), self.entropy.seed())
+    }
+}

@@ -1,0 +1,66 @@
+//! The rows that a state is stored as: a pure function of it, indexes included.
+//!
+//! A commit writes the difference between the rows before and after, so no
+//! index can be forgotten.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::{keys, record};
+use crate::domain::job::Job;
+use crate::reconcile::{ActiveJob, ResourceState};
+use crate::store::Key;
+
+/// Every row of a resource that its state accounts for: its document, its
+/// observed state, its jobs as far as they are in the state, and their indexes.
+#[must_use]
+pub fn rows_of(state: &ResourceState) -> BTreeMap<Key, Bytes> {
+    let mut rows = index_rows(state);
+    if let Some(desired) = &state.desired {
+        rows.insert(keys::desired(&state.key), record::encode_desired(desired));
+    }
+    if let Some(observed) = &state.observed {
+        rows.insert(keys::observed(&state.key), record::encode_observed(observed));
+    }
+    for job in state.jobs.values() {
+        rows.insert(keys::job(job.id), record::encode_job(job));
+    }
+    rows
+}
+
+/// The index rows alone.
+pub(super) fn index_rows(state: &ResourceState) -> BTreeMap<Key, Bytes> {
+    let mut rows = BTreeMap::new();
+    for job in state.jobs.values() {
+        rows.insert(keys::job_of_activity(job.uid, &job.activity, job.id), Bytes::new());
+        index_attempt(state, job, &mut rows);
+    }
+    let Some(observed) = &state.observed else { return rows };
+    for active in observed.activities.values().flat_map(|status| &status.active) {
+        index_queue(state, active, &mut rows);
+    }
+    if let Some(at) = observed.wake_at() {
+        rows.insert(keys::due(at, &state.key), Bytes::new());
+    }
+    if !observed.settlement.reason.is_settled() {
+        rows.insert(keys::unsettled(&state.key), Bytes::new());
+    }
+    rows
+}
+
+fn index_attempt(state: &ResourceState, job: &Job, rows: &mut BTreeMap<Key, Bytes>) {
+    let Some(attempt) = job.current() else { return };
+    let value = record::AttemptValue { resource: state.key.clone(), phase: job.phase };
+    rows.insert(keys::attempt(job.id), record::encode_attempt(&value));
+    if let Some(slot) = attempt.slot {
+        rows.insert(keys::slot(&job.operation, slot), Bytes::copy_from_slice(job.id.as_bytes()));
+    }
+}
+
+fn index_queue(state: &ResourceState, active: &ActiveJob, rows: &mut BTreeMap<Key, Bytes>) {
+    if let (Some(ready), Some(job)) = (active.ready, state.jobs.get(&active.id)) {
+        let key = keys::queued(&job.operation, ready.priority, ready.at, job.id);
+        rows.insert(key, record::encode_key(&state.key));
+    }
+}

@@ -1,0 +1,120 @@
+//! Reads: each in one snapshot that ends with it.
+//!
+//! # Guarantees
+//! No snapshot outlives its call, so none makes the file grow.
+
+use std::ops::Bound;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use ::redb::{ReadTransaction, ReadableDatabase, StorageError};
+use bytes::Bytes;
+
+use super::tables::{FORGOTTEN_N, FORGOTTEN_REV, LOG, META, REVISION, ROWS, entry, log_key, position};
+use super::{Fault, Shared};
+use crate::store::{Cause, Changes, Entry, Key, KeyRange, Order, PAGE_BYTES_MAX, Page, Position, Rev};
+
+/// Reads in one snapshot; an error or a panic of the engine is a cause.
+///
+/// It panics on some damaged files, and a reader must not fall with it.
+pub(super) fn snapshot<T>(
+    shared: &Shared,
+    read: impl FnOnce(&ReadTransaction) -> Result<T, ::redb::Error>,
+) -> Result<T, Cause> {
+    let db = shared.db();
+    let Some(db) = db.as_ref() else {
+        return Err(Arc::new(Fault::Closed));
+    };
+    match catch_unwind(AssertUnwindSafe(|| read(&db.begin_read()?))) {
+        Ok(Ok(read)) => Ok(read),
+        Ok(Err(error)) => {
+            let broken = matches!(error, ::redb::Error::Io(_) | ::redb::Error::PreviousIo);
+            let cause: Cause = Arc::new(Fault::Engine(error));
+            // The engine does nothing more after such an error, so neither does the store.
+            if broken {
+                shared.fail(Arc::clone(&cause));
+            }
+            Err(cause)
+        }
+        Err(payload) => Err(Arc::new(Fault::panic(payload.as_ref()))),
+    }
+}
+
+/// The revision of a snapshot.
+pub(super) fn revision(txn: &ReadTransaction) -> Result<Rev, ::redb::Error> {
+    Ok(Rev(meta(txn, REVISION)?))
+}
+
+fn meta(txn: &ReadTransaction, name: &str) -> Result<u64, ::redb::Error> {
+    Ok(txn.open_table(META)?.get(name)?.map_or(0, |number| number.value()))
+}
+
+/// The rows of some keys.
+pub(super) fn get(txn: &ReadTransaction, keys: &[Key]) -> Result<(Rev, Vec<Option<Entry>>), ::redb::Error> {
+    let rows = txn.open_table(ROWS)?;
+    let entries = keys
+        .iter()
+        .map(|key| rows.get(&key.0[..])?.map(|row| entry(row.value())).transpose())
+        .collect::<Result<_, StorageError>>()?;
+    Ok((revision(txn)?, entries))
+}
+
+/// Some rows of a range.
+pub(super) fn scan(txn: &ReadTransaction, range: &KeyRange, order: Order, limit: usize) -> Result<Page, ::redb::Error> {
+    let rev = revision(txn)?;
+    if range.start >= range.end {
+        return Ok(Page { rev, rows: Vec::new(), more: false });
+    }
+    let table = txn.open_table(ROWS)?;
+    let range = table.range::<&[u8]>(&range.start.0[..]..&range.end.0[..])?;
+    let rows: &mut dyn Iterator<Item = _> = match order {
+        Order::Ascending => &mut { range },
+        Order::Descending => &mut range.rev(),
+    };
+    let (rows, more) = page(
+        rows,
+        limit,
+        |(key, row)| key.value().len() + row.value().len(),
+        |(key, row)| Ok((Key(Bytes::copy_from_slice(key.value())), entry(row.value())?)),
+    )?;
+    Ok(Page { rev, rows, more })
+}
+
+/// Some log entries after a position; `None` if one of them is forgotten.
+pub(super) fn changes(txn: &ReadTransaction, after: Position, limit: usize) -> Result<Option<Changes>, ::redb::Error> {
+    let forgotten =
+        Position { rev: Rev(meta(txn, FORGOTTEN_REV)?), n: u32::try_from(meta(txn, FORGOTTEN_N)?).unwrap_or(u32::MAX) };
+    if after < forgotten {
+        return Ok(None);
+    }
+    let table = txn.open_table(LOG)?;
+    let mut log = table.range((Bound::Excluded(log_key(after)), Bound::Unbounded))?;
+    let (entries, more) = page(
+        &mut log,
+        limit,
+        |(_, entry)| entry.value().len(),
+        |(at, entry)| Ok((position(at.value()), Bytes::copy_from_slice(entry.value()))),
+    )?;
+    Ok(Some(Changes { entries, more }))
+}
+
+/// The first `limit` items, or as many as [`PAGE_BYTES_MAX`] allows but at
+/// least one, and whether there are more. What is beyond is not copied.
+fn page<I, T>(
+    items: &mut dyn Iterator<Item = Result<I, StorageError>>,
+    limit: usize,
+    bytes: impl Fn(&I) -> usize,
+    copy: impl Fn(&I) -> Result<T, StorageError>,
+) -> Result<(Vec<T>, bool), StorageError> {
+    let mut taken = Vec::new();
+    let mut size = 0;
+    for item in items {
+        let item = item?;
+        size += bytes(&item);
+        if taken.len() == limit || (size > PAGE_BYTES_MAX && !taken.is_empty()) {
+            return Ok((taken, true));
+        }
+        taken.push(copy(&item)?);
+    }
+    Ok((taken, false))
+}

@@ -1,0 +1,34 @@
+//! What a configuration can say, and what is said about one that is wrong.
+
+use std::io;
+use std::path::Path;
+
+use heeler::config::{Config, ConfigErrors, parse};
+
+mod errors;
+mod reading;
+
+/// Reads a configuration that stands in `/etc/heeler`, with these schema files beside it.
+fn read(text: &str) -> Result<Config, ConfigErrors> {
+    let schemas = |path: &Path| match path.to_str() {
+        Some("/etc/heeler/schemas/transcode.json") => {
+            Ok(r#"{"title": "Transcode", "type": "object", "required": ["source"]}"#.to_owned())
+        }
+        Some("/etc/heeler/schemas/video.json" | "/srv/video.json") => Ok(r#"{"title": "Video"}"#.to_owned()),
+        Some("/etc/heeler/schemas/remote.json") => {
+            Ok(r#"{"properties": {"a": {"$ref": "https://example.com/a.json"}}}"#.to_owned())
+        }
+        Some("/etc/heeler/schemas/wrong.json") => Ok(r#"{"properties": {"a": {"type": "strng"}}}"#.to_owned()),
+        Some("/etc/heeler/schemas/torn.json") => Ok("{\n  \"type\": ".to_owned()),
+        Some(_) | None => Err(io::Error::from(io::ErrorKind::NotFound)),
+    };
+    parse(text, Path::new("heeler.toml"), Path::new("/etc/heeler"), &schemas)
+}
+
+/// What is said about a configuration that is wrong.
+fn refusal(text: &str) -> String {
+    match read(text) {
+        Ok(config) => panic!("accepted: {config:?}"),
+        Err(errors) => errors.to_string(),
+    }
+}

@@ -1,0 +1,252 @@
+//! Configurations that are right.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use heeler::config::{Config, Limits, StoreUrl, load};
+use heeler::domain::catalog::PreconditionPolicy;
+use heeler::domain::expression::Scope;
+use heeler::domain::operation::{ExecSpec, OnUnknown, Operation, RunnerSpec};
+use heeler::domain::retry::RetryPolicy;
+use serde_json::json;
+
+use super::read;
+
+const FULL: &str = r#"
+[server]
+listen = "127.0.0.1:7117"
+hosts  = ["heeler.example.com"]
+
+[store]
+url = "redb:heeler.redb"
+
+[limits]
+running = 8
+body = "2MiB"
+document = 4096
+depth = 32
+patch_operations = 50
+
+[operations.transcode]
+description = "Transcode a video"
+input  = "schemas/transcode.json"
+exec   = { command = ["ffmpeg", "-i", "${input.source}", "-y", "${input.target}"], cwd = "media", env = { LANG = "C" } }
+timeout = "30m"
+grace   = "5s"
+retry   = { attempts = 5, backoff = "20s", factor = 3, max = "6m", never = [65] }
+concurrency = 4
+priority = -3
+on_unknown = "retry"
+
+[operations.notify]
+exec.command = ["./bin/notify"]
+
+[collections.videos]
+schema = "schemas/video.json"
+preconditions = "optional"
+
+[collections.videos.activities.zoom]
+[collections.videos.activities.crop]
+
+[collections.notes]
+
+[collections.plain]
+activities = {}
+"#;
+
+/// What the design shows, less the one key that this version does not have.
+const DESIGN: &str = r#"
+[server]
+listen = "127.0.0.1:7117"
+hosts  = ["heeler.example.com"]
+
+[store]
+url = "redb:heeler.redb"          # the embedded default; a distributed engine by another scheme
+
+[limits]
+running = 64                       # jobs at once in this process (exec, http, mail, native)
+
+[operations.transcode]
+description = "Transcode a video"
+input  = "schemas/transcode.json"  # JSON Schema of `input`; optional
+exec   = { command = ["ffmpeg", "-i", "${input.source}", "-y", "${input.target}"], cwd = "media", env = { LANG = "C" } }
+timeout = "30m"                    # of one attempt
+grace   = "10s"                    # between SIGTERM and SIGKILL
+retry   = { attempts = 3, backoff = "10s", factor = 2.0, max = "5m", never = [65] }   # attempts: all tries together
+concurrency = 4                    # jobs of this operation at once
+priority = 0                       # orders waiting jobs of all operations
+on_unknown = "fail"                # an attempt whose fate cannot be known
+
+[collections.videos]
+schema = "schemas/video.json"
+preconditions = "required"         # or "optional"
+
+[collections.notes]
+"#;
+
+fn accepted(text: &str) -> Config {
+    read(text).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+fn operation(text: &str) -> Operation {
+    let config = accepted(&format!("[operations.o]\n{text}\nexec.command = [\"true\"]"));
+    let operation = config.catalog.operations.into_values().next().expect("one operation");
+    Operation::clone(&operation)
+}
+
+fn exec(config: &Config, name: &str) -> ExecSpec {
+    let name = name.parse().expect("a name");
+    let RunnerSpec::Exec(exec) = config.catalog.operations[&name].runner.clone();
+    exec
+}
+
+fn activities(config: &Config, collection: &str) -> Vec<String> {
+    let name = collection.parse().expect("a name");
+    config.catalog.collections[&name].activities.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_full_file_is_read_as_it_is_written() {
+    let config = accepted(FULL);
+    assert_eq!(config.server.listen.to_string(), "127.0.0.1:7117");
+    assert_eq!(config.server.hosts, ["heeler.example.com"]);
+    assert_eq!(config.store, StoreUrl::Redb(PathBuf::from("/etc/heeler/heeler.redb")));
+    let limits =
+        Limits { running: 8, body_bytes: 2 * 1024 * 1024, document_bytes: 4096, depth: 32, patch_operations: 50 };
+    assert_eq!(config.limits, limits);
+
+    let transcode = &config.catalog.operations[&"transcode".parse().expect("a name")];
+    assert_eq!(transcode.description.as_deref(), Some("Transcode a video"));
+    assert_eq!(format!("{:?}", transcode.input), "Some(Schema(Transcode))");
+    assert_eq!(transcode.timeout, Some(Duration::from_secs(1800)));
+    assert_eq!(transcode.grace, Duration::from_secs(5));
+    let retry = RetryPolicy {
+        attempts: 5,
+        backoff: Duration::from_secs(20),
+        factor: 3.0,
+        max: Duration::from_secs(360),
+        never: vec![65],
+    };
+    assert_eq!(transcode.retry, retry);
+    assert_eq!((transcode.concurrency, transcode.priority), (Some(4), -3));
+    assert_eq!(transcode.on_unknown, OnUnknown::Retry);
+
+    let videos = &config.catalog.collections[&"videos".parse().expect("a name")];
+    assert_eq!(format!("{:?}", videos.schema), "Some(Schema(Video))");
+    assert_eq!(videos.preconditions, PreconditionPolicy::Optional);
+}
+
+#[test]
+fn what_the_design_shows_is_read() {
+    let config = accepted(DESIGN);
+    assert_eq!((config.catalog.operations.len(), config.catalog.collections.len()), (1, 2));
+    assert_eq!(activities(&config, "videos"), ["processing"]);
+}
+
+#[test]
+fn the_example_in_the_documentation_is_read() {
+    let source = include_str!("../../../src/config/mod.rs");
+    let lines = source.lines().map(|line| line.trim_start_matches("//!").trim_start());
+    let example: Vec<_> =
+        lines.skip_while(|line| *line != "```toml").skip(1).take_while(|line| *line != "```").collect();
+    let config = accepted(&example.join("\n"));
+    assert_eq!(config.limits, Limits::default());
+    assert_eq!((config.catalog.operations.len(), config.catalog.collections.len()), (1, 1));
+}
+
+#[test]
+fn line_ends_and_a_byte_order_mark_of_another_system_are_no_trouble() {
+    accepted(&format!("\u{feff}{}", FULL.replace('\n', "\r\n")));
+}
+
+#[test]
+fn each_element_of_a_command_becomes_one_argument() {
+    let transcode = exec(&accepted(FULL), "transcode");
+    let input = json!({"source": "a b; rm -rf /", "target": "${input.source}"});
+    let scope = Scope { input: &input, resource: &json!({}), job: &json!({}) };
+    let command: Vec<_> = transcode.command.iter().map(|element| element.render(&scope).expect("text")).collect();
+    assert_eq!(command, ["ffmpeg", "-i", "a b; rm -rf /", "-y", "${input.source}"]);
+    assert_eq!(transcode.env["LANG"].as_literal(), Some("C"));
+}
+
+#[test]
+fn relative_paths_start_at_the_folder_of_the_file() {
+    let config = accepted(FULL);
+    assert_eq!(exec(&config, "transcode").cwd, Path::new("/etc/heeler/media"));
+    let notify = exec(&config, "notify");
+    assert_eq!(notify.cwd, Path::new("/etc/heeler"));
+    assert_eq!(notify.command[0].as_literal(), Some("/etc/heeler/bin/notify"));
+    // A name without a folder is looked up in PATH, and an absolute path stays.
+    assert_eq!(exec(&config, "transcode").command[0].as_literal(), Some("ffmpeg"));
+    let config = accepted(
+        "[operations.o]\nexec = { command = [\"/bin/true\"], cwd = \"/srv\" }\n[collections.c]\nschema = \"/srv/video.json\"",
+    );
+    assert_eq!(exec(&config, "o").command[0].as_literal(), Some("/bin/true"));
+    assert_eq!(exec(&config, "o").cwd, Path::new("/srv"));
+}
+
+#[test]
+fn a_collection_has_the_activities_that_it_names_in_their_order_or_else_processing() {
+    let config = accepted(FULL);
+    assert_eq!(activities(&config, "notes"), ["processing"]);
+    assert_eq!(activities(&config, "videos"), ["zoom", "crop"]);
+    assert_eq!(activities(&config, "plain"), [""; 0]);
+}
+
+#[test]
+fn an_empty_file_has_the_defaults() {
+    let config = accepted("");
+    assert_eq!(config.server.listen.to_string(), "127.0.0.1:7117");
+    assert_eq!(config.store, StoreUrl::Redb(PathBuf::from("/etc/heeler/heeler.redb")));
+    assert_eq!(config.limits, Limits::default());
+    assert!(config.catalog.operations.is_empty() && config.catalog.collections.is_empty());
+}
+
+#[test]
+fn an_operation_has_these_defaults() {
+    let operation = operation("");
+    assert_eq!((operation.timeout, operation.grace), (None, Duration::from_secs(10)));
+    assert_eq!((operation.concurrency, operation.priority), (None, 0));
+    assert_eq!((operation.on_unknown, operation.retry), (OnUnknown::Fail, RetryPolicy::default()));
+}
+
+#[test]
+fn how_often_an_operation_is_tried() {
+    for (text, attempts) in [
+        ("", 1),
+        ("on_unknown = \"fail\"", 1),
+        ("on_unknown = \"retry\"", 3),
+        ("on_unknown = \"retry\"\nretry = { backoff = \"1s\" }", 3),
+        ("on_unknown = \"retry\"\nretry = { attempts = 2 }", 2),
+        ("retry = { attempts = 100 }", 100),
+    ] {
+        assert_eq!(operation(text).retry.attempts, attempts, "{text}");
+    }
+}
+
+#[test]
+fn a_first_wait_beyond_the_default_of_the_longest_is_kept() {
+    let retry = operation("retry = { backoff = \"1h\" }").retry;
+    assert_eq!((retry.backoff, retry.max), (Duration::from_secs(3600), Duration::from_secs(3600)));
+}
+
+#[test]
+fn a_store_is_a_file_or_memory() {
+    let store = |url: &str| accepted(&format!("[store]\nurl = \"{url}\"")).store;
+    assert_eq!(store("memory:"), StoreUrl::Memory);
+    assert_eq!(store("redb:/var/lib/heeler.redb"), StoreUrl::Redb(PathBuf::from("/var/lib/heeler.redb")));
+    assert_eq!(store("redb:./a:b"), StoreUrl::Redb(PathBuf::from("/etc/heeler/a:b")));
+    assert_eq!(store("redb:x").to_string(), "redb:/etc/heeler/x");
+}
+
+#[test]
+fn a_file_on_disk_is_read_with_the_schemas_beside_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("heeler.toml");
+    fs::write(&file, "[collections.c]\nschema = \"c.json\"").expect("written");
+    fs::write(folder.path().join("c.json"), r#"{"title": "C"}"#).expect("written");
+    let config = load(&file).unwrap_or_else(|errors| panic!("{errors}"));
+    let collection = &config.catalog.collections[&"c".parse().expect("a name")];
+    assert_eq!(format!("{:?}", collection.schema), "Some(Schema(C))");
+}
