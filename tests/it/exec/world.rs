@@ -77,7 +77,7 @@ impl World {
             timeout: operation.timeout,
             operation: Arc::new(operation),
             job: json!({
-                "id": attempt.job.to_string(), "resource": "videos/42", "input": { "text": HOSTILE },
+                "id": attempt.job.to_string(), "resource": { "collection": "videos", "id": "42" }, "input": { "text": HOSTILE },
                 "trigger": { "kind": "change" },
             }),
             resource: json!({ "size": { "width": 3 } }),
