@@ -9,7 +9,7 @@
 //! Headers and status codes ([`crate::http`]), what follows from a change
 //! ([`crate::reconcile`]).
 
-mod error;
+pub mod error;
 pub mod jobs;
 mod resources;
 

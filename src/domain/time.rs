@@ -190,9 +190,7 @@ mod tests {
     #[test]
     fn an_http_date_has_three_forms_and_no_other() {
         let instant = Timestamp::from_millis(784_111_777_000);
-        for form in
-            ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"]
-        {
+        for form in ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"] {
             assert_eq!(Timestamp::from_http_date(form), Some(instant), "{form}");
         }
         for form in [

@@ -72,7 +72,8 @@ impl Payload {
     /// Reads on to the end, within bounds, and forgets it.
     pub(super) async fn discard(&mut self, headers: &HeaderMap) {
         // Whoever expects 100 (Continue) sends nothing before it, and reading would send it.
-        let unwanted = headers.contains_key(EXPECT) || declared(headers).is_some_and(|length| length > DISCARD_BYTES_MAX);
+        let unwanted =
+            headers.contains_key(EXPECT) || declared(headers).is_some_and(|length| length > DISCARD_BYTES_MAX);
         if self.ended || unwanted || !is_announced(headers) {
             return;
         }

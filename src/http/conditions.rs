@@ -106,7 +106,8 @@ mod tests {
     fn a_broken_tag_is_refused_and_a_broken_date_is_no_date() {
         assert!(preconditions(&headers(&[(IF_MATCH, "1.1")])).is_err());
         assert!(preconditions(&headers(&[(IF_NONE_MATCH, "*, \"1.1\"")])).is_err());
-        let dates = headers(&[(IF_UNMODIFIED_SINCE, "yesterday"), (IF_MODIFIED_SINCE, "Sat, 21 Nov 2026 10:00:00 GMT")]);
+        let dates =
+            headers(&[(IF_UNMODIFIED_SINCE, "yesterday"), (IF_MODIFIED_SINCE, "Sat, 21 Nov 2026 10:00:00 GMT")]);
         let read = preconditions(&dates).expect("preconditions");
         assert_eq!(read.if_unmodified_since, None);
         assert!(read.if_modified_since.is_some());

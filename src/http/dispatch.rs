@@ -72,7 +72,9 @@ pub(super) async fn answer(http: &Inner, mut asked: Asked) -> Response {
         };
         asked.body.discard(&asked.headers).await;
         response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        Span::current().record("http.status", response.status().as_u16()).record("duration_ms", millis(started.elapsed()));
+        Span::current()
+            .record("http.status", response.status().as_u16())
+            .record("duration_ms", millis(started.elapsed()));
         debug!("answered");
         response
     };
@@ -262,7 +264,9 @@ impl Call<'_> {
         let found = match unsupported {
             Unsupported::Unnamed => "the body has no Content-Type".to_owned(),
             Unsupported::Other(name) => format!("the body is `{name}`"),
-            Unsupported::Charset(charset) => format!("the body is in the charset `{charset}`, and JSON is always in UTF-8"),
+            Unsupported::Charset(charset) => {
+                format!("the body is in the charset `{charset}`, and JSON is always in UTF-8")
+            }
         };
         Problem::new(Kind::UnsupportedMediaType, format!("{found}: this takes {taken}"))
             .header(header, HeaderValue::from_static(taken))

@@ -37,11 +37,8 @@ pub(super) async fn log(call: Call<'_>, id: JobId) -> Result<Response, Problem> 
             response.headers_mut().insert(CONTENT_RANGE, content_range(format!("bytes {first}-{last}/{length}")));
             Ok(response)
         }
-        Part::Unsatisfiable => Err(Problem::new(
-            Kind::RangeNotSatisfiable,
-            format!("the log has {length} bytes now"),
-        )
-        .header(CONTENT_RANGE, content_range(format!("bytes */{length}")))),
+        Part::Unsatisfiable => Err(Problem::new(Kind::RangeNotSatisfiable, format!("the log has {length} bytes now"))
+            .header(CONTENT_RANGE, content_range(format!("bytes */{length}")))),
     }
 }
 
@@ -49,7 +46,11 @@ fn content_range(value: String) -> HeaderValue {
     HeaderValue::try_from(value).expect("digits and signs can stand in a header")
 }
 
-fn text(status: StatusCode, body: impl Stream<Item = io::Result<Bytes>> + Send + Sync + 'static, length: u64) -> Response {
+fn text(
+    status: StatusCode,
+    body: impl Stream<Item = io::Result<Bytes>> + Send + Sync + 'static,
+    length: u64,
+) -> Response {
     let mut response = warp::reply::stream(body).into_response().in_parts();
     *response.status_mut() = status;
     let headers = response.headers_mut();

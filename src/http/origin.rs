@@ -72,8 +72,7 @@ impl Names {
     /// Whether we listen on an address. Listening on all of them, any is one of
     /// ours: no page can make a browser send an address that is not its own.
     fn listens_on(&self, address: IpAddr) -> bool {
-        address.is_loopback()
-            || self.addresses.iter().any(|ours| ours.ip() == address || ours.ip().is_unspecified())
+        address.is_loopback() || self.addresses.iter().any(|ours| ours.ip() == address || ours.ip().is_unspecified())
     }
 
     /// Whether a browser sent the request for a page that is not ours.

@@ -77,9 +77,8 @@ impl Query {
     /// Which jobs are wanted.
     pub(super) fn job_filter(&self) -> Result<JobFilter, Problem> {
         let phase = |word| {
-            JobPhase::from_word(word).ok_or_else(|| {
-                invalid("phase", format!("one of {}", JobPhase::ALL.map(JobPhase::as_str).join(", ")))
-            })
+            JobPhase::from_word(word)
+                .ok_or_else(|| invalid("phase", format!("one of {}", JobPhase::ALL.map(JobPhase::as_str).join(", "))))
         };
         Ok(JobFilter {
             operation: self.name("operation")?,
@@ -91,7 +90,8 @@ impl Query {
 
     /// Which attempt is wanted.
     pub(super) fn attempt(&self) -> Result<Option<u32>, Problem> {
-        let number = |text| number(text).filter(|number| *number > 0).ok_or_else(|| invalid("attempt", "a number from 1"));
+        let number =
+            |text| number(text).filter(|number| *number > 0).ok_or_else(|| invalid("attempt", "a number from 1"));
         self.get("attempt").map(number).transpose()
     }
 }

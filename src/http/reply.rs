@@ -213,7 +213,9 @@ impl From<PatchError> for Problem {
         match error {
             PatchError::TestFailed { pointer, .. }
             | PatchError::Missing { pointer, .. }
-            | PatchError::NotApplicable { pointer, .. } => Self::new(Kind::PatchConflict, detail).with("pointer", pointer),
+            | PatchError::NotApplicable { pointer, .. } => {
+                Self::new(Kind::PatchConflict, detail).with("pointer", pointer)
+            }
             PatchError::NotAnObject { .. } => invalid(detail, vec![not_an_object()]),
             PatchError::TooLarge { limit } => Self::new(Kind::TooLarge, detail).with("limit", limit),
             PatchError::TooDeep { limit }

@@ -114,7 +114,8 @@ fn patch(call: &Call<'_>, sent: &Sent) -> Result<PatchBody, Problem> {
     let limit = call.http.config.patch_operations_max;
     match parsed {
         Ok(PatchBody::Json(operations)) if operations.len() > limit => {
-            Err(Problem::new(Kind::TooComplex, format!("the patch has more than {limit} operations")).with("limit", limit))
+            Err(Problem::new(Kind::TooComplex, format!("the patch has more than {limit} operations"))
+                .with("limit", limit))
         }
         Ok(patch) => Ok(patch),
         Err(error @ PatchSyntaxError::MergeNotAnObject { .. }) => {
@@ -180,9 +181,9 @@ pub(super) fn list(call: &Call<'_>, base: &str, view: ListView) -> Result<Respon
 fn names(tags: &TagList, etag: &ETag) -> bool {
     match tags {
         TagList::Any => true,
-        TagList::Tags(tags) => tags.iter().any(|tag| {
-            ETag::from_opaque(&tag.opaque) == Some(*etag) && !tag.opaque.contains('-')
-        }),
+        TagList::Tags(tags) => {
+            tags.iter().any(|tag| ETag::from_opaque(&tag.opaque) == Some(*etag) && !tag.opaque.contains('-'))
+        }
     }
 }
 

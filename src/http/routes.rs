@@ -376,7 +376,8 @@ mod tests {
         assert_eq!(id("/v1/videos/%34%32"), Ok("42".to_owned()));
         assert_eq!(id("/%76%31/videos/a%40b"), Ok("a@b".to_owned()));
         // One decoding gives `a%2Fb` and `a/b`, neither of which is an id.
-        for path in ["/v1/videos/a%252Fb", "/v1/videos/a%2Fb", "/v1/videos/%2E", "/v1/videos/a%00", "/v1/videos/%C3%A4"] {
+        for path in ["/v1/videos/a%252Fb", "/v1/videos/a%2Fb", "/v1/videos/%2E", "/v1/videos/a%00", "/v1/videos/%C3%A4"]
+        {
             assert!(matches!(id(path), Err(Err(NoRoute::InvalidId { .. }))), "{path}");
         }
     }

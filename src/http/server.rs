@@ -110,12 +110,8 @@ impl Server {
 
     /// Serves until the shutdown resolves and the requests then under way are
     /// answered, or the drain is over.
-    pub async fn run<S, B>(
-        self,
-        listeners: Vec<TcpListener>,
-        service: S,
-        shutdown: impl Future<Output = ()>,
-    ) where
+    pub async fn run<S, B>(self, listeners: Vec<TcpListener>, service: S, shutdown: impl Future<Output = ()>)
+    where
         S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
         S: Clone + Send + 'static,
         S::Future: Send,
@@ -135,14 +131,15 @@ impl Server {
             };
             match accepted {
                 Ok((stream, slot)) => {
-                    let serving =
-                        connection(self.config.clone(), stream, service.clone(), ending.clone());
+                    let serving = connection(self.config.clone(), stream, service.clone(), ending.clone());
                     connections.spawn(async move {
                         serving.await;
                         drop(slot);
                     });
                 }
-                Err(error) if is_of_one_connection(&error) => debug!(%error, "a connection was lost before it was accepted"),
+                Err(error) if is_of_one_connection(&error) => {
+                    debug!(%error, "a connection was lost before it was accepted")
+                }
                 Err(error) => {
                     warn!(%error, "cannot accept connections for now");
                     tokio::select! {
@@ -165,10 +162,7 @@ impl Server {
 }
 
 /// Waits for a free slot, then for a connection on any of the sockets.
-async fn next(
-    listeners: &[TcpListener],
-    slots: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+async fn next(listeners: &[TcpListener], slots: &Arc<Semaphore>) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
     let slot = Arc::clone(slots).acquire_owned().await.expect("the semaphore is never closed");
     let (stream, _peer) = poll_fn(|cx| {
         for listener in listeners {

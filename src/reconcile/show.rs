@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::state::{ActivityStatus, LastJob, LastResult, Observed};
@@ -256,9 +255,8 @@ impl<'de, 'n> Visitor<'de> for ActivityMembers<'n> {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             };
-            let raw: &RawValue = map.next_value()?;
-            let parsed = serde_json::from_str(raw.get()).ok().and_then(|value| Activity::parse(name, &value).ok());
-            found.extend(parsed.map(|activity| (name.as_str(), activity)));
+            let activity = Activity::parse(name, &map.next_value()?).ok();
+            found.extend(activity.map(|activity| (name.as_str(), activity)));
         }
         Ok(found)
     }

@@ -122,8 +122,7 @@ pub fn canonical(value: &Value) -> Vec<u8> {
 }
 
 fn write_scalar<T: serde::Serialize + ?Sized>(written: &mut Vec<u8>, scalar: &T) {
-    serde_json::to_writer(written, scalar)
-        .expect("a vector takes anything, and scalars can be written");
+    serde_json::to_writer(written, scalar).expect("a vector takes anything, and scalars can be written");
 }
 
 #[cfg(test)]
@@ -139,16 +138,8 @@ mod tests {
         for (one, other, want) in [
             (json!(1), json!(1.0), true),
             (json!(0), json!(-0.0), true),
-            (
-                json!(9_007_199_254_740_993_u64),
-                json!(9_007_199_254_740_992.0),
-                false,
-            ),
-            (
-                json!(9_007_199_254_740_992_u64),
-                json!(9_007_199_254_740_992.0),
-                true,
-            ),
+            (json!(9_007_199_254_740_993_u64), json!(9_007_199_254_740_992.0), false),
+            (json!(9_007_199_254_740_992_u64), json!(9_007_199_254_740_992.0), true),
             (json!(u64::MAX), json!(TWO_TO_64), false),
             (json!(1_u64 << 63), json!(TWO_TO_63), true),
             (json!(i64::MIN), json!(-TWO_TO_63), true),
@@ -184,24 +175,18 @@ mod tests {
 
     #[test]
     fn the_canonical_form_is_json_with_sorted_members() {
-        let value =
-            json!({"b": [1.0, -0.0, 1e300, 0.5, {}, []], "a": {"y": null, "x": "\n\"é"}, "": true});
+        let value = json!({"b": [1.0, -0.0, 1e300, 0.5, {}, []], "a": {"y": null, "x": "\n\"é"}, "": true});
         let want = r#"{"":true,"a":{"x":"\n\"é","y":null},"b":[1,0,1e+300,0.5,{},[]]}"#;
-        assert_eq!(
-            String::from_utf8(canonical(&value)).expect("JSON is UTF-8"),
-            want
-        );
+        assert_eq!(String::from_utf8(canonical(&value)).expect("JSON is UTF-8"), want);
     }
 
     /// The same value with other spellings: members turned around, integers as
     /// doubles where a double holds them.
     fn respell(value: &Value) -> Value {
         match value {
-            Value::Object(members) => members
-                .iter()
-                .rev()
-                .map(|(name, value)| (name.clone(), respell(value)))
-                .collect(),
+            Value::Object(members) => {
+                members.iter().rev().map(|(name, value)| (name.clone(), respell(value))).collect()
+            }
             Value::Array(items) => items.iter().map(respell).collect(),
             Value::Number(number) => match number.as_i64() {
                 Some(small) if small.unsigned_abs() < 1 << 53 => json!(small as f64),

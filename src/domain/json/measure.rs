@@ -15,21 +15,11 @@ pub fn depth(value: &Value) -> usize {
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
             Value::Array(items) => {
                 deepest = deepest.max(above + 1);
-                rest.extend(
-                    items
-                        .iter()
-                        .filter(|item| is_container(item))
-                        .map(|item| (item, above + 1)),
-                );
+                rest.extend(items.iter().filter(|item| is_container(item)).map(|item| (item, above + 1)));
             }
             Value::Object(members) => {
                 deepest = deepest.max(above + 1);
-                rest.extend(
-                    members
-                        .values()
-                        .filter(|item| is_container(item))
-                        .map(|item| (item, above + 1)),
-                );
+                rest.extend(members.values().filter(|item| is_container(item)).map(|item| (item, above + 1)));
             }
         }
     }
@@ -86,8 +76,7 @@ fn written_len<T: serde::Serialize + ?Sized>(scalar: &T) -> usize {
     }
 
     let mut count = Count(0);
-    serde_json::to_writer(&mut count, scalar)
-        .expect("a count takes anything, and scalars can be written");
+    serde_json::to_writer(&mut count, scalar).expect("a count takes anything, and scalars can be written");
     count.0
 }
 
@@ -101,13 +90,9 @@ mod tests {
 
     #[test]
     fn a_scalar_has_no_depth_and_each_container_adds_one() {
-        for (value, want) in [
-            (json!(1), 0),
-            (json!({}), 1),
-            (json!([]), 1),
-            (json!({"a": {}}), 2),
-            (json!([1, [2, [3]], {"a": 1}]), 3),
-        ] {
+        for (value, want) in
+            [(json!(1), 0), (json!({}), 1), (json!([]), 1), (json!({"a": {}}), 2), (json!([1, [2, [3]], {"a": 1}]), 3)]
+        {
             assert_eq!(depth(&value), want, "{value}");
         }
     }

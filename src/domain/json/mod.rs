@@ -58,11 +58,7 @@ pub(crate) mod strategies {
                 u64::try_from(near).map_or(Value::from(borders[index]), Value::from)
             }),
             (0..borders.len(), any::<bool>()).prop_map(move |(index, negative)| {
-                Value::from(if negative {
-                    -borders[index]
-                } else {
-                    borders[index]
-                })
+                Value::from(if negative { -borders[index] } else { borders[index] })
             }),
             proptest::num::f64::NORMAL.prop_map(Value::from),
         ]
@@ -77,10 +73,7 @@ pub(crate) mod strategies {
             "[ab~/\"\\\\\n\u{0}\u{e9}\u{1f436}]{0,3}".prop_map(Value::from),
         ];
         leaf.prop_recursive(4, 24, 4, |inner| {
-            prop_oneof![
-                vec(inner.clone(), 0..4).prop_map(Value::Array),
-                object_of(inner)
-            ]
+            prop_oneof![vec(inner.clone(), 0..4).prop_map(Value::Array), object_of(inner)]
         })
     }
 
@@ -90,8 +83,7 @@ pub(crate) mod strategies {
     }
 
     fn object_of(inner: impl Strategy<Value = Value>) -> impl Strategy<Value = Value> {
-        vec(("[abc/~]{0,2}", inner), 0..4)
-            .prop_map(|members| Value::Object(members.into_iter().collect::<Map<_, _>>()))
+        vec(("[abc/~]{0,2}", inner), 0..4).prop_map(|members| Value::Object(members.into_iter().collect::<Map<_, _>>()))
     }
 }
 
@@ -101,13 +93,7 @@ mod tests {
 
     #[test]
     fn a_pointer_escapes_what_would_lead_elsewhere() {
-        for (token, escaped) in [
-            ("a", "a"),
-            ("a/b", "a~1b"),
-            ("m~n", "m~0n"),
-            ("~1", "~01"),
-            ("", ""),
-        ] {
+        for (token, escaped) in [("a", "a"), ("a/b", "a~1b"), ("m~n", "m~0n"), ("~1", "~01"), ("", "")] {
             assert_eq!(escape_pointer(token), escaped, "{token}");
         }
         assert_eq!(pointer(&["a", "", "b/c"]), "/a//b~1c");

@@ -100,21 +100,17 @@ pub enum JsonError {
 /// The first thing that is wrong, and where it is. A text that is both too deep
 /// and broken further on is [`JsonError::TooDeep`].
 pub fn parse(bytes: &[u8], limits: &JsonLimits) -> Result<Value, JsonError> {
-    let text = std::str::from_utf8(bytes).map_err(|error| JsonError::NotUtf8 {
-        at: position(bytes, error.valid_up_to()),
-    })?;
+    let text =
+        std::str::from_utf8(bytes).map_err(|error| JsonError::NotUtf8 { at: position(bytes, error.valid_up_to()) })?;
     if text.starts_with('\u{feff}') {
         return Err(JsonError::ByteOrderMark);
     }
     let limit = limits.depth_max.min(NESTING_MAX);
     let mut reading = Reading::default();
     let mut source = serde_json::Deserializer::from_str(text);
-    let read = Strict {
-        reading: &mut reading,
-        levels_left: limit,
-    }
-    .deserialize(&mut source)
-    .and_then(|value| source.end().map(|()| value));
+    let read = Strict { reading: &mut reading, levels_left: limit }
+        .deserialize(&mut source)
+        .and_then(|value| source.end().map(|()| value));
     match read {
         Ok(value) => match reading.magnitude {
             Magnitude::Small => Ok(value),
@@ -152,25 +148,16 @@ enum Magnitude {
 impl Reading {
     /// Says what a failed reading failed at.
     fn refusal(mut self, error: &serde_json::Error, limit: usize) -> JsonError {
-        let at = Position {
-            line: error.line(),
-            column: error.column(),
-        };
+        let at = Position { line: error.line(), column: error.column() };
         match self.refused {
             Some(Refused::TooDeep) => JsonError::TooDeep { limit, at },
             Some(Refused::Duplicate) => {
                 self.trail.reverse();
-                JsonError::Duplicate {
-                    pointer: pointer(&self.trail),
-                    at,
-                }
+                JsonError::Duplicate { pointer: pointer(&self.trail), at }
             }
             None => {
                 let detail = error.to_string();
-                let detail = detail
-                    .strip_suffix(&format!(" at {at}"))
-                    .unwrap_or(&detail)
-                    .to_owned();
+                let detail = detail.strip_suffix(&format!(" at {at}")).unwrap_or(&detail).to_owned();
                 JsonError::Syntax { detail, at }
             }
         }
@@ -232,9 +219,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
         if value.abs() >= INTEGER_LOST_FROM {
             self.reading.magnitude = Magnitude::MayHideAnInteger;
         }
-        Number::from_f64(value)
-            .map(Value::Number)
-            .ok_or_else(|| E::custom("number out of range"))
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("number out of range"))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
@@ -250,10 +235,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
         let mut items = Vec::new();
         loop {
             let reading = &mut *self.reading;
-            match source.next_element_seed(Strict {
-                reading,
-                levels_left,
-            }) {
+            match source.next_element_seed(Strict { reading, levels_left }) {
                 Ok(Some(item)) => items.push(item),
                 Ok(None) => return Ok(Value::Array(items)),
                 Err(error) => {
@@ -277,10 +259,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
                 }
             };
             let reading = &mut *self.reading;
-            match source.next_value_seed(Strict {
-                reading,
-                levels_left,
-            }) {
+            match source.next_value_seed(Strict { reading, levels_left }) {
                 Ok(value) => slot.insert(value),
                 Err(error) => {
                     self.reading.trail.push(slot.key().clone());
@@ -308,10 +287,7 @@ fn refuse_large_integers(text: &str) -> Result<(), JsonError> {
                 let integer = !token.contains(['.', 'e', 'E']);
                 if integer && token.parse::<i64>().is_err() && token.parse::<u64>().is_err() {
                     let digits = token.chars().take(DIGITS_SHOWN_MAX).collect();
-                    return Err(JsonError::IntegerOutOfRange {
-                        digits,
-                        at: position(bytes, at),
-                    });
+                    return Err(JsonError::IntegerOutOfRange { digits, at: position(bytes, at) });
                 }
                 at = end;
             }
@@ -337,22 +313,14 @@ fn after_string(bytes: &[u8], start: usize) -> usize {
 /// Where the number that begins at `start` has ended.
 fn after_number(bytes: &[u8], start: usize) -> usize {
     let rest = &bytes[start..];
-    let length = rest
-        .iter()
-        .position(|b| !matches!(b, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'));
+    let length = rest.iter().position(|b| !matches!(b, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'));
     start + length.unwrap_or(rest.len())
 }
 
 fn position(bytes: &[u8], offset: usize) -> Position {
     let before = &bytes[..offset.min(bytes.len())];
-    let line_start = before
-        .iter()
-        .rposition(|&b| b == b'\n')
-        .map_or(0, |newline| newline + 1);
-    Position {
-        line: before.iter().filter(|&&b| b == b'\n').count() + 1,
-        column: before.len() - line_start + 1,
-    }
+    let line_start = before.iter().rposition(|&b| b == b'\n').map_or(0, |newline| newline + 1);
+    Position { line: before.iter().filter(|&&b| b == b'\n').count() + 1, column: before.len() - line_start + 1 }
 }
 
 #[cfg(test)]
@@ -388,71 +356,24 @@ mod tests {
 
     #[test]
     fn white_space_and_escapes_are_free() {
-        assert_eq!(
-            read(" \r\n\t{ \"\\u0061\" : \"\\ud83d\\udc36\\/\" } \n"),
-            Ok(json!({"a": "🐶/"}))
-        );
+        assert_eq!(read(" \r\n\t{ \"\\u0061\" : \"\\ud83d\\udc36\\/\" } \n"), Ok(json!({"a": "🐶/"})));
         assert!(equal(&read("-0").expect("a number"), &json!(0)));
     }
 
     #[test]
     fn what_is_not_json_is_refused_with_its_place() {
         for (name, text, want) in [
-            (
-                "nothing",
-                "",
-                "not JSON: EOF while parsing a value at line 1 column 0",
-            ),
-            (
-                "garbage behind",
-                "{} x",
-                "not JSON: trailing characters at line 1 column 4",
-            ),
-            (
-                "a second value",
-                "{}\n{}",
-                "not JSON: trailing characters at line 2 column 1",
-            ),
-            (
-                "a comma too many",
-                "[1,]",
-                "not JSON: trailing comma at line 1 column 4",
-            ),
-            (
-                "a leading zero",
-                "[01]",
-                "not JSON: invalid number at line 1 column 3",
-            ),
-            (
-                "not a number",
-                "NaN",
-                "not JSON: expected value at line 1 column 1",
-            ),
-            (
-                "a lone surrogate",
-                r#"["\ud800"]"#,
-                "not JSON: unexpected end of hex escape at line 1 column 9",
-            ),
-            (
-                "beyond a double",
-                "[1,\n 1e400]",
-                "not JSON: number out of range at line 2 column 6",
-            ),
-            (
-                "an object that ends",
-                r#"{"a":"#,
-                "not JSON: EOF while parsing a value at line 1 column 5",
-            ),
-            (
-                "a mark at the start",
-                "\u{feff}{}",
-                "begins with a byte order mark",
-            ),
-            (
-                "a duplicate",
-                "{\"a\":1,\n\"a\":2}",
-                "the member `/a` occurs twice, the second time at line 2 column 3",
-            ),
+            ("nothing", "", "not JSON: EOF while parsing a value at line 1 column 0"),
+            ("garbage behind", "{} x", "not JSON: trailing characters at line 1 column 4"),
+            ("a second value", "{}\n{}", "not JSON: trailing characters at line 2 column 1"),
+            ("a comma too many", "[1,]", "not JSON: trailing comma at line 1 column 4"),
+            ("a leading zero", "[01]", "not JSON: invalid number at line 1 column 3"),
+            ("not a number", "NaN", "not JSON: expected value at line 1 column 1"),
+            ("a lone surrogate", r#"["\ud800"]"#, "not JSON: unexpected end of hex escape at line 1 column 9"),
+            ("beyond a double", "[1,\n 1e400]", "not JSON: number out of range at line 2 column 6"),
+            ("an object that ends", r#"{"a":"#, "not JSON: EOF while parsing a value at line 1 column 5"),
+            ("a mark at the start", "\u{feff}{}", "begins with a byte order mark"),
+            ("a duplicate", "{\"a\":1,\n\"a\":2}", "the member `/a` occurs twice, the second time at line 2 column 3"),
             (
                 "a duplicate spelt otherwise, far down",
                 r#"{"a":[0,{"b/c":{"x":1,"\u0078":2}}]}"#,
@@ -480,11 +401,7 @@ mod tests {
 
     #[test]
     fn large_numbers_that_are_not_integers_are_taken() {
-        for text in [
-            "1e19",
-            "-18446744073709551616.0",
-            r#"{"99999999999999999999":1e30}"#,
-        ] {
+        for text in ["1e19", "-18446744073709551616.0", r#"{"99999999999999999999":1e30}"#] {
             assert!(read(text).is_ok(), "{text}");
         }
     }
@@ -493,14 +410,8 @@ mod tests {
     fn bytes_that_are_not_utf_8_are_refused() {
         let limits = JsonLimits::default();
         let at = Position { line: 2, column: 3 };
-        assert_eq!(
-            parse(b"[\n \"\xff\"]", &limits),
-            Err(JsonError::NotUtf8 { at })
-        );
-        assert!(matches!(
-            parse(b"\xff\xfe{\0}\0", &limits),
-            Err(JsonError::NotUtf8 { .. })
-        ));
+        assert_eq!(parse(b"[\n \"\xff\"]", &limits), Err(JsonError::NotUtf8 { at }));
+        assert!(matches!(parse(b"\xff\xfe{\0}\0", &limits), Err(JsonError::NotUtf8 { .. })));
     }
 
     fn nested(levels: usize) -> String {
@@ -510,39 +421,19 @@ mod tests {
     #[test]
     fn nesting_is_counted_and_ends_at_the_limit() {
         assert_eq!(read(&nested(64)).map(|value| depth(&value)), Ok(64));
-        let at = Position {
-            line: 1,
-            column: 66,
-        };
+        let at = Position { line: 1, column: 66 };
         assert_eq!(read(&nested(65)), Err(JsonError::TooDeep { limit: 64, at }));
-        assert!(matches!(
-            read(&"{\"a\":".repeat(100_000)),
-            Err(JsonError::TooDeep { limit: 64, .. })
-        ));
+        assert!(matches!(read(&"{\"a\":".repeat(100_000)), Err(JsonError::TooDeep { limit: 64, .. })));
         assert!(parse(b"1", &JsonLimits { depth_max: 0 }).is_ok());
-        assert!(matches!(
-            parse(b"{}", &JsonLimits { depth_max: 0 }),
-            Err(JsonError::TooDeep { .. })
-        ));
+        assert!(matches!(parse(b"{}", &JsonLimits { depth_max: 0 }), Err(JsonError::TooDeep { .. })));
     }
 
     #[test]
     fn a_limit_beyond_what_can_be_read_again_counts_as_that() {
-        let limits = JsonLimits {
-            depth_max: usize::MAX,
-        };
+        let limits = JsonLimits { depth_max: usize::MAX };
         assert!(parse(nested(NESTING_MAX).as_bytes(), &limits).is_ok());
         let refused = parse(nested(NESTING_MAX + 1).as_bytes(), &limits);
-        assert!(
-            matches!(
-                refused,
-                Err(JsonError::TooDeep {
-                    limit: NESTING_MAX,
-                    ..
-                })
-            ),
-            "{refused:?}"
-        );
+        assert!(matches!(refused, Err(JsonError::TooDeep { limit: NESTING_MAX, .. })), "{refused:?}");
     }
 
     proptest! {

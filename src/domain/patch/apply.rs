@@ -8,15 +8,9 @@ use serde_json::Value;
 use super::{Operation, PatchError, PatchLimits, Pointer, WORK_FACTOR, kind};
 use crate::domain::json;
 
-pub(super) fn apply(
-    document: &Value,
-    operations: &[Operation],
-    limits: &PatchLimits,
-) -> Result<Value, PatchError> {
+pub(super) fn apply(document: &Value, operations: &[Operation], limits: &PatchLimits) -> Result<Value, PatchError> {
     if operations.len() > limits.operations_max {
-        return Err(PatchError::TooManyOperations {
-            limit: limits.operations_max,
-        });
+        return Err(PatchError::TooManyOperations { limit: limits.operations_max });
     }
     let mut applier = Applier {
         document: document.clone(),
@@ -25,9 +19,7 @@ pub(super) fn apply(
         limits,
     };
     for (index, operation) in operations.iter().enumerate() {
-        applier
-            .step(operation)
-            .map_err(|fault| fault.at(index, limits))?;
+        applier.step(operation).map_err(|fault| fault.at(index, limits))?;
     }
     Ok(applier.document)
 }
@@ -45,36 +37,18 @@ enum Fault {
 
 impl Fault {
     fn not_applicable(tokens: &[String], detail: impl Into<String>) -> Self {
-        Self::NotApplicable {
-            pointer: json::pointer(tokens),
-            detail: detail.into(),
-        }
+        Self::NotApplicable { pointer: json::pointer(tokens), detail: detail.into() }
     }
 
     fn at(self, index: usize, limits: &PatchLimits) -> PatchError {
         match self {
-            Self::TestFailed { pointer, found } => PatchError::TestFailed {
-                index,
-                pointer,
-                found,
-            },
+            Self::TestFailed { pointer, found } => PatchError::TestFailed { index, pointer, found },
             Self::Missing { pointer } => PatchError::Missing { index, pointer },
-            Self::NotApplicable { pointer, detail } => PatchError::NotApplicable {
-                index,
-                pointer,
-                detail,
-            },
+            Self::NotApplicable { pointer, detail } => PatchError::NotApplicable { index, pointer, detail },
             Self::NotAnObject => PatchError::NotAnObject { index },
-            Self::TooLarge => PatchError::TooLarge {
-                limit: limits.bytes_max,
-            },
-            Self::TooDeep => PatchError::TooDeep {
-                limit: limits.depth_max,
-            },
-            Self::TooCostly => PatchError::TooCostly {
-                index,
-                limit: limits.bytes_max.saturating_mul(WORK_FACTOR),
-            },
+            Self::TooLarge => PatchError::TooLarge { limit: limits.bytes_max },
+            Self::TooDeep => PatchError::TooDeep { limit: limits.depth_max },
+            Self::TooCostly => PatchError::TooCostly { index, limit: limits.bytes_max.saturating_mul(WORK_FACTOR) },
         }
     }
 }
@@ -104,20 +78,12 @@ impl Applier<'_> {
             Operation::Copy { from, path } => self.copy(from, path)?,
             Operation::Test { path, value } => self.test(path, value)?,
         }
-        if self.bytes > self.limits.bytes_max {
-            Err(Fault::TooLarge)
-        } else {
-            Ok(())
-        }
+        if self.bytes > self.limits.bytes_max { Err(Fault::TooLarge) } else { Ok(()) }
     }
 
     /// Refuses a value that is too deep for its place.
     fn check_depth(&self, path: &Pointer, value: &Value) -> Result<(), Fault> {
-        if path.tokens().len() + json::depth(value) > self.limits.depth_max {
-            Err(Fault::TooDeep)
-        } else {
-            Ok(())
-        }
+        if path.tokens().len() + json::depth(value) > self.limits.depth_max { Err(Fault::TooDeep) } else { Ok(()) }
     }
 
     fn work(&mut self, bytes: usize) -> Result<(), Fault> {
@@ -134,9 +100,7 @@ impl Applier<'_> {
             Value::Object(members) => {
                 self.bytes += bytes;
                 match members.get_mut(last) {
-                    Some(place) => {
-                        self.bytes -= json::encoded_len(&std::mem::replace(place, value))
-                    }
+                    Some(place) => self.bytes -= json::encoded_len(&std::mem::replace(place, value)),
                     None => {
                         self.bytes += json::string_len(last) + 1 + usize::from(!members.is_empty());
                         members.insert(last.clone(), value);
@@ -178,9 +142,7 @@ impl Applier<'_> {
         match find_mut(&mut self.document, parent)? {
             Value::Object(members) => {
                 let behind = members.len();
-                let removed = members
-                    .shift_remove(last)
-                    .ok_or_else(|| missing(path.tokens()))?;
+                let removed = members.shift_remove(last).ok_or_else(|| missing(path.tokens()))?;
                 self.bytes -= json::string_len(last) + 1 + usize::from(!members.is_empty());
                 self.work(behind / PLACES_PER_BYTE)?;
                 Ok(removed)
@@ -219,10 +181,7 @@ impl Applier<'_> {
             return Ok(());
         }
         if path.tokens().starts_with(from.tokens()) {
-            return Err(Fault::not_applicable(
-                path.tokens(),
-                "a value cannot be moved into itself",
-            ));
+            return Err(Fault::not_applicable(path.tokens(), "a value cannot be moved into itself"));
         }
         // Where it goes no deeper than it was, it is as deep as it may be.
         if path.tokens().len() > from.tokens().len() {
@@ -257,10 +216,7 @@ impl Applier<'_> {
         if json::equal(actual, value) {
             Ok(())
         } else {
-            Err(Fault::TestFailed {
-                pointer: path.to_string(),
-                found: brief(actual),
-            })
+            Err(Fault::TestFailed { pointer: path.to_string(), found: brief(actual) })
         }
     }
 }
@@ -320,9 +276,7 @@ fn find_mut<'d>(document: &'d mut Value, tokens: &[String]) -> Result<&'d mut Va
 }
 
 fn missing(tokens: &[String]) -> Fault {
-    Fault::Missing {
-        pointer: json::pointer(tokens),
-    }
+    Fault::Missing { pointer: json::pointer(tokens) }
 }
 
 fn no_parent(scalar: &Value, tokens: &[String]) -> Fault {
@@ -331,13 +285,9 @@ fn no_parent(scalar: &Value, tokens: &[String]) -> Fault {
 
 /// Reads an array index below `end` in its one spelling (RFC 6901, 4).
 fn index(token: &str, end: usize, tokens: &[String]) -> Result<usize, Fault> {
-    let canonical =
-        token.bytes().all(|b| b.is_ascii_digit()) && (token == "0" || !token.starts_with('0'));
+    let canonical = token.bytes().all(|b| b.is_ascii_digit()) && (token == "0" || !token.starts_with('0'));
     if token == "-" {
-        return Err(Fault::not_applicable(
-            tokens,
-            "`-` is the place after the last item, where nothing is",
-        ));
+        return Err(Fault::not_applicable(tokens, "`-` is the place after the last item, where nothing is"));
     }
     if !canonical || token.is_empty() {
         return Err(Fault::not_applicable(tokens, "not an index of an array"));
@@ -347,10 +297,5 @@ fn index(token: &str, end: usize, tokens: &[String]) -> Result<usize, Fault> {
         .parse()
         .ok()
         .filter(|&at: &usize| at < end)
-        .ok_or_else(|| {
-            Fault::not_applicable(
-                tokens,
-                format!("the index is out of range, it must be below {end}"),
-            )
-        })
+        .ok_or_else(|| Fault::not_applicable(tokens, format!("the index is out of range, it must be below {end}")))
 }

@@ -62,11 +62,9 @@ impl PatchBody {
     pub fn merge(body: Value) -> Result<Self, PatchSyntaxError> {
         match body {
             Value::Object(members) => Ok(Self::Merge(members)),
-            Value::Null
-            | Value::Bool(_)
-            | Value::Number(_)
-            | Value::String(_)
-            | Value::Array(_) => Err(PatchSyntaxError::MergeNotAnObject { found: kind(&body) }),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+                Err(PatchSyntaxError::MergeNotAnObject { found: kind(&body) })
+            }
         }
     }
 
@@ -83,16 +81,13 @@ impl PatchBody {
                 .into_iter()
                 .enumerate()
                 .map(|(index, operation)| {
-                    Operation::parse(operation)
-                        .map_err(|detail| PatchSyntaxError::Operation { index, detail })
+                    Operation::parse(operation).map_err(|detail| PatchSyntaxError::Operation { index, detail })
                 })
                 .collect::<Result<_, _>>()
                 .map(Self::Json),
-            Value::Null
-            | Value::Bool(_)
-            | Value::Number(_)
-            | Value::String(_)
-            | Value::Object(_) => Err(PatchSyntaxError::JsonNotAnArray { found: kind(&body) }),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+                Err(PatchSyntaxError::JsonNotAnArray { found: kind(&body) })
+            }
         }
     }
 }
@@ -126,11 +121,7 @@ pub struct PatchLimits {
 
 impl Default for PatchLimits {
     fn default() -> Self {
-        Self {
-            operations_max: 1000,
-            bytes_max: 1 << 20,
-            depth_max: 64,
-        }
+        Self { operations_max: 1000, bytes_max: 1 << 20, depth_max: 64 }
     }
 }
 
@@ -213,43 +204,25 @@ pub enum PatchError {
 ///
 /// # Errors
 /// The first operation that cannot be applied, or the limit that was passed.
-pub fn apply_patch(
-    document: &Value,
-    patch: &PatchBody,
-    limits: &PatchLimits,
-) -> Result<Value, PatchError> {
-    let limits = PatchLimits {
-        depth_max: limits.depth_max.min(json::NESTING_MAX),
-        ..*limits
-    };
+pub fn apply_patch(document: &Value, patch: &PatchBody, limits: &PatchLimits) -> Result<Value, PatchError> {
+    let limits = PatchLimits { depth_max: limits.depth_max.min(json::NESTING_MAX), ..*limits };
     match patch {
         PatchBody::Merge(members) => apply_merge(document, members, &limits),
         PatchBody::Json(operations) => apply::apply(document, operations, &limits),
     }
 }
 
-fn apply_merge(
-    document: &Value,
-    patch: &Map<String, Value>,
-    limits: &PatchLimits,
-) -> Result<Value, PatchError> {
+fn apply_merge(document: &Value, patch: &Map<String, Value>, limits: &PatchLimits) -> Result<Value, PatchError> {
     // Each container of a merge patch is one of the result, so a patch that is
     // too deep need not be tried; and merging recurses no deeper than this.
-    let too_deep = PatchError::TooDeep {
-        limit: limits.depth_max,
-    };
-    if patch
-        .values()
-        .any(|value| json::depth(value) >= limits.depth_max)
-    {
+    let too_deep = PatchError::TooDeep { limit: limits.depth_max };
+    if patch.values().any(|value| json::depth(value) >= limits.depth_max) {
         return Err(too_deep);
     }
     let mut merged = document.clone();
     merge(&mut merged, patch);
     if json::encoded_len(&merged) > limits.bytes_max {
-        return Err(PatchError::TooLarge {
-            limit: limits.bytes_max,
-        });
+        return Err(PatchError::TooLarge { limit: limits.bytes_max });
     }
     Ok(merged)
 }
@@ -267,9 +240,7 @@ fn merge(target: &mut Value, patch: &Map<String, Value>) {
             Value::Null => {
                 members.shift_remove(name);
             }
-            Value::Object(nested) => {
-                merge(members.entry(name.as_str()).or_insert(Value::Null), nested)
-            }
+            Value::Object(nested) => merge(members.entry(name.as_str()).or_insert(Value::Null), nested),
             Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
                 members.insert(name.clone(), value.clone());
             }

@@ -25,12 +25,7 @@ impl Pointer {
 
 impl From<&jsonptr::Pointer> for Pointer {
     fn from(pointer: &jsonptr::Pointer) -> Self {
-        Self {
-            tokens: pointer
-                .tokens()
-                .map(|token| token.decoded().into_owned())
-                .collect(),
-        }
+        Self { tokens: pointer.tokens().map(|token| token.decoded().into_owned()).collect() }
     }
 }
 
@@ -89,44 +84,25 @@ impl Operation {
     /// Reads one operation, or says what is wrong with it.
     pub(super) fn parse(mut operation: Value) -> Result<Self, String> {
         let Value::Object(members) = &mut operation else {
-            return Err(format!(
-                "an operation must be an object, and this is {}",
-                kind(&operation)
-            ));
+            return Err(format!("an operation must be an object, and this is {}", kind(&operation)));
         };
         // The value is taken out before the rest is read, so that reading cannot
         // change it and need not copy it.
         let value = members.get_mut("value").map(Value::take);
-        let read = serde_json::from_value::<PatchOperation>(operation)
-            .map_err(|error| error.to_string())?;
+        let read = serde_json::from_value::<PatchOperation>(operation).map_err(|error| error.to_string())?;
         Ok(Self::new(read, value.unwrap_or(Value::Null)))
     }
 
     fn new(read: PatchOperation, value: Value) -> Self {
         match read {
-            PatchOperation::Add(add) => Self::Add {
-                path: add.path.as_ptr().into(),
-                value,
-            },
-            PatchOperation::Remove(remove) => Self::Remove {
-                path: remove.path.as_ptr().into(),
-            },
-            PatchOperation::Replace(replace) => Self::Replace {
-                path: replace.path.as_ptr().into(),
-                value,
-            },
-            PatchOperation::Move(mov) => Self::Move {
-                from: mov.from.as_ptr().into(),
-                path: mov.path.as_ptr().into(),
-            },
-            PatchOperation::Copy(copy) => Self::Copy {
-                from: copy.from.as_ptr().into(),
-                path: copy.path.as_ptr().into(),
-            },
-            PatchOperation::Test(test) => Self::Test {
-                path: test.path.as_ptr().into(),
-                value,
-            },
+            PatchOperation::Add(add) => Self::Add { path: add.path.as_ptr().into(), value },
+            PatchOperation::Remove(remove) => Self::Remove { path: remove.path.as_ptr().into() },
+            PatchOperation::Replace(replace) => Self::Replace { path: replace.path.as_ptr().into(), value },
+            PatchOperation::Move(mov) => Self::Move { from: mov.from.as_ptr().into(), path: mov.path.as_ptr().into() },
+            PatchOperation::Copy(copy) => {
+                Self::Copy { from: copy.from.as_ptr().into(), path: copy.path.as_ptr().into() }
+            }
+            PatchOperation::Test(test) => Self::Test { path: test.path.as_ptr().into(), value },
         }
     }
 }

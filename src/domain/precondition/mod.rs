@@ -30,21 +30,15 @@ pub struct Preconditions {
 
 impl Preconditions {
     /// Nothing is demanded.
-    pub const NONE: Self = Self {
-        if_match: None,
-        if_none_match: None,
-        if_unmodified_since: None,
-        if_modified_since: None,
-    };
+    pub const NONE: Self =
+        Self { if_match: None, if_none_match: None, if_unmodified_since: None, if_modified_since: None };
 
     /// Whether nothing is demanded that an unsafe method heeds.
     ///
     /// `If-Modified-Since` is for reading alone (RFC 9110, 13.1.3).
     #[must_use]
     pub const fn is_empty_for_write(&self) -> bool {
-        self.if_match.is_none()
-            && self.if_none_match.is_none()
-            && self.if_unmodified_since.is_none()
+        self.if_match.is_none() && self.if_none_match.is_none() && self.if_unmodified_since.is_none()
     }
 }
 
@@ -78,9 +72,7 @@ pub enum Failed {
     Absent,
     /// `If-Unmodified-Since` names an instant that the last change is not
     /// certain to be older than.
-    #[error(
-        "the resource changed in the second that `If-Unmodified-Since` names, or later: use `If-Match`"
-    )]
+    #[error("the resource changed in the second that `If-Unmodified-Since` names, or later: use `If-Match`")]
     ChangedSince,
     /// `If-None-Match: *` was sent and the resource exists.
     #[error("`If-None-Match: *` demands that the resource does not exist, and it does")]
@@ -98,11 +90,7 @@ pub enum Failed {
 ///
 /// # Errors
 /// The first precondition that does not hold.
-pub fn check(
-    preconditions: &Preconditions,
-    current: Option<&Current>,
-    strictness: Strictness,
-) -> Result<(), Failed> {
+pub fn check(preconditions: &Preconditions, current: Option<&Current>, strictness: Strictness) -> Result<(), Failed> {
     if let Some(tags) = &preconditions.if_match {
         judge_if_match(tags, current, strictness)?;
     } else if let (Some(date), Some(current)) = (preconditions.if_unmodified_since, current)
@@ -113,24 +101,18 @@ pub fn check(
     }
     match (&preconditions.if_none_match, current) {
         (Some(TagList::Any), Some(_)) => Err(Failed::Exists),
-        (Some(tags), Some(current)) if tags.names(|tag| is_whole(tag, current)) => {
-            Err(Failed::Unchanged)
-        }
+        (Some(tags), Some(current)) if tags.names(|tag| is_whole(tag, current)) => Err(Failed::Unchanged),
         _ => Ok(()),
     }
 }
 
-fn judge_if_match(
-    tags: &TagList,
-    current: Option<&Current>,
-    strictness: Strictness,
-) -> Result<(), Failed> {
+fn judge_if_match(tags: &TagList, current: Option<&Current>, strictness: Strictness) -> Result<(), Failed> {
     let current = current.ok_or(Failed::Absent)?;
     let holds = match strictness {
         Strictness::WholeTag => tags.names(|tag| is_whole(tag, current)),
-        Strictness::DesiredState => tags.names(|tag| {
-            ETag::from_opaque(&tag.opaque).is_some_and(|tag| tag.changed == current.etag.changed)
-        }),
+        Strictness::DesiredState => {
+            tags.names(|tag| ETag::from_opaque(&tag.opaque).is_some_and(|tag| tag.changed == current.etag.changed))
+        }
     };
     if holds { Ok(()) } else { Err(Failed::Changed) }
 }
@@ -158,24 +140,14 @@ pub enum ReadVerdict {
 ///
 /// # Errors
 /// `If-Match`, or else `If-Unmodified-Since`, does not hold.
-pub fn check_read(
-    preconditions: &Preconditions,
-    current: &Current,
-    suffix: &str,
-) -> Result<ReadVerdict, Failed> {
+pub fn check_read(preconditions: &Preconditions, current: &Current, suffix: &str) -> Result<ReadVerdict, Failed> {
     let changed = current.changed_at.second();
     if let Some(tags) = &preconditions.if_match {
         judge_if_match(tags, Some(current), Strictness::WholeTag)?;
-    } else if preconditions
-        .if_unmodified_since
-        .is_some_and(|date| changed > date.second())
-    {
+    } else if preconditions.if_unmodified_since.is_some_and(|date| changed > date.second()) {
         return Err(Failed::ChangedSince);
     }
-    let held = match (
-        &preconditions.if_none_match,
-        preconditions.if_modified_since,
-    ) {
+    let held = match (&preconditions.if_none_match, preconditions.if_modified_since) {
         (Some(tags), _) => {
             let sent = format!("{}.{}{suffix}", current.etag.changed, current.etag.revision);
             tags.names(|tag| tag.opaque == sent)
@@ -183,11 +155,7 @@ pub fn check_read(
         (None, Some(date)) => changed <= date.second(),
         (None, None) => false,
     };
-    Ok(if held {
-        ReadVerdict::NotModified
-    } else {
-        ReadVerdict::Send
-    })
+    Ok(if held { ReadVerdict::NotModified } else { ReadVerdict::Send })
 }
 
 #[cfg(test)]
@@ -208,14 +176,8 @@ mod tests {
 
     /// Changed at revision 7, seen to progress until 31, at 10.4 s.
     fn current() -> Current {
-        let etag = ETag {
-            changed: Revision::from_number(7),
-            revision: Revision::from_number(31),
-        };
-        Current {
-            etag,
-            changed_at: at(10_400),
-        }
+        let etag = ETag { changed: Revision::from_number(7), revision: Revision::from_number(31) };
+        Current { etag, changed_at: at(10_400) }
     }
 
     #[test]
@@ -224,97 +186,24 @@ mod tests {
         let here = Some(current());
         for (name, if_match, current, strictness, want) in [
             ("the current tag", r#""7.31""#, here, DesiredState, Ok(())),
-            (
-                "the current tag, strictly",
-                r#""7.31""#,
-                here,
-                WholeTag,
-                Ok(()),
-            ),
+            ("the current tag, strictly", r#""7.31""#, here, WholeTag, Ok(())),
             ("an older progress", r#""7.12""#, here, DesiredState, Ok(())),
-            (
-                "an older progress, strictly",
-                r#""7.12""#,
-                here,
-                WholeTag,
-                Err(Failed::Changed),
-            ),
-            (
-                "an older change",
-                r#""6.31""#,
-                here,
-                DesiredState,
-                Err(Failed::Changed),
-            ),
-            (
-                "made weak by a proxy",
-                r#"W/"7.31""#,
-                here,
-                DesiredState,
-                Ok(()),
-            ),
-            (
-                "made weak by a proxy, strictly",
-                r#"W/"7.31""#,
-                here,
-                WholeTag,
-                Ok(()),
-            ),
+            ("an older progress, strictly", r#""7.12""#, here, WholeTag, Err(Failed::Changed)),
+            ("an older change", r#""6.31""#, here, DesiredState, Err(Failed::Changed)),
+            ("made weak by a proxy", r#"W/"7.31""#, here, DesiredState, Ok(())),
+            ("made weak by a proxy, strictly", r#"W/"7.31""#, here, WholeTag, Ok(())),
             ("of the page", r#""7.31-h""#, here, DesiredState, Ok(())),
-            (
-                "of the compressed page, strictly",
-                r#""7.31-h-gz""#,
-                here,
-                WholeTag,
-                Ok(()),
-            ),
-            (
-                "one of several",
-                r#""1.2", "7.20""#,
-                here,
-                DesiredState,
-                Ok(()),
-            ),
-            (
-                "none of several",
-                r#""1.2", "8.31", "x""#,
-                here,
-                DesiredState,
-                Err(Failed::Changed),
-            ),
-            (
-                "not one of ours",
-                r#""7""#,
-                here,
-                DesiredState,
-                Err(Failed::Changed),
-            ),
+            ("of the compressed page, strictly", r#""7.31-h-gz""#, here, WholeTag, Ok(())),
+            ("one of several", r#""1.2", "7.20""#, here, DesiredState, Ok(())),
+            ("none of several", r#""1.2", "8.31", "x""#, here, DesiredState, Err(Failed::Changed)),
+            ("not one of ours", r#""7""#, here, DesiredState, Err(Failed::Changed)),
             ("any", "*", here, DesiredState, Ok(())),
             ("any, strictly", "*", here, WholeTag, Ok(())),
-            (
-                "any of nothing",
-                "*",
-                None,
-                DesiredState,
-                Err(Failed::Absent),
-            ),
-            (
-                "a tag of nothing",
-                r#""7.31""#,
-                None,
-                WholeTag,
-                Err(Failed::Absent),
-            ),
+            ("any of nothing", "*", None, DesiredState, Err(Failed::Absent)),
+            ("a tag of nothing", r#""7.31""#, None, WholeTag, Err(Failed::Absent)),
         ] {
-            let preconditions = Preconditions {
-                if_match: Some(tags(if_match)),
-                ..Preconditions::NONE
-            };
-            assert_eq!(
-                check(&preconditions, current.as_ref(), strictness),
-                want,
-                "{name}"
-            );
+            let preconditions = Preconditions { if_match: Some(tags(if_match)), ..Preconditions::NONE };
+            assert_eq!(check(&preconditions, current.as_ref(), strictness), want, "{name}");
         }
     }
 
@@ -325,54 +214,25 @@ mod tests {
             ("any of nothing", "*", None, Ok(())),
             ("any", "*", here, Err(Failed::Exists)),
             ("the current tag", r#""7.31""#, here, Err(Failed::Unchanged)),
-            (
-                "the current tag, weak and of the page",
-                r#""x", W/"7.31-h""#,
-                here,
-                Err(Failed::Unchanged),
-            ),
+            ("the current tag, weak and of the page", r#""x", W/"7.31-h""#, here, Err(Failed::Unchanged)),
             ("an older progress", r#""7.30""#, here, Ok(())),
             ("a tag of nothing", r#""7.31""#, None, Ok(())),
         ] {
-            let preconditions = Preconditions {
-                if_none_match: Some(tags(if_none_match)),
-                ..Preconditions::NONE
-            };
-            assert_eq!(
-                check(&preconditions, current.as_ref(), Strictness::DesiredState),
-                want,
-                "{name}"
-            );
+            let preconditions = Preconditions { if_none_match: Some(tags(if_none_match)), ..Preconditions::NONE };
+            assert_eq!(check(&preconditions, current.as_ref(), Strictness::DesiredState), want, "{name}");
         }
     }
 
     #[test]
     fn a_date_never_lets_a_change_of_the_same_second_slip_through() {
         for (name, date, current, want) in [
-            (
-                "the second before",
-                9_000,
-                Some(current()),
-                Err(Failed::ChangedSince),
-            ),
-            (
-                "the second of the change",
-                10_000,
-                Some(current()),
-                Err(Failed::ChangedSince),
-            ),
+            ("the second before", 9_000, Some(current()), Err(Failed::ChangedSince)),
+            ("the second of the change", 10_000, Some(current()), Err(Failed::ChangedSince)),
             ("the second after", 11_000, Some(current()), Ok(())),
             ("nothing has no date", 9_000, None, Ok(())),
         ] {
-            let preconditions = Preconditions {
-                if_unmodified_since: Some(at(date)),
-                ..Preconditions::NONE
-            };
-            assert_eq!(
-                check(&preconditions, current.as_ref(), Strictness::DesiredState),
-                want,
-                "{name}"
-            );
+            let preconditions = Preconditions { if_unmodified_since: Some(at(date)), ..Preconditions::NONE };
+            assert_eq!(check(&preconditions, current.as_ref(), Strictness::DesiredState), want, "{name}");
         }
     }
 
@@ -380,30 +240,10 @@ mod tests {
     fn the_order_of_judgement_is_that_of_rfc_9110() {
         let stale = Some(at(0));
         for (name, if_match, if_none_match, want) in [
-            (
-                "a tag that holds outweighs the date",
-                Some(r#""7.31""#),
-                None,
-                Ok(()),
-            ),
-            (
-                "and does not outweigh if-none-match",
-                Some("*"),
-                Some("*"),
-                Err(Failed::Exists),
-            ),
-            (
-                "if-match is judged first",
-                Some(r#""1.1""#),
-                Some("*"),
-                Err(Failed::Changed),
-            ),
-            (
-                "the date is judged before if-none-match",
-                None,
-                Some("*"),
-                Err(Failed::ChangedSince),
-            ),
+            ("a tag that holds outweighs the date", Some(r#""7.31""#), None, Ok(())),
+            ("and does not outweigh if-none-match", Some("*"), Some("*"), Err(Failed::Exists)),
+            ("if-match is judged first", Some(r#""1.1""#), Some("*"), Err(Failed::Changed)),
+            ("the date is judged before if-none-match", None, Some("*"), Err(Failed::ChangedSince)),
         ] {
             let preconditions = Preconditions {
                 if_match: if_match.map(tags),
@@ -411,44 +251,21 @@ mod tests {
                 if_unmodified_since: stale,
                 if_modified_since: None,
             };
-            assert_eq!(
-                check(&preconditions, Some(&current()), Strictness::DesiredState),
-                want,
-                "{name}"
-            );
+            assert_eq!(check(&preconditions, Some(&current()), Strictness::DesiredState), want, "{name}");
         }
     }
 
     #[test]
     fn a_write_does_not_heed_if_modified_since() {
-        let preconditions = Preconditions {
-            if_modified_since: Some(at(99_000)),
-            ..Preconditions::NONE
-        };
+        let preconditions = Preconditions { if_modified_since: Some(at(99_000)), ..Preconditions::NONE };
         assert!(preconditions.is_empty_for_write());
-        assert_eq!(
-            check(&preconditions, Some(&current()), Strictness::WholeTag),
-            Ok(())
-        );
+        assert_eq!(check(&preconditions, Some(&current()), Strictness::WholeTag), Ok(()));
         let others = [
-            Preconditions {
-                if_match: Some(TagList::Any),
-                ..Preconditions::NONE
-            },
-            Preconditions {
-                if_none_match: Some(TagList::Any),
-                ..Preconditions::NONE
-            },
-            Preconditions {
-                if_unmodified_since: Some(at(0)),
-                ..Preconditions::NONE
-            },
+            Preconditions { if_match: Some(TagList::Any), ..Preconditions::NONE },
+            Preconditions { if_none_match: Some(TagList::Any), ..Preconditions::NONE },
+            Preconditions { if_unmodified_since: Some(at(0)), ..Preconditions::NONE },
         ];
-        assert!(
-            others
-                .iter()
-                .all(|preconditions| !preconditions.is_empty_for_write())
-        );
+        assert!(others.iter().all(|preconditions| !preconditions.is_empty_for_write()));
     }
 
     #[test]
@@ -470,11 +287,7 @@ mod tests {
                 if_modified_since: Some(at(if want == Send { 99_000 } else { 0 })),
                 ..Preconditions::NONE
             };
-            assert_eq!(
-                check_read(&preconditions, &current(), suffix),
-                Ok(want),
-                "{name}"
-            );
+            assert_eq!(check_read(&preconditions, &current(), suffix), Ok(want), "{name}");
         }
     }
 
@@ -486,70 +299,24 @@ mod tests {
         let named = |line| Some(tags(line));
         for (name, preconditions, want) in [
             ("nothing", none.clone(), Ok(Send)),
-            (
-                "modified since",
-                Preconditions {
-                    if_modified_since: since(9_000),
-                    ..none.clone()
-                },
-                Ok(Send),
-            ),
-            (
-                "not modified since",
-                Preconditions {
-                    if_modified_since: since(10_000),
-                    ..none.clone()
-                },
-                Ok(NotModified),
-            ),
-            (
-                "unmodified since",
-                Preconditions {
-                    if_unmodified_since: since(10_000),
-                    ..none.clone()
-                },
-                Ok(Send),
-            ),
+            ("modified since", Preconditions { if_modified_since: since(9_000), ..none.clone() }, Ok(Send)),
+            ("not modified since", Preconditions { if_modified_since: since(10_000), ..none.clone() }, Ok(NotModified)),
+            ("unmodified since", Preconditions { if_unmodified_since: since(10_000), ..none.clone() }, Ok(Send)),
             (
                 "not unmodified since",
-                Preconditions {
-                    if_unmodified_since: since(9_000),
-                    ..none.clone()
-                },
+                Preconditions { if_unmodified_since: since(9_000), ..none.clone() },
                 Err(Failed::ChangedSince),
             ),
-            (
-                "a match",
-                Preconditions {
-                    if_match: named(r#"W/"7.31-gz""#),
-                    ..none.clone()
-                },
-                Ok(Send),
-            ),
-            (
-                "no match",
-                Preconditions {
-                    if_match: named(r#""7.30""#),
-                    ..none.clone()
-                },
-                Err(Failed::Changed),
-            ),
+            ("a match", Preconditions { if_match: named(r#"W/"7.31-gz""#), ..none.clone() }, Ok(Send)),
+            ("no match", Preconditions { if_match: named(r#""7.30""#), ..none.clone() }, Err(Failed::Changed)),
             (
                 "a match outweighs its date",
-                Preconditions {
-                    if_match: named("*"),
-                    if_unmodified_since: since(0),
-                    ..none.clone()
-                },
+                Preconditions { if_match: named("*"), if_unmodified_since: since(0), ..none.clone() },
                 Ok(Send),
             ),
             (
                 "a match and no news",
-                Preconditions {
-                    if_match: named("*"),
-                    if_none_match: named(r#""7.31""#),
-                    ..none
-                },
+                Preconditions { if_match: named("*"), if_none_match: named(r#""7.31""#), ..none },
                 Ok(NotModified),
             ),
         ] {

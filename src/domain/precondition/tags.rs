@@ -54,9 +54,7 @@ pub enum PreconditionSyntaxError {
     #[error("names no entity tag: expected `*` or tags such as \"7.31\"")]
     Empty,
     /// A tag is not between quotes, or something follows it other than a comma.
-    #[error(
-        "not a list of entity tags at byte {at}: expected tags in double quotes such as \"7.31\", or `*`"
-    )]
+    #[error("not a list of entity tags at byte {at}: expected tags in double quotes such as \"7.31\", or `*`")]
     NotATag {
         /// The byte, from 0, within its line.
         at: usize,
@@ -76,9 +74,7 @@ impl TagList {
     ///
     /// # Errors
     /// The lines are neither `*` nor a list of at least one tag.
-    pub fn parse<L: AsRef<[u8]>>(
-        lines: impl IntoIterator<Item = L>,
-    ) -> Result<Option<Self>, PreconditionSyntaxError> {
+    pub fn parse<L: AsRef<[u8]>>(lines: impl IntoIterator<Item = L>) -> Result<Option<Self>, PreconditionSyntaxError> {
         let mut present = false;
         let mut any = false;
         let mut tags = Vec::new();
@@ -159,11 +155,7 @@ impl Elements<'_> {
         let (element, length) = if rest.starts_with(b"*") {
             (Element::Any, 1)
         } else {
-            let (strength, prefix) = if rest.starts_with(b"W/") {
-                (Strength::Weak, 2)
-            } else {
-                (Strength::Strong, 0)
-            };
+            let (strength, prefix) = if rest.starts_with(b"W/") { (Strength::Weak, 2) } else { (Strength::Strong, 0) };
             let quoted = rest[prefix..].strip_prefix(b"\"").ok_or(refuse)?;
             let length = quoted.iter().position(|&b| !is_tag_byte(b)).ok_or(refuse)?;
             if quoted[length] != b'"' {
@@ -186,11 +178,7 @@ impl Iterator for Elements<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.skip(b" \t,");
-        if self.at == self.line.len() {
-            None
-        } else {
-            Some(self.element())
-        }
+        if self.at == self.line.len() { None } else { Some(self.element()) }
     }
 }
 
@@ -206,18 +194,9 @@ pub(super) mod strategies {
     use super::*;
 
     pub(crate) fn any_list() -> impl Strategy<Value = TagList> {
-        let tag = (any::<bool>(), "[!#-~]{0,5}").prop_map(|(weak, opaque)| Tag {
-            strength: if weak {
-                Strength::Weak
-            } else {
-                Strength::Strong
-            },
-            opaque,
-        });
-        prop_oneof![
-            Just(TagList::Any),
-            proptest::collection::vec(tag, 1..5).prop_map(TagList::Tags)
-        ]
+        let tag = (any::<bool>(), "[!#-~]{0,5}")
+            .prop_map(|(weak, opaque)| Tag { strength: if weak { Strength::Weak } else { Strength::Strong }, opaque });
+        prop_oneof![Just(TagList::Any), proptest::collection::vec(tag, 1..5).prop_map(TagList::Tags)]
     }
 }
 
@@ -234,21 +213,9 @@ mod tests {
             ("one", &[r#""7.31""#][..], r#""7.31""#),
             ("weak", &[r#"W/"7.31""#], r#"W/"7.31""#),
             ("an empty tag", &[r#""""#], r#""""#),
-            (
-                "several, spaced anyhow",
-                &["\"a\",\t W/\"b\" , \"c\""],
-                r#""a", W/"b", "c""#,
-            ),
-            (
-                "commas and stars inside",
-                &[r#""a,b", "*""#],
-                r#""a,b", "*""#,
-            ),
-            (
-                "several lines",
-                &[r#""a""#, r#""b", "c""#],
-                r#""a", "b", "c""#,
-            ),
+            ("several, spaced anyhow", &["\"a\",\t W/\"b\" , \"c\""], r#""a", W/"b", "c""#),
+            ("commas and stars inside", &[r#""a,b", "*""#], r#""a,b", "*""#),
+            ("several lines", &[r#""a""#, r#""b", "c""#], r#""a", "b", "c""#),
             ("empty elements", &[r#", "a",, ,"b","#], r#""a", "b""#),
             ("any", &[" * "], "*"),
         ] {
@@ -286,10 +253,7 @@ mod tests {
     #[test]
     fn there_is_an_end_to_the_tags_of_one_field() {
         assert!(TagList::parse(vec!["\"a\""; TAGS_MAX]).is_ok());
-        assert_eq!(
-            TagList::parse(vec!["\"a\""; TAGS_MAX + 1]),
-            Err(PreconditionSyntaxError::TooMany)
-        );
+        assert_eq!(TagList::parse(vec!["\"a\""; TAGS_MAX + 1]), Err(PreconditionSyntaxError::TooMany));
     }
 
     proptest! {

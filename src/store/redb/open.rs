@@ -145,18 +145,13 @@ fn builder(options: &Options) -> ::redb::Builder {
 
 /// Sees to it that an opened file is a store that this version reads.
 fn verified(db: Database) -> Result<Opened, Refusal> {
-    let (db, rev) = or_closed(db, |db| {
-        inspect(&db.begin_read().map_err(::redb::Error::from)?)
-    })?;
+    let (db, rev) = or_closed(db, |db| inspect(&db.begin_read().map_err(::redb::Error::from)?))?;
     Ok(Opened { db, rev })
 }
 
 /// Gives the engine back, or closes it if the work with it fails: dropping an
 /// engine that panicked may panic again.
-fn or_closed<T>(
-    db: Database,
-    work: impl FnOnce(&Database) -> Result<T, Refusal>,
-) -> Result<(Database, T), Refusal> {
+fn or_closed<T>(db: Database, work: impl FnOnce(&Database) -> Result<T, Refusal>) -> Result<(Database, T), Refusal> {
     match guarded(|| work(&db)) {
         Ok(done) => Ok((db, done)),
         Err(refusal) => {

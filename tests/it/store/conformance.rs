@@ -17,12 +17,8 @@ pub(crate) struct InFolder {
 
 pub(crate) fn in_folder() -> InFolder {
     let folder = tempfile::tempdir().expect("there is room for a folder");
-    let store =
-        RedbStore::open(&folder.path().join("store"), Options::default()).expect("it opens");
-    InFolder {
-        store,
-        _folder: folder,
-    }
+    let store = RedbStore::open(&folder.path().join("store"), Options::default()).expect("it opens");
+    InFolder { store, _folder: folder }
 }
 
 pub(crate) fn in_memory() -> MemoryStore {

@@ -35,22 +35,12 @@ pub(crate) struct Recording<M> {
 
 /// Runs the future of a test.
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .expect("a runtime")
-        .block_on(future)
+    tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime").block_on(future)
 }
 
 /// Opens the store on a disk, with a cache that suits its size.
 pub(crate) fn open(disk: Disk) -> Result<RedbStore, heeler::store::OpenError> {
-    RedbStore::over(
-        disk,
-        Options {
-            cache_bytes: 8 << 20,
-            ..Options::default()
-        },
-    )
+    RedbStore::over(disk, Options { cache_bytes: 8 << 20, ..Options::default() })
 }
 
 /// How many torn variants of each position are tried: `HEELER_CRASH_VARIANTS`,
@@ -58,9 +48,7 @@ pub(crate) fn open(disk: Disk) -> Result<RedbStore, heeler::store::OpenError> {
 pub(crate) fn torn_variants() -> u64 {
     std::env::var("HEELER_CRASH_VARIANTS")
         .ok()
-        .map_or(1, |text| {
-            text.parse().expect("HEELER_CRASH_VARIANTS is a number")
-        })
+        .map_or(1, |text| text.parse().expect("HEELER_CRASH_VARIANTS is a number"))
 }
 
 /// Reopens what the disk may have held after each event of a recording, and
@@ -75,20 +63,11 @@ pub(crate) fn after_every_crash<M: Debug>(
 ) -> Result<usize, String> {
     let mut looked_at = 0;
     for crash in images(&recording.start, &recording.events, torn) {
-        let acknowledged = recording
-            .marks
-            .partition_point(|(at, _)| *at <= crash.position);
-        let place = format!(
-            "after {} of {} events, {:?}",
-            crash.position,
-            recording.events.len(),
-            crash.variant
-        );
-        let store = open(Disk::new(crash.image, Vice::None))
-            .map_err(|error| format!("{place}: {error}"))?;
+        let acknowledged = recording.marks.partition_point(|(at, _)| *at <= crash.position);
+        let place = format!("after {} of {} events, {:?}", crash.position, recording.events.len(), crash.variant);
+        let store = open(Disk::new(crash.image, Vice::None)).map_err(|error| format!("{place}: {error}"))?;
         let store: Arc<dyn Store> = Arc::new(store);
-        check(&store, &recording.marks[..acknowledged])
-            .map_err(|complaint| format!("{place}: {complaint}"))?;
+        check(&store, &recording.marks[..acknowledged]).map_err(|complaint| format!("{place}: {complaint}"))?;
         block_on(goes_on(&*store)).map_err(|complaint| format!("{place}: {complaint}"))?;
         looked_at += 1;
     }
@@ -97,13 +76,6 @@ pub(crate) fn after_every_crash<M: Debug>(
 
 async fn goes_on(store: &dyn Store) -> Result<(), String> {
     let (rev, _) = store.get(&[]).await.map_err(|error| error.to_string())?;
-    let next = store
-        .commit(super::put("after", "the crash"))
-        .await
-        .map_err(|error| error.to_string())?;
-    if next == Rev(rev.0 + 1) {
-        Ok(())
-    } else {
-        Err(format!("revision {next:?} follows {rev:?}"))
-    }
+    let next = store.commit(super::put("after", "the crash")).await.map_err(|error| error.to_string())?;
+    if next == Rev(rev.0 + 1) { Ok(()) } else { Err(format!("revision {next:?} follows {rev:?}")) }
 }

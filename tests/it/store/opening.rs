@@ -40,10 +40,7 @@ fn crashed(path: &Path) {
 fn refused(path: &Path, options: Options) -> OpenError {
     let before = fs::read(path).expect("it is there");
     let error = RedbStore::open(path, options).expect_err("it is refused");
-    assert!(
-        fs::read(path).expect("it is there") == before,
-        "{error}, and the file has changed"
-    );
+    assert!(fs::read(path).expect("it is there") == before, "{error}, and the file has changed");
     error
 }
 
@@ -51,9 +48,7 @@ fn refused(path: &Path, options: Options) -> OpenError {
 fn a_store_that_is_open_is_in_use_and_free_once_it_is_closed() {
     let (_folder, path) = folder();
     let store = open(&path).expect("it opens");
-    let OpenError::InUse { owner, .. } = open(&path).expect_err("it is in use") else {
-        panic!("it is in use")
-    };
+    let OpenError::InUse { owner, .. } = open(&path).expect_err("it is in use") else { panic!("it is in use") };
     assert_eq!(owner, format!(" (pid {})", std::process::id()));
     store.close().expect("it closes");
     drop(open(&path).expect("it is free"));
@@ -64,11 +59,7 @@ fn a_store_that_is_open_is_in_use_and_free_once_it_is_closed() {
 #[test]
 fn the_lock_file_of_an_owner_that_is_gone_is_no_obstacle() {
     let (folder, path) = folder();
-    fs::write(
-        folder.path().join("store.lock"),
-        "4194304 and more than a pid\n",
-    )
-    .expect("there is room");
+    fs::write(folder.path().join("store.lock"), "4194304 and more than a pid\n").expect("there is room");
     drop(open(&path).expect("it is free"));
     let pid = fs::read_to_string(folder.path().join("store.lock")).expect("it is there");
     assert_eq!(pid, format!("{}\n", std::process::id()));
@@ -88,32 +79,22 @@ fn what_is_not_a_store_is_foreign_and_left_alone() {
     let other = |path: &Path| {
         let db = Database::create(path).expect("it is created");
         let txn = db.begin_write().expect("it begins");
-        txn.open_table(TableDefinition::<&str, &str>::new("another"))
-            .expect("it opens");
+        txn.open_table(TableDefinition::<&str, &str>::new("another")).expect("it opens");
         txn.commit().expect("it commits");
         db
     };
     let twisted = |path: &Path| {
         let db = Database::create(path).expect("it is created");
         let txn = db.begin_write().expect("it begins");
-        txn.open_table(TableDefinition::<&str, &str>::new("heeler.meta"))
-            .expect("it opens");
+        txn.open_table(TableDefinition::<&str, &str>::new("heeler.meta")).expect("it opens");
         txn.commit().expect("it commits");
     };
     type Make<'a> = &'a dyn Fn(&Path);
     let table: [(&str, Make<'_>); 7] = [
-        ("an empty file", &|path| {
-            fs::write(path, "").expect("there is room")
-        }),
-        ("a short file", &|path| {
-            fs::write(path, "redb").expect("there is room")
-        }),
-        ("a text", &|path| {
-            fs::write(path, "once upon a time\n".repeat(999)).expect("there is room")
-        }),
-        ("zeros", &|path| {
-            fs::write(path, vec![0; 1 << 20]).expect("there is room")
-        }),
+        ("an empty file", &|path| fs::write(path, "").expect("there is room")),
+        ("a short file", &|path| fs::write(path, "redb").expect("there is room")),
+        ("a text", &|path| fs::write(path, "once upon a time\n".repeat(999)).expect("there is room")),
+        ("zeros", &|path| fs::write(path, vec![0; 1 << 20]).expect("there is room")),
         ("another program's database", &|path| drop(other(path))),
         ("another program's database, crashed", &|path| {
             let db = other(path);
@@ -125,17 +106,11 @@ fn what_is_not_a_store_is_foreign_and_left_alone() {
     for (name, make) in table {
         make(&path);
         let error = refused(&path, Options::default());
-        assert!(
-            matches!(error, OpenError::Foreign { .. }),
-            "{name}: {error:?}"
-        );
+        assert!(matches!(error, OpenError::Foreign { .. }), "{name}: {error:?}");
         fs::remove_file(&path).expect("it is there");
     }
     fs::create_dir(&path).expect("there is room");
-    assert!(
-        matches!(open(&path), Err(OpenError::Foreign { .. })),
-        "a folder"
-    );
+    assert!(matches!(open(&path), Err(OpenError::Foreign { .. })), "a folder");
 }
 
 #[test]
@@ -145,27 +120,14 @@ fn a_newer_format_is_refused_and_left_alone_even_after_a_crash() {
         filled(&path);
         let db = Database::open(&path).expect("it is free");
         let txn = db.begin_write().expect("it begins");
-        txn.open_table(META)
-            .expect("it opens")
-            .insert("format", 7)
-            .expect("it is inserted");
+        txn.open_table(META).expect("it opens").insert("format", 7).expect("it is inserted");
         txn.commit().expect("it commits");
         if crash {
             crashed(&path);
         }
         drop(db);
         let error = refused(&path, Options::default());
-        assert!(
-            matches!(
-                error,
-                OpenError::Newer {
-                    found: 7,
-                    newest: 1,
-                    ..
-                }
-            ),
-            "{error:?}"
-        );
+        assert!(matches!(error, OpenError::Newer { found: 7, newest: 1, .. }), "{error:?}");
         fs::remove_file(&path).expect("it is there");
     }
 }
@@ -178,9 +140,7 @@ fn a_damaged_store_is_refused_and_left_alone() {
     let table: [(&str, &dyn Fn(&mut Vec<u8>)); 4] = [
         ("only its first page", &|bytes| bytes.truncate(4096)),
         ("its first bytes", &|bytes| bytes.truncate(40)),
-        ("its commits overwritten", &|bytes| {
-            bytes[64..320].fill(0xa5)
-        }),
+        ("its commits overwritten", &|bytes| bytes[64..320].fill(0xa5)),
         ("its trees overwritten", &|bytes| bytes[4096..].fill(0xa5)),
     ];
     for (name, damage) in table {
@@ -188,10 +148,7 @@ fn a_damaged_store_is_refused_and_left_alone() {
         damage(&mut bytes);
         fs::write(&path, &bytes).expect("there is room");
         let error = refused(&path, Options::default());
-        assert!(
-            matches!(error, OpenError::Damaged { .. }),
-            "{name}: {error:?}"
-        );
+        assert!(matches!(error, OpenError::Damaged { .. }), "{name}: {error:?}");
     }
 }
 
@@ -208,20 +165,11 @@ fn a_whole_check_finds_any_overwritten_page_or_the_rows_are_there() {
             continue;
         }
         fs::write(&path, &bytes).expect("there is room");
-        match RedbStore::open(
-            &path,
-            Options {
-                check: Check::Whole,
-                ..Options::default()
-            },
-        ) {
+        match RedbStore::open(&path, Options { check: Check::Whole, ..Options::default() }) {
             Ok(store) => assert_eq!(block_on(rows(&store)).len(), 1),
             Err(OpenError::Damaged { .. }) => {
                 found += 1;
-                assert!(
-                    fs::read(&path).expect("it is there") == bytes,
-                    "the file has changed"
-                );
+                assert!(fs::read(&path).expect("it is there") == bytes, "the file has changed");
             }
             Err(error) => panic!("{error}"),
         }

@@ -17,51 +17,26 @@ use super::{key, put, rows};
 /// Free space that a test can take away.
 fn on_a_disk_with(free: &Arc<AtomicU64>) -> Options {
     let free = Arc::clone(free);
-    Options {
-        free_space: Some(Arc::new(move || Ok(free.load(Ordering::SeqCst)))),
-        ..Options::default()
-    }
+    Options { free_space: Some(Arc::new(move || Ok(free.load(Ordering::SeqCst)))), ..Options::default() }
 }
 
 #[test]
 fn a_full_disk_refuses_and_recovers_by_itself() {
     block_on(async {
         let free = Arc::new(AtomicU64::new(u64::MAX));
-        let store =
-            RedbStore::over(Disk::empty(Vice::None), on_a_disk_with(&free)).expect("it opens");
-        let announced = Txn {
-            log: vec![Bytes::from_static(b"x")],
-            ..put("a", "1")
-        };
+        let store = RedbStore::over(Disk::empty(Vice::None), on_a_disk_with(&free)).expect("it opens");
+        let announced = Txn { log: vec![Bytes::from_static(b"x")], ..put("a", "1") };
         store.commit(announced).await.expect("there is room");
         for full in [0, DISK_RESERVE_BYTES - 1, DISK_RESERVE_BYTES] {
             free.store(full, Ordering::SeqCst);
-            assert!(
-                matches!(store.commit(put("b", "2")).await, Err(CommitError::Full)),
-                "{full}"
-            );
+            assert!(matches!(store.commit(put("b", "2")).await, Err(CommitError::Full)), "{full}");
         }
         assert_eq!(rows(&store).await.len(), 1, "reads go on");
-        store
-            .compact(Rev(2))
-            .await
-            .expect("a compaction may use the reserve");
+        store.compact(Rev(2)).await.expect("a compaction may use the reserve");
         free.store(DISK_RESERVE_BYTES + (1 << 20), Ordering::SeqCst);
-        assert_eq!(
-            store
-                .commit(put("b", "2"))
-                .await
-                .expect("there is room again"),
-            Rev(2)
-        );
-        let large = Txn {
-            ops: vec![Op::Put(key("c"), Bytes::from(vec![0; 1 << 20]))],
-            ..Txn::default()
-        };
-        assert!(
-            matches!(store.commit(large).await, Err(CommitError::Full)),
-            "too little for this one"
-        );
+        assert_eq!(store.commit(put("b", "2")).await.expect("there is room again"), Rev(2));
+        let large = Txn { ops: vec![Op::Put(key("c"), Bytes::from(vec![0; 1 << 20]))], ..Txn::default() };
+        assert!(matches!(store.commit(large).await, Err(CommitError::Full)), "too little for this one");
     });
 }
 
@@ -73,18 +48,9 @@ fn a_closed_store_stops_and_its_file_needs_no_repair() {
         store.commit(put("a", "1")).await.expect("it is applied");
         store.close().expect("it closes");
         store.close().expect("closing twice is closing once");
-        assert!(matches!(
-            store.commit(put("b", "2")).await,
-            Err(CommitError::Stopped)
-        ));
-        assert!(matches!(
-            store.compact(Rev(1)).await,
-            Err(CommitError::Stopped)
-        ));
-        assert!(matches!(
-            store.get(&[key("a")]).await,
-            Err(ReadError::Storage(_))
-        ));
+        assert!(matches!(store.commit(put("b", "2")).await, Err(CommitError::Stopped)));
+        assert!(matches!(store.compact(Rev(1)).await, Err(CommitError::Stopped)));
+        assert!(matches!(store.get(&[key("a")]).await, Err(ReadError::Storage(_))));
         assert!(store.changes(Position::default(), 1).await.is_err());
     });
     assert!(clean(&disk));
@@ -119,22 +85,13 @@ fn a_queue_longer_than_its_room_is_served_whole() {
     block_on(async {
         let store = open(Disk::empty(Vice::None)).expect("it opens");
         let answers = join_all((0..6000).map(|_| store.commit(Txn::default()))).await;
-        let revs: BTreeSet<Rev> = answers
-            .into_iter()
-            .map(|rev| rev.expect("it is applied"))
-            .collect();
-        assert!(
-            revs == (1..=6000).map(Rev).collect(),
-            "each revision is given once"
-        );
+        let revs: BTreeSet<Rev> = answers.into_iter().map(|rev| rev.expect("it is applied")).collect();
+        assert!(revs == (1..=6000).map(Rev).collect(), "each revision is given once");
     });
 }
 
 fn syncs(disk: &Disk) -> usize {
-    disk.events()
-        .iter()
-        .filter(|event| matches!(event, Event::Sync))
-        .count()
+    disk.events().iter().filter(|event| matches!(event, Event::Sync)).count()
 }
 
 #[test]
@@ -147,10 +104,7 @@ fn what_is_queued_together_shares_a_flush_and_a_conflict_needs_none() {
             answer.expect("it is applied");
         }
         let flushes = (syncs(&disk) - before) / 2;
-        assert!(
-            (1..50).contains(&flushes),
-            "{flushes} flushes for 100 transactions"
-        );
+        assert!((1..50).contains(&flushes), "{flushes} flushes for 100 transactions");
 
         let before = disk.position();
         let broken = super::guarded(vec![heeler::store::Guard::Absent(key("1"))], put("1", "y"));

@@ -26,11 +26,7 @@ enum Want {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let want = prop_oneof![
-        Just(Want::Absent),
-        Just(Want::Present),
-        (0u64..20).prop_map(Want::Rev)
-    ];
+    let want = prop_oneof![Just(Want::Absent), Just(Want::Present), (0u64..20).prop_map(Want::Rev)];
     let guards = vec((0u8..6, want), 0..2);
     let ops = vec((0u8..6, proptest::option::of(any::<u8>())), 0..5);
     prop_oneof![
@@ -49,12 +45,7 @@ struct Model {
 }
 
 impl Model {
-    fn commit(
-        &mut self,
-        guards: &[(u8, Want)],
-        ops: &[(u8, Option<u8>)],
-        log: u8,
-    ) -> Result<Rev, usize> {
+    fn commit(&mut self, guards: &[(u8, Want)], ops: &[(u8, Option<u8>)], log: u8) -> Result<Rev, usize> {
         let broken = guards.iter().position(|(name, want)| {
             let held = self.rows.get(name).map(|row| row.0);
             !match want {
@@ -74,23 +65,13 @@ impl Model {
             };
         }
         for n in 0..log {
-            self.log.push((
-                Position {
-                    rev: Rev(self.rev),
-                    n: n.into(),
-                },
-                Bytes::from(vec![n]),
-            ));
+            self.log.push((Position { rev: Rev(self.rev), n: n.into() }, Bytes::from(vec![n])));
         }
         Ok(Rev(self.rev))
     }
 
     fn compact(&mut self, before: u64) {
-        let gone = self
-            .log
-            .iter()
-            .take_while(|(at, _)| at.rev.0 < before)
-            .count();
+        let gone = self.log.iter().take_while(|(at, _)| at.rev.0 < before).count();
         if let Some((newest, _)) = self.log.drain(..gone).next_back() {
             self.forgotten = newest;
         }
@@ -121,13 +102,10 @@ async fn same<S: Store>(mut store: S, mut reopen: impl FnMut(S) -> S, steps: &[S
         match step {
             Step::Commit(guards, ops, log) => {
                 let want = model.commit(guards, ops, *log);
-                let got = store
-                    .commit(txn(guards, ops, *log))
-                    .await
-                    .map_err(|error| match error {
-                        CommitError::Conflict { guard } => guard,
-                        error => panic!("{error}"),
-                    });
+                let got = store.commit(txn(guards, ops, *log)).await.map_err(|error| match error {
+                    CommitError::Conflict { guard } => guard,
+                    error => panic!("{error}"),
+                });
                 assert_eq!(got, want);
             }
             Step::Compact(before) => {
@@ -141,38 +119,20 @@ async fn same<S: Store>(mut store: S, mut reopen: impl FnMut(S) -> S, steps: &[S
 }
 
 async fn compare(store: &dyn Store, model: &Model) {
-    let want: Vec<_> = model
-        .rows
-        .iter()
-        .map(|(name, row)| (key([*name]), Rev(row.0), Bytes::from(vec![row.1])))
-        .collect();
+    let want: Vec<_> =
+        model.rows.iter().map(|(name, row)| (key([*name]), Rev(row.0), Bytes::from(vec![row.1]))).collect();
     assert_eq!(rows(store).await, want);
-    let page = store
-        .scan(everything(), Order::Descending, 2)
-        .await
-        .expect("it can be read");
-    assert_eq!(
-        (page.rev, page.more),
-        (Rev(model.rev), model.rows.len() > 2)
-    );
+    let page = store.scan(everything(), Order::Descending, 2).await.expect("it can be read");
+    assert_eq!((page.rev, page.more), (Rev(model.rev), model.rows.len() > 2));
     assert_eq!(*store.committed().borrow(), Rev(model.rev));
-    let log = store
-        .changes(model.forgotten, usize::MAX)
-        .await
-        .expect("it has read what is forgotten");
+    let log = store.changes(model.forgotten, usize::MAX).await.expect("it has read what is forgotten");
     assert_eq!(log.entries, model.log);
     let from_the_start = store.changes(Position::default(), 1).await;
-    assert_eq!(
-        matches!(from_the_start, Err(WatchError::Compacted)),
-        model.forgotten > Position::default()
-    );
+    assert_eq!(matches!(from_the_start, Err(WatchError::Compacted)), model.forgotten > Position::default());
 }
 
 fn run(test: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_current_thread()
-        .build()
-        .expect("a runtime")
-        .block_on(test);
+    tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(test);
 }
 
 proptest! {

@@ -18,11 +18,7 @@ fn a_crash_at_any_moment_of_a_creation_leaves_nothing_in_the_way_of_the_next() {
     for (n, crash) in images(&Image::default(), &disk.events(), 1).enumerate() {
         // Until it is whole a store has another name.
         let path = folder.path().join(format!("store-{n}"));
-        fs::write(
-            folder.path().join(format!("store-{n}.new")),
-            crash.image.bytes(),
-        )
-        .expect("there is room");
+        fs::write(folder.path().join(format!("store-{n}.new")), crash.image.bytes()).expect("there is room");
         let store = RedbStore::open(&path, Options::default()).expect("it is created anew");
         assert_eq!(block_on(store.get(&[])).expect("it can be read").0, Rev(0));
         drop(store);

@@ -122,12 +122,7 @@ impl Image {
 impl Disk {
     /// A disk that holds something already.
     pub(crate) fn new(image: Image, vice: Vice) -> Self {
-        Self(Arc::new(Mutex::new(State {
-            image,
-            events: Vec::new(),
-            changes: 0,
-            vice,
-        })))
+        Self(Arc::new(Mutex::new(State { image, events: Vec::new(), changes: 0, vice })))
     }
 
     /// An empty disk.

@@ -34,14 +34,8 @@ fn answers_are_honest(answers: &[(usize, Answer)], failed: bool) {
 async fn stays_stopped(store: &dyn Store) {
     let cause = store.failed().await;
     assert!(!cause.to_string().is_empty());
-    assert!(matches!(
-        store.commit(put("late", "1")).await,
-        Err(CommitError::Stopped)
-    ));
-    assert!(matches!(
-        store.compact(Rev(1)).await,
-        Err(CommitError::Stopped)
-    ));
+    assert!(matches!(store.commit(put("late", "1")).await, Err(CommitError::Stopped)));
+    assert!(matches!(store.compact(Rev(1)).await, Err(CommitError::Stopped)));
 }
 
 /// Runs on a disk with a vice; whether that has shown.
@@ -53,10 +47,8 @@ fn run(vice: Vice, turns: &[Turn], history: &History) -> bool {
     };
     let answers = block_on(act(&store, &disk, turns));
     let stopped = answers.iter().any(|(_, answer)| {
-        matches!(
-            answer,
-            Answer::Committed(Err(CommitError::Unknown(_) | CommitError::Stopped))
-        ) || matches!(answer, Answer::Compacted(Err(_)))
+        matches!(answer, Answer::Committed(Err(CommitError::Unknown(_) | CommitError::Stopped)))
+            || matches!(answer, Answer::Compacted(Err(_)))
     });
     answers_are_honest(&answers, disk.has_failed());
     if stopped {
@@ -66,11 +58,8 @@ fn run(vice: Vice, turns: &[Turn], history: &History) -> bool {
     let acknowledged = acknowledged(&answers);
     // What may be found after the failure: the last position in each variant.
     let events = disk.events();
-    for crash in
-        images(&Default::default(), &events, 1).filter(|crash| crash.position == events.len())
-    {
-        let store: Arc<dyn Store> =
-            Arc::new(open(Disk::new(crash.image, Vice::None)).expect("it opens again"));
+    for crash in images(&Default::default(), &events, 1).filter(|crash| crash.position == events.len()) {
+        let store: Arc<dyn Store> = Arc::new(open(Disk::new(crash.image, Vice::None)).expect("it opens again"));
         history
             .holds(&store, acknowledged)
             .unwrap_or_else(|complaint| panic!("{vice:?}, {:?}: {complaint}", crash.variant));
@@ -82,9 +71,7 @@ fn run(vice: Vice, turns: &[Turn], history: &History) -> bool {
 fn a_disk_that_fails_at_any_moment_loses_nothing_acknowledged_and_stops_the_store() {
     let turns = turns(3, TURNS);
     let history = History::of(&turns);
-    let clean = (0..)
-        .find(|n| !run(Vice::FailsFrom(*n), &turns, &history))
-        .expect("some run is shorter");
+    let clean = (0..).find(|n| !run(Vice::FailsFrom(*n), &turns, &history)).expect("some run is shorter");
     assert!(clean > 60, "{clean} changes are too few to say anything");
 }
 
@@ -92,8 +79,6 @@ fn a_disk_that_fails_at_any_moment_loses_nothing_acknowledged_and_stops_the_stor
 fn an_engine_that_panics_at_any_moment_loses_nothing_acknowledged_and_stops_the_store() {
     let turns = turns(4, TURNS);
     let history = History::of(&turns);
-    let clean = (0..)
-        .find(|n| !run(Vice::PanicsAt(*n), &turns, &history))
-        .expect("some run is shorter");
+    let clean = (0..).find(|n| !run(Vice::PanicsAt(*n), &turns, &history)).expect("some run is shorter");
     assert!(clean > 60, "{clean} changes are too few to say anything");
 }

@@ -44,28 +44,18 @@ pub(crate) fn turns(seed: u64, count: usize) -> Vec<Turn> {
 
 fn txn(dice: &mut Dice) -> Txn {
     let subject = dice.below(6);
-    let value = Bytes::from(vec![
-        u8::try_from(dice.below(256)).expect("it is a byte");
-        dice.below(3000) as usize
-    ]);
+    let value = Bytes::from(vec![u8::try_from(dice.below(256)).expect("it is a byte"); dice.below(3000) as usize]);
     let rows = ["document", "state", "index"].map(|part| key(format!("{part}/{subject}")));
     let ops: Vec<Op> = match dice.below(4) {
         0 => rows.into_iter().map(Op::Delete).collect(),
-        _ => rows
-            .into_iter()
-            .map(|row| Op::Put(row, value.clone()))
-            .collect(),
+        _ => rows.into_iter().map(|row| Op::Put(row, value.clone())).collect(),
     };
     let guards = match dice.below(4) {
         // Holds for some of the transactions, which makes conflicts.
         0 => vec![Guard::Present(key(format!("state/{subject}")))],
         _ => vec![],
     };
-    Txn {
-        guards,
-        ops,
-        log: vec![Bytes::from(format!("changed {subject}")), value],
-    }
+    Txn { guards, ops, log: vec![Bytes::from(format!("changed {subject}")), value] }
 }
 
 /// Does the turns; what was answered, and after how many events of the disk.
@@ -75,11 +65,7 @@ pub(crate) async fn act(store: &dyn Store, disk: &Disk, turns: &[Turn]) -> Vec<(
         match turn {
             Turn::Group(group) => {
                 let answered = join_all(group.iter().map(|txn| store.commit(txn.clone()))).await;
-                answers.extend(
-                    answered
-                        .into_iter()
-                        .map(|answer| (disk.position(), Answer::Committed(answer))),
-                );
+                answers.extend(answered.into_iter().map(|answer| (disk.position(), Answer::Committed(answer))));
             }
             Turn::Compact(before) => {
                 let answer = store.compact(*before).await;
@@ -107,11 +93,7 @@ impl History {
             let mut states = vec![(rows(&model).await, 0)];
             let mut compactions = Vec::new();
             let log = || async {
-                model
-                    .changes(Position::default(), usize::MAX)
-                    .await
-                    .expect("nothing was forgotten")
-                    .entries
+                model.changes(Position::default(), usize::MAX).await.expect("nothing was forgotten").entries
             };
             for turn in turns {
                 match turn {
@@ -125,11 +107,7 @@ impl History {
                     }
                 }
             }
-            Self {
-                states,
-                log: log().await,
-                compactions,
-            }
+            Self { states, log: log().await, compactions }
         })
     }
 
@@ -139,14 +117,10 @@ impl History {
         block_on(async {
             let (rev, _) = store.get(&[]).await.map_err(|error| error.to_string())?;
             if rev < acknowledged {
-                return Err(format!(
-                    "{acknowledged:?} was acknowledged, and the store is at {rev:?}"
-                ));
+                return Err(format!("{acknowledged:?} was acknowledged, and the store is at {rev:?}"));
             }
-            let (want, log_len) = self
-                .states
-                .get(usize::try_from(rev.0).expect("it is small"))
-                .ok_or("a revision from nowhere")?;
+            let (want, log_len) =
+                self.states.get(usize::try_from(rev.0).expect("it is small")).ok_or("a revision from nowhere")?;
             if rows(&**store).await != *want {
                 return Err(format!("the rows are not those of {rev:?}"));
             }
@@ -160,20 +134,13 @@ impl History {
         let after = match store.changes(Position::default(), 1).await {
             Ok(_) => Position::default(),
             Err(WatchError::Compacted) => {
-                let last = want
-                    .iter()
-                    .rev()
-                    .map(|(at, _)| *at)
-                    .find(|at| at.rev < compacted);
+                let last = want.iter().rev().map(|(at, _)| *at).find(|at| at.rev < compacted);
                 last.ok_or("the log has forgotten what no compaction was about")?
             }
             Err(error) => return Err(error.to_string()),
         };
         let want: Vec<_> = want.iter().filter(|(at, _)| *at > after).cloned().collect();
-        let log = store
-            .changes(after, usize::MAX)
-            .await
-            .map_err(|error| error.to_string())?;
+        let log = store.changes(after, usize::MAX).await.map_err(|error| error.to_string())?;
         if log.entries.ends_with(&want) && log.entries.len() == want.len() {
             Ok(())
         } else {
@@ -198,9 +165,5 @@ pub(crate) fn record(disk: &Disk, turns: &[Turn]) -> Recording<Answer> {
         let store = super::open(disk.clone()).expect("it opens");
         act(&store, disk, turns).await
     });
-    Recording {
-        start,
-        events: disk.events(),
-        marks,
-    }
+    Recording { start, events: disk.events(), marks }
 }

@@ -44,24 +44,12 @@ pub(crate) fn images(start: &Image, events: &[Event], torn: u64) -> impl Iterato
             }
         }
         let unsynced = &events[first_unsynced..position];
-        let mut crashes = vec![Crash {
-            position,
-            variant: Variant::Lost,
-            image: synced.clone(),
-        }];
+        let mut crashes = vec![Crash { position, variant: Variant::Lost, image: synced.clone() }];
         if !unsynced.is_empty() {
-            crashes.push(Crash {
-                position,
-                variant: Variant::Kept,
-                image: kept.clone(),
-            });
+            crashes.push(Crash { position, variant: Variant::Kept, image: kept.clone() });
             crashes.extend((0..torn).map(|n| {
                 let seed = position as u64 * 1_000_003 + n;
-                Crash {
-                    position,
-                    variant: Variant::Torn(seed),
-                    image: tear(synced.clone(), unsynced, seed),
-                }
+                Crash { position, variant: Variant::Torn(seed), image: tear(synced.clone(), unsynced, seed) }
             }));
         }
         crashes

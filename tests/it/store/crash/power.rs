@@ -16,20 +16,14 @@ fn crash_everywhere(vice: Vice, seed: u64) -> Result<usize, String> {
     let turns = turns(seed, TURNS);
     let history = History::of(&turns);
     let recording = record(&Disk::new(created(), vice), &turns);
-    after_every_crash(&recording, torn_variants(), |store, marks| {
-        history.holds(store, acknowledged(marks))
-    })
+    after_every_crash(&recording, torn_variants(), |store, marks| history.holds(store, acknowledged(marks)))
 }
 
 #[test]
 fn a_loss_of_power_loses_nothing_acknowledged_and_leaves_nothing_half_there() {
-    let looked_at =
-        crash_everywhere(Vice::None, 1).unwrap_or_else(|complaint| panic!("{complaint}"));
+    let looked_at = crash_everywhere(Vice::None, 1).unwrap_or_else(|complaint| panic!("{complaint}"));
     println!("{looked_at} images");
-    assert!(
-        looked_at > 500,
-        "{looked_at} images are too few to say anything"
-    );
+    assert!(looked_at > 500, "{looked_at} images are too few to say anything");
 }
 
 #[test]
@@ -37,10 +31,7 @@ fn the_crash_test_sees_a_store_that_answers_before_it_syncs() {
     // Lying about every sync, about those of the later groups only, and so on.
     for first in [0, 40, 200] {
         let complaint = crash_everywhere(Vice::LiesFrom(first), 1).expect_err("the disk lies");
-        assert!(
-            complaint.contains("acknowledged") || complaint.contains("damaged"),
-            "{complaint}"
-        );
+        assert!(complaint.contains("acknowledged") || complaint.contains("damaged"), "{complaint}");
     }
 }
 
@@ -54,14 +45,8 @@ fn a_loss_of_power_during_the_recovery_of_the_last_one_loses_nothing_either() {
         let acknowledged = acknowledged(&first.marks[..count]);
         let disk = Disk::new(crash.image.clone(), Vice::None);
         drop(super::open(disk.clone()).expect("it opens"));
-        let recovery: Recording<()> = Recording {
-            start: crash.image,
-            events: disk.events(),
-            marks: vec![],
-        };
+        let recovery: Recording<()> = Recording { start: crash.image, events: disk.events(), marks: vec![] };
         after_every_crash(&recovery, 1, |store, _| history.holds(store, acknowledged))
-            .unwrap_or_else(|complaint| {
-                panic!("{} {:?}, then {complaint}", crash.position, crash.variant)
-            });
+            .unwrap_or_else(|complaint| panic!("{} {:?}, then {complaint}", crash.position, crash.variant));
     }
 }
