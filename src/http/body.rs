@@ -12,7 +12,7 @@ use super::problem::{Kind, Problem};
 
 /// The body of a request, as it comes.
 pub(super) struct Payload {
-    stream: Pin<Box<dyn Stream<Item = Result<Bytes, warp::Error>> + Send>>,
+    stream: Pin<Box<dyn Stream<Item = Result<Bytes, warp::Error>> + Send + Sync>>,
     ended: bool,
 }
 
@@ -25,7 +25,7 @@ const DISCARD_MAX: Duration = Duration::from_secs(1);
 
 impl Payload {
     /// The body that a stream of buffers makes.
-    pub(super) fn new<B: Buf>(stream: impl Stream<Item = Result<B, warp::Error>> + Send + 'static) -> Self {
+    pub(super) fn new<B: Buf>(stream: impl Stream<Item = Result<B, warp::Error>> + Send + Sync + 'static) -> Self {
         let stream = stream.map(|chunk| chunk.map(|mut chunk| chunk.copy_to_bytes(chunk.remaining())));
         Self { stream: Box::pin(stream), ended: false }
     }
