@@ -21,6 +21,7 @@ mod exit;
 mod output;
 mod serve;
 mod settings;
+mod signals;
 
 use args::{Cli, Command, LogArgs, LogFormat};
 use exit::{Exit, Failure};
