@@ -53,3 +53,7 @@ pub mod http;
 pub mod config;
 
 pub mod clock;
+
+pub mod telemetry;
+
+pub mod cli;

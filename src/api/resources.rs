@@ -156,11 +156,10 @@ impl Api {
     }
 
     /// Asks again after each commit, until the answer says yes or time is up.
-    pub(super) async fn wait_until<T, Answer: Future<Output = Result<(bool, T), ApiError>>>(
-        &self,
-        wait: Duration,
-        ask: impl Fn() -> Answer,
-    ) -> Result<T, ApiError> {
+    pub(super) async fn wait_until<T, A>(&self, wait: Duration, ask: impl Fn() -> A) -> Result<T, ApiError>
+    where
+        A: Future<Output = Result<(bool, T), ApiError>>,
+    {
         // Subscribed before the first look, so that no commit falls in between.
         let mut commits = self.state.store().committed();
         let mut time_is_up = std::pin::pin!(self.state.clock().sleep(wait));
