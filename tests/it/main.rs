@@ -2,4 +2,5 @@
 
 mod config;
 mod exec;
+mod http;
 mod store;

@@ -10,11 +10,15 @@
 //! that no problem is ever cached. JSON that does not fit on a line is shown
 //! over several.
 //!
+//! A line `> jobs start`, `> jobs succeed` or `> jobs stop` before a request
+//! lets the world do so first.
+//!
 //! `BLESS=1` writes the answers down as they are; read the diff.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use heeler::domain::job::AttemptOutcome;
 use heeler::http::HttpConfig;
 
 use super::client::{Answer, Client};
@@ -67,6 +71,14 @@ async fn replay(transcript: &str) -> String {
     let mut heard = Vec::new();
     for exchange in transcript.split("\n====\n") {
         let request = exchange.split("\n----").next().expect("a split gives something").trim_end();
+        for line in request.lines() {
+            match line {
+                "> jobs start" => served.start_jobs().await,
+                "> jobs succeed" => served.end_jobs(AttemptOutcome::Succeeded).await,
+                "> jobs stop" => served.end_jobs(AttemptOutcome::Canceled).await,
+                _ => assert!(!line.starts_with('>'), "the world cannot do `{line}`"),
+            }
+        }
         let (method, bytes) = request_bytes(request);
         let mut client = Client::connect(served.address).await;
         client.send(bytes).await;
@@ -79,7 +91,7 @@ async fn replay(transcript: &str) -> String {
 
 /// The method of a request and its bytes.
 fn request_bytes(request: &str) -> (String, Vec<u8>) {
-    let mut lines = request.trim_start().lines().skip_while(|line| line.starts_with('#') || line.is_empty());
+    let mut lines = request.trim_start().lines().skip_while(|line| line.starts_with(['#', '>']) || line.is_empty());
     let line = lines.next().expect("a request line");
     let method = line.split(' ').next().expect("a method").to_owned();
     let head: Vec<_> = lines.by_ref().take_while(|line| !line.is_empty()).collect();

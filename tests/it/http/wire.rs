@@ -180,8 +180,9 @@ async fn a_refused_body_does_not_become_the_next_request() {
 async fn who_waits_for_a_resource_is_answered_when_the_service_stops() {
     let served = serve_with(HttpConfig::default()).await;
     let mut client = Client::connect(served.address).await;
-    let put = JSON_PUT.replace("/42", "/slow");
-    client.send(format!("{put}Prefer: wait=60\r\nContent-Length: 2\r\n\r\n{{}}")).await;
+    // Nothing starts the job, so that the resource does not settle.
+    let body = r#"{"processing":{"operation":"transcode"}}"#;
+    client.send(format!("{JSON_PUT}Prefer: wait=60\r\nContent-Length: {}\r\n\r\n{body}", body.len())).await;
     assert!(client.is_quiet(Duration::from_millis(200)).await, "nothing was waited for");
     served.stop().await;
     assert_eq!(client.answer().await.status, 201);
