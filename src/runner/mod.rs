@@ -8,6 +8,8 @@
 //! # Not here
 //! Why a job exists and what follows from its ending: [`crate::reconcile`].
 
+pub mod exec;
+
 use std::fmt;
 use std::sync::Arc;
 

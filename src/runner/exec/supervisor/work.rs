@@ -1,0 +1,103 @@
+//! The program that does the work: found and spawned, without a shell.
+
+use std::fs::File;
+use std::io::PipeWriter;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use rustix::fs::{Access, AtFlags, CWD, accessat};
+use rustix::io::Errno;
+use rustix::process::Pid;
+
+use crate::runner::exec::record::Spec;
+
+/// Spawns the work in its own process group, with nothing of this process but
+/// its user.
+///
+/// # Errors
+/// It cannot be started: what is wrong and what can be done, for people.
+pub(super) fn spawn(spec: &Spec, stdin: File, output: PipeWriter) -> Result<Pid, String> {
+    let name = spec.command.first().ok_or("there is no command")?;
+    if !spec.cwd.is_dir() {
+        return Err(format!(
+            "the working directory `{}` is not there; create it or change `cwd` of the operation",
+            spec.cwd.display()
+        ));
+    }
+    let path = spec.env.get("PATH").map_or("", String::as_str);
+    let program = find(name, path, &spec.cwd)?;
+    let again = output.try_clone().map_err(|error| format!("no pipe for the output: {error}"))?;
+    let mut command = Command::new(&program);
+    command
+        .arg0(name)
+        .args(&spec.command[1..])
+        .env_clear()
+        .envs(&spec.env)
+        .current_dir(&spec.cwd)
+        .process_group(0)
+        .stdin(stdin)
+        .stdout(Stdio::from(output))
+        .stderr(Stdio::from(again));
+    // Reaped with everything else of the tree, not through its handle.
+    command.spawn().map(|child| Pid::from_child(&child)).map_err(|error| refusal(&program, &error))
+}
+
+/// The file of a program: a name with a slash is a path from the working
+/// directory, any other is looked up in `path`.
+fn find(name: &str, path: &str, cwd: &Path) -> Result<PathBuf, String> {
+    if name.contains('/') {
+        return Ok(cwd.join(name));
+    }
+    // An empty entry once meant the working directory, which nobody wants today.
+    let entries = path.split(':').filter(|entry| !entry.is_empty());
+    let mut candidates = entries.map(|entry| cwd.join(entry).join(name));
+    candidates.find(|file| is_program(file)).ok_or_else(|| {
+        format!("the program `{name}` was not found in PATH ({path}); install it, or name it by its full path")
+    })
+}
+
+fn is_program(file: &Path) -> bool {
+    file.is_file() && accessat(CWD, file, Access::EXEC_OK, AtFlags::empty()).is_ok()
+}
+
+fn refusal(program: &Path, error: &std::io::Error) -> String {
+    let program = program.display();
+    match Errno::from_io_error(error) {
+        Some(Errno::NOENT) => {
+            format!("the program `{program}`, or the interpreter that its first line names, was not found; install it")
+        }
+        Some(Errno::ACCESS | Errno::PERM) => {
+            format!("the program `{program}` may not be executed; check its mode and owner")
+        }
+        Some(Errno::TOOBIG) => {
+            format!("the arguments for `{program}` are too long; let it read its standard input instead")
+        }
+        Some(Errno::NOEXEC) => {
+            format!("the file `{program}` is not a program; a script needs a first line such as `#!/bin/sh`")
+        }
+        _ => format!("the program `{program}` could not be started: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_looked_up_in_path_and_nowhere_else() {
+        let cwd = Path::new("/usr");
+        for (name, path, want) in [
+            ("sh", "/nowhere:/bin", Some("/bin/sh")),
+            ("sh", "bin", Some("/usr/bin/sh")),
+            ("bin/sh", "", Some("/usr/bin/sh")),
+            ("/bin/sh", "", Some("/bin/sh")),
+            ("sh", "", None),
+            ("sh", ":", None),
+            ("bin", "/usr", None),
+        ] {
+            let found = find(name, path, cwd).ok();
+            assert_eq!(found.as_deref(), want.map(Path::new), "{name} in {path}");
+        }
+    }
+}
