@@ -28,8 +28,8 @@ pub(crate) struct Options {
 /// One step of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Step {
-    /// A task goes on: its number and what it is for.
-    Go(u64, Duty),
+    /// A task goes on: its number, what it is for, and to its how many-th point of waiting.
+    Go(u64, Duty, usize),
     /// A client sends something to a process.
     Send(usize, String),
     /// A client hangs up.
@@ -54,6 +54,8 @@ pub(crate) struct Outcome {
     /// A digest of every step and of everything that is stored at the end.
     pub(crate) hash: u64,
     pub(crate) trace: Vec<Step>,
+    /// What happened after how many steps, in words.
+    pub(crate) notes: Vec<(usize, String)>,
     /// What is wrong, if anything.
     pub(crate) violation: Option<String>,
     pub(crate) counts: std::collections::BTreeMap<&'static str, usize>,
@@ -93,8 +95,9 @@ pub(crate) fn run(options: Options) -> Outcome {
     }
     let violation = oracle.violations.first().cloned();
     let counts = std::mem::take(&mut oracle.counts);
+    let notes = std::mem::take(&mut oracle.notes);
     drop(oracle);
-    Outcome { hash: hasher.finish(), trace: run.trace, violation, counts }
+    Outcome { hash: hasher.finish(), trace: run.trace, notes, violation, counts }
 }
 
 impl Run {
@@ -185,6 +188,7 @@ impl Run {
         for _ in 0..steps {
             if let Some(step) = self.choose() {
                 self.trace.push(step.clone());
+                lock(&self.oracle).step = self.trace.len();
                 self.take(step);
             }
             if self.is_wrong() {
@@ -192,6 +196,7 @@ impl Run {
             }
         }
         self.trace.push(Step::Peace);
+        lock(&self.oracle).step = self.trace.len();
         self.peace();
     }
 
@@ -222,15 +227,20 @@ impl Run {
                 let live = lock(&self.attempts).live().len();
                 (live > 0).then(|| Step::Act(dice.below(live), *dice.pick(&DEEDS)))
             }
-            34..=35 => {
-                let known = lock(&self.attempts).all.len();
-                (known > 0).then(|| Step::HearAgain(dice.below(known)))
+            34..=36 => {
+                let attempts = lock(&self.attempts);
+                // Those that were followed by another are the interesting ones.
+                let followed = |(job, number): &(_, u32)| attempts.all.contains_key(&(*job, number + 1));
+                let known = attempts.all.keys().enumerate().filter(|(_, at)| !dice.happens(700) || followed(at));
+                let known: Vec<usize> = known.map(|(index, _)| index).collect();
+                (!known.is_empty()).then(|| Step::HearAgain(*dice.pick(&known)))
             }
-            36..=39 => Some(Step::Pass(*dice.pick(&[1, 10, 500, 1000, 2500, 30_000]))),
+            37..=39 => Some(Step::Pass(*dice.pick(&[1, 10, 500, 1000, 2500, 30_000]))),
             40 => Some(Step::Write),
             _ => {
                 let tasks = self.processes.iter().flat_map(|process| &process.tasks);
-                let tasks: Vec<Step> = tasks.map(|task| Step::Go(task.number, task.duty)).collect();
+                let tasks: Vec<Step> =
+                    tasks.map(|task| Step::Go(task.number, task.duty, *dice.pick(&[1, 1, 2, 4, 9]))).collect();
                 (!tasks.is_empty()).then(|| dice.pick(&tasks).clone())
             }
         }
@@ -248,7 +258,7 @@ impl Run {
 
     fn take(&mut self, step: Step) {
         match step {
-            Step::Go(number, _) => self.go(number),
+            Step::Go(number, _, times) => (0..times).for_each(|_| self.go(number)),
             Step::Send(process, _) => self.send(process),
             Step::HangUp(number) => {
                 lock(&self.oracle).count("hang-ups");

@@ -57,6 +57,9 @@ fn story(outcome: &Outcome) -> String {
     let mut story = String::new();
     for (number, step) in outcome.trace.iter().enumerate() {
         let _ = writeln!(story, "{number:4} {step:?}");
+        for (_, note) in outcome.notes.iter().filter(|(step, _)| *step == number + 1) {
+            let _ = writeln!(story, "       {note}");
+        }
     }
     let _ = writeln!(story, "{}", outcome.violation.as_deref().unwrap_or("nothing is wrong"));
     story
@@ -104,6 +107,7 @@ fn all_seeds_keep_what_is_promised_and_come_to_rest() {
         return;
     }
     let counts = run_seeds(variable("SIM_SEEDS").unwrap_or(SEEDS), steps);
+    println!("{counts:?}");
     // Where a kind of thing never happens, nothing is known about it.
     for what in [
         "crashes",
@@ -124,6 +128,7 @@ fn all_seeds_keep_what_is_promised_and_come_to_rest() {
         "answers: canceled",
         "claims",
         "starts",
+        "starts of a second attempt",
         "ends",
     ] {
         assert!(counts.get(what).is_some_and(|often| *often > 0), "`{what}` never happened: {counts:?}");

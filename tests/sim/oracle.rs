@@ -42,6 +42,9 @@ pub(crate) struct Oracle {
     pub(crate) violations: Vec<String>,
     /// How often each kind of thing happened, to see that all of them do.
     pub(crate) counts: BTreeMap<&'static str, usize>,
+    /// What happened, and after how many steps, for people to read.
+    pub(crate) notes: Vec<(usize, String)>,
+    pub(crate) step: usize,
     owners: BTreeMap<Key, ResourceKey>,
     uids: BTreeSet<Uid>,
     tokens: BTreeSet<String>,
@@ -59,6 +62,8 @@ impl Oracle {
             rev: Rev(0),
             violations: Vec::new(),
             counts: BTreeMap::new(),
+            notes: Vec::new(),
+            step: 0,
             owners: BTreeMap::new(),
             uids: BTreeSet::new(),
             tokens: BTreeSet::new(),
@@ -95,6 +100,7 @@ impl Oracle {
         self.check_planned(&after);
         self.check_asked(&after.state);
         self.check_log(txn, &before, &after);
+        self.note(rev, &before, &after);
         for job in after.state.jobs.values() {
             match before.state.jobs.get(&job.id) {
                 None => self.check_new_job(job, &after.state),
@@ -103,6 +109,21 @@ impl Oracle {
             }
         }
         self.models.insert(key, after);
+    }
+
+    fn note(&mut self, rev: Rev, before: &Model, after: &Model) {
+        let generation = |model: &Model| model.state.desired.as_ref().map_or(0, |desired| desired.generation.number());
+        let mut text = format!("revision {}: {}", rev.0, after.state.key);
+        if before.changed != after.changed || before.state.desired.is_some() != after.state.desired.is_some() {
+            text += &format!(", generation {}", generation(after));
+        }
+        for (id, job) in &after.state.jobs {
+            if before.state.jobs.get(id) != Some(job) {
+                let (attempt, slot) = job.current().map_or((0, None), |current| (current.number, current.slot));
+                text += &format!(", job {id} of {} {} {attempt} {slot:?}", job.operation, job.phase.as_str());
+            }
+        }
+        self.notes.push((self.step, text));
     }
 
     fn apply(&mut self, txn: &Txn, rev: Rev, after: &mut Model) {
@@ -367,7 +388,11 @@ impl Oracle {
     pub(crate) fn started(&mut self, launch: &Launch, attempts: &Attempts) {
         self.count("starts");
         let attempt = launch.attempt;
+        if attempt.number > 1 {
+            self.count("starts of a second attempt");
+        }
         let at = (attempt.job, attempt.number);
+        self.notes.push((self.step, format!("attempt {} of job {} starts", at.1, at.0)));
         *self.starts.entry(at).or_default() += 1;
         if self.starts[&at] > 1 {
             self.say(format!("attempt {} of job {} was started twice", at.1, at.0));

@@ -11,7 +11,7 @@ use heeler::state::keys;
 use crate::driver::Run;
 use crate::oracle::Model;
 use crate::planted::Planted;
-use crate::process::{PASSES, Pass};
+use crate::process::{Duty, PASSES, Pass};
 use crate::runner::{Deed, Life};
 use crate::world::{Faults, Hints, lock};
 
@@ -50,6 +50,7 @@ impl Run {
     }
 
     fn round(&mut self) {
+        let clients = self.processes.iter().flat_map(|process| &process.tasks).any(|task| task.duty == Duty::Client);
         for pass in PASSES {
             let engine = &self.processes[0];
             let wanted = engine.may(pass)
@@ -64,7 +65,9 @@ impl Run {
         self.settle_in();
         self.go_on();
         self.disk.write_all();
-        self.judge_stops();
+        if !clients {
+            self.judge_stops();
+        }
         self.act();
         self.go_on();
         self.wait();
@@ -91,9 +94,6 @@ impl Run {
 
     /// P17: whatever is to be stopped was told so.
     fn judge_stops(&self) {
-        if self.profile.hints == Hints::Lost && !self.processes[0].may(Pass::Attempts) {
-            return;
-        }
         let attempts = lock(&self.attempts);
         let mut oracle = lock(&self.oracle);
         for ((job, number), lived) in &attempts.all {

@@ -215,13 +215,7 @@ impl Worker {
                 continue;
             };
             let worker = self.clone();
-            self.spawn(
-                async move {
-                    let next = worker.hand.steps.adopt(&row).await?;
-                    worker.follow(next).await
-                },
-                in_hand,
-            );
+            self.spawn(async move { worker.adopt(row.job).await }, in_hand);
         }
         Ok(())
     }
@@ -229,12 +223,26 @@ impl Worker {
     /// One attempt from its claim to its end.
     async fn work(&self, claim: Claim) -> Result<(), StepError> {
         let Some(launch) = self.hand.steps.claim(&claim).await? else { return Ok(()) };
-        let attempt = launch.attempt;
         match self.hand.steps.start(launch).await {
             Ok(next) => self.follow(next).await,
-            Err(StepError::Later(_)) => self.follow(Next::Hear(attempt)).await,
+            Err(StepError::Later(_)) => self.adopt(claim.job).await,
             Err(error) => Err(error),
         }
+    }
+
+    async fn adopt(&self, job: JobId) -> Result<(), StepError> {
+        loop {
+            match self.hand.steps.adopt(job).await {
+                Ok(next) => return self.follow(next).await,
+                Err(StepError::Later(_)) => self.later().await,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn later(&self) {
+        lock(&self.oracle).count("steps left for later");
+        self.hand.state.clock().sleep(RECORD_AGAIN).await;
     }
 
     async fn follow(&self, next: Next) -> Result<(), StepError> {
@@ -252,7 +260,7 @@ impl Worker {
     async fn record(&self, attempt: AttemptRef, report: Report) -> Result<(), StepError> {
         loop {
             match self.hand.steps.hear(attempt, report.clone()).await {
-                Err(StepError::Later(_)) => self.hand.state.clock().sleep(RECORD_AGAIN).await,
+                Err(StepError::Later(_)) => self.later().await,
                 done => return done.map(drop),
             }
         }
