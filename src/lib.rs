@@ -48,6 +48,12 @@ pub mod engine;
 
 pub mod api;
 
+pub mod http;
+
 pub mod config;
 
 pub mod clock;
+
+pub mod telemetry;
+
+pub mod cli;

@@ -242,7 +242,7 @@ impl Api {
     /// # Errors
     /// `NotFound`, `Store`.
     pub async fn job_finished(&self, id: JobId, wait: Duration) -> Result<View, ApiError> {
-        let is_final = async || {
+        let is_final = || async {
             let (job, revision) = self.find(id).await?;
             Ok((job.phase.is_final(), job_view(&job, tag(revision))))
         };

@@ -147,7 +147,7 @@ impl Api {
     /// # Errors
     /// `NotFound`, also when it goes while waiting; `Store`.
     pub async fn settled(&self, key: &ResourceKey, wait: Duration) -> Result<View, ApiError> {
-        let is_settled = async || {
+        let is_settled = || async {
             let stored = self.state.resource(key).await?.ok_or_else(|| absent(key))?;
             let settled = stored.observed.as_ref().is_none_or(|observed| observed.settlement.reason.is_settled());
             Ok((settled, self.view(key, &stored)))
@@ -156,11 +156,10 @@ impl Api {
     }
 
     /// Asks again after each commit, until the answer says yes or time is up.
-    pub(super) async fn wait_until<T>(
-        &self,
-        wait: Duration,
-        ask: impl AsyncFn() -> Result<(bool, T), ApiError>,
-    ) -> Result<T, ApiError> {
+    pub(super) async fn wait_until<T, A>(&self, wait: Duration, ask: impl Fn() -> A) -> Result<T, ApiError>
+    where
+        A: Future<Output = Result<(bool, T), ApiError>>,
+    {
         // Subscribed before the first look, so that no commit falls in between.
         let mut commits = self.state.store().committed();
         let mut time_is_up = std::pin::pin!(self.state.clock().sleep(wait));

@@ -12,7 +12,7 @@ use super::problem::{Kind, Problem};
 
 /// The body of a request, as it comes.
 pub(super) struct Payload {
-    stream: Pin<Box<dyn Stream<Item = Result<Bytes, warp::Error>> + Send>>,
+    stream: Pin<Box<dyn Stream<Item = Result<Bytes, warp::Error>> + Send + Sync>>,
     ended: bool,
 }
 
@@ -25,16 +25,19 @@ const DISCARD_MAX: Duration = Duration::from_secs(1);
 
 impl Payload {
     /// The body that a stream of buffers makes.
-    pub(super) fn new<B: Buf>(stream: impl Stream<Item = Result<B, warp::Error>> + Send + 'static) -> Self {
+    pub(super) fn new<B: Buf>(stream: impl Stream<Item = Result<B, warp::Error>> + Send + Sync + 'static) -> Self {
         let stream = stream.map(|chunk| chunk.map(|mut chunk| chunk.copy_to_bytes(chunk.remaining())));
         Self { stream: Box::pin(stream), ended: false }
     }
 
     /// Reads all of it, at most `limit` bytes, in at most `within`.
     pub(super) async fn read(&mut self, limit: usize, within: Duration) -> Result<Bytes, Problem> {
-        tokio::time::timeout(within, self.collect(limit))
-            .await
-            .unwrap_or_else(|_| Err(Problem::new(Kind::Timeout, "the body of the request did not arrive in time")))
+        if let Ok(read) = tokio::time::timeout(within, self.collect(limit)).await {
+            return read;
+        }
+        // What has not come by now is not waited for again.
+        self.ended = true;
+        Err(Problem::new(Kind::Timeout, "the body of the request did not arrive in time"))
     }
 
     async fn collect(&mut self, limit: usize) -> Result<Bytes, Problem> {

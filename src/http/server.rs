@@ -113,7 +113,7 @@ impl Server {
     pub async fn run<S, B>(self, listeners: Vec<TcpListener>, service: S, shutdown: impl Future<Output = ()>)
     where
         S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
-        S: Clone + Send + 'static,
+        S: Clone + Send + Sync + 'static,
         S::Future: Send,
         B: Body + Send + 'static,
         B::Data: Send,

@@ -1,0 +1,18 @@
+//! `heeler check`: says whether a configuration is right.
+
+use super::args::CheckArgs;
+use super::exit::Failure;
+use super::output::say;
+use super::settings;
+
+pub(super) fn run(args: &CheckArgs) -> Result<(), Failure> {
+    let catalog = settings::for_check(args)?.catalog;
+    let collections = counted(catalog.collections.len(), "collection");
+    let operations = counted(catalog.operations.len(), "operation");
+    say(&format!("{} is right: {collections}, {operations}", args.config.config.display()));
+    Ok(())
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}

@@ -1,0 +1,17 @@
+//! Lines for standard output and standard error.
+//!
+//! # Guarantees
+//! Whoever reads no more of them stops nothing: a closed pipe is no error here.
+
+use std::io::{self, Write as _};
+
+/// Writes a line to standard output, at once.
+pub(super) fn say(line: &str) {
+    let mut out = io::stdout().lock();
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+/// Writes a line to standard error.
+pub(super) fn complain(line: &str) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}

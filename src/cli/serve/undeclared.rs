@@ -1,0 +1,39 @@
+//! Keeps a configuration from leaving out what is stored.
+
+use crate::cli::exit::Failure;
+use crate::domain::id::CollectionName;
+use crate::state::{State, StateError};
+
+/// How many resources are looked at in one read.
+const PAGE: usize = 500;
+
+/// Refuses a configuration that omits a collection which holds resources: they
+/// would be out of reach, and their jobs would run on unseen.
+pub(super) async fn refuse(state: &State) -> Result<(), Failure> {
+    let undeclared = count(state).await.map_err(|error| Failure::Store(error.into()))?;
+    if undeclared.is_empty() { Ok(()) } else { Err(Failure::Undeclared(undeclared)) }
+}
+
+async fn count(state: &State) -> Result<Vec<(CollectionName, u64)>, StateError> {
+    let mut counted = Vec::new();
+    for name in state.collections_with_resources().await? {
+        if !state.catalog().collections.contains_key(&name) {
+            let count = resources_of(state, &name).await?;
+            counted.push((name, count));
+        }
+    }
+    Ok(counted)
+}
+
+async fn resources_of(state: &State, collection: &CollectionName) -> Result<u64, StateError> {
+    let mut count = 0;
+    let mut after = None;
+    loop {
+        let (page, more) = state.resources(collection, after.as_ref(), PAGE).await?;
+        count += page.len() as u64;
+        after = page.into_iter().next_back().map(|(key, _)| key.id);
+        if !more || after.is_none() {
+            return Ok(count);
+        }
+    }
+}

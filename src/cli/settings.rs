@@ -1,0 +1,77 @@
+//! Lays flags and environment over the file, and judges what comes out.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::args::{CheckArgs, ServeArgs};
+use super::exit::Failure;
+use crate::config::{self, Config};
+
+/// Who may reach the service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// Programs on this machine.
+    Loopback,
+    /// Whoever the network lets.
+    Any,
+}
+
+impl Reach {
+    pub(super) const fn from_insecure(insecure: bool) -> Self {
+        if insecure { Self::Any } else { Self::Loopback }
+    }
+
+    /// Refuses an address that others can reach, where they should not.
+    pub(super) fn judge(self, address: SocketAddr) -> Result<(), Failure> {
+        match self {
+            Self::Loopback if !is_loopback(address.ip()) => Err(Failure::Exposed { address }),
+            Self::Loopback | Self::Any => Ok(()),
+        }
+    }
+}
+
+fn is_loopback(ip: IpAddr) -> bool {
+    // `::ffff:127.0.0.1` is a loopback address, too.
+    ip.to_canonical().is_loopback()
+}
+
+/// What `serve` goes by.
+pub(super) fn for_serve(args: &ServeArgs) -> Result<Config, Failure> {
+    let mut config = config::load(&args.config.config).map_err(Failure::Configuration)?;
+    if let Some(listen) = args.listen {
+        config.server.listen = listen;
+    }
+    if let Some(store) = &args.store {
+        config.store = store.clone();
+    }
+    Reach::from_insecure(args.insecure).judge(config.server.listen)?;
+    Ok(config)
+}
+
+/// What `serve` would find in the file.
+pub(super) fn for_check(args: &CheckArgs) -> Result<Config, Failure> {
+    let config = config::load(&args.config.config).map_err(Failure::Configuration)?;
+    Reach::from_insecure(args.insecure).judge(config.server.listen)?;
+    Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_is_served_unless_it_is_meant() {
+        for (address, loopback) in [
+            ("127.0.0.1:0", true),
+            ("127.9.9.9:7117", true),
+            ("[::1]:7117", true),
+            ("[::ffff:127.0.0.1]:7117", true),
+            ("0.0.0.0:7117", false),
+            ("[::]:7117", false),
+            ("192.168.0.1:7117", false),
+        ] {
+            let address = address.parse().expect("an address");
+            assert_eq!(Reach::Loopback.judge(address).is_ok(), loopback, "{address}");
+            assert!(Reach::Any.judge(address).is_ok(), "{address}");
+        }
+    }
+}

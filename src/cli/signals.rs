@@ -1,0 +1,54 @@
+//! The signals that ask the command to end.
+
+use std::io;
+
+use tokio::signal::unix::{self, SignalKind};
+
+/// Listens for SIGTERM and SIGINT, which no longer end the process by themselves.
+#[derive(Debug)]
+pub(super) struct Signals {
+    terminate: unix::Signal,
+    interrupt: unix::Signal,
+}
+
+/// A signal that came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Signal {
+    Terminate,
+    Interrupt,
+}
+
+impl Signals {
+    pub(super) fn listen() -> io::Result<Self> {
+        Ok(Self {
+            terminate: unix::signal(SignalKind::terminate())?,
+            interrupt: unix::signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits for the next one.
+    pub(super) async fn next(&mut self) -> Signal {
+        tokio::select! {
+            _ = self.terminate.recv() => Signal::Terminate,
+            _ = self.interrupt.recv() => Signal::Interrupt,
+        }
+    }
+}
+
+impl Signal {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Terminate => "SIGTERM",
+            Self::Interrupt => "SIGINT",
+        }
+    }
+
+    /// Ends the process as the signal would have done, at once.
+    pub(super) fn end_process(self) -> ! {
+        // As a shell reports it: 128 and the number of the signal.
+        std::process::exit(match self {
+            Self::Terminate => 128 + 15,
+            Self::Interrupt => 128 + 2,
+        })
+    }
+}
