@@ -1,4 +1,6 @@
 //! x
-use super::exit::Failure;
 use super::args::DemoArgs;
-pub(super) fn run(_: &DemoArgs) -> Result<(), Failure> { Ok(()) }
+use super::exit::Failure;
+pub(super) fn run(_: &DemoArgs) -> Result<(), Failure> {
+    Ok(())
+}
