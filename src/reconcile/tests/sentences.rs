@@ -156,6 +156,18 @@ fn canceled_taken_back_also_asks_again_for_work_that_failed_before() {
 }
 
 #[test]
+fn an_ask_that_is_pending_again_stays_so_when_its_old_job_is_gone_at_last() {
+    let mut world = World::with(&json!({"processing": {"operation": "a"}}));
+    world.claim(0).expect("it is ready");
+    world.put(&json!({"processing": {"operation": "a", "canceled": true}}));
+    world.put(&json!({"processing": {"operation": "a", "suspend": true}}));
+    world.end(0, AttemptOutcome::Canceled).expect("it runs");
+    assert_eq!((world.story().as_str(), world.fate()), ("canceled (canceled)", Some(Fate::Pending)));
+    world.put(&json!({"processing": {"operation": "a"}}));
+    assert_eq!(world.story(), "canceled (canceled), queued*");
+}
+
+#[test]
 fn work_that_succeeds_while_it_is_being_cancelled_stays_done() {
     let mut world = World::with(&json!({"processing": {"operation": "a"}}));
     world.claim(0).expect("it is ready");
