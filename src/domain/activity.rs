@@ -371,7 +371,7 @@ mod tests {
                 "{member}: {violations:?}"
             );
         }
-        assert_eq!(parse(json!({"operation": 1, "suspend": 1, "x": 1})).expect_err("refused").len(), 2);
+        assert_eq!(parse(json!({"operation": 1, "suspend": 1, "x": 1})).expect_err("refused").len(), 3);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! A document: the members of a resource that belong to its clients.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
@@ -17,10 +19,11 @@ pub const LINKS: &str = "_links";
 /// What clients wrote: all members but `id`, `status` and `_links`.
 ///
 /// Kept twice: as a tree for the rules, and as the bytes that are stored and
-/// sent, so that neither is made from the other on the way of a request.
+/// sent, so that neither is made from the other on the way of a request. Cheap
+/// to clone.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Document {
-    members: Map<String, Value>,
+    members: Arc<Map<String, Value>>,
     bytes: Bytes,
 }
 
@@ -34,7 +37,7 @@ impl Document {
     #[must_use]
     pub fn new(members: Map<String, Value>) -> Self {
         let bytes = serde_json::to_vec(&members).expect("a JSON object can always be written");
-        Self { members, bytes: bytes.into() }
+        Self { members: Arc::new(members), bytes: bytes.into() }
     }
 
     /// The document that was written as these bytes.
@@ -43,12 +46,12 @@ impl Document {
     /// The bytes are something else.
     pub fn from_bytes(bytes: Bytes) -> Result<Self, NotADocument> {
         let members = serde_json::from_slice(&bytes).map_err(NotADocument)?;
-        Ok(Self { members, bytes })
+        Ok(Self { members: Arc::new(members), bytes })
     }
 
     /// The members, in the order in which they were written.
     #[must_use]
-    pub const fn members(&self) -> &Map<String, Value> {
+    pub fn members(&self) -> &Map<String, Value> {
         &self.members
     }
 

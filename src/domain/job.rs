@@ -500,3 +500,6 @@ pub fn clip(text: &str, bytes_max: usize) -> String {
     }
     text[..end].to_owned()
 }
+
+#[cfg(test)]
+mod tests;

@@ -101,8 +101,8 @@ impl Steps {
     ///
     /// # Errors
     /// What came of it cannot be recorded.
-    pub async fn adopt(&self, row: &AttemptRow) -> Result<Next, StepError> {
-        let Some((job, _)) = self.state.job(row.job).await? else { return Ok(Next::Over) };
+    pub async fn adopt(&self, job: JobId) -> Result<Next, StepError> {
+        let Some((job, _)) = self.state.job(job).await? else { return Ok(Next::Over) };
         let Some(attempt) = attempt_of(&job) else { return Ok(Next::Over) };
         match self.runner.probe(attempt).await {
             Probe::Running => {

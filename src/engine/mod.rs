@@ -17,6 +17,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+pub use attempts::Next;
 pub use dispatcher::Claim;
 pub use run::{Engine, EngineConfig};
 
@@ -69,7 +70,8 @@ impl Steps {
 
     /// Takes a job in hand, unless it is in hand already. It is given back
     /// when the returned guard is dropped.
-    fn take(&self, job: JobId) -> Option<InHand> {
+    #[must_use]
+    pub fn take(&self, job: JobId) -> Option<InHand> {
         let mut in_hand = self.in_hand.lock().unwrap_or_else(PoisonError::into_inner);
         in_hand.insert(job).then(|| InHand { job, steps: self.clone() })
     }
@@ -84,9 +86,9 @@ impl Steps {
     }
 }
 
-/// That somebody looks after a job.
+/// That somebody looks after a job, until it is dropped.
 #[derive(Debug)]
-struct InHand {
+pub struct InHand {
     job: JobId,
     steps: Steps,
 }

@@ -13,6 +13,7 @@ use tracing::{error, info, warn};
 use super::attempts::Next;
 use super::dispatcher::Claim;
 use super::{InHand, PROGRESS_INTERVAL, RECORD_AGAIN, ROWS_MAX, SWEEP, StepError, Steps, unless_refused};
+use crate::domain::id::JobId;
 use crate::runner::{AttemptRef, Report, Runner};
 use crate::state::{Event, State};
 
@@ -115,12 +116,36 @@ impl Engine {
     async fn work(&self, claim: &Claim) -> Result<(), StepError> {
         let Some(launch) = self.steps.claim(claim).await? else { return Ok(()) };
         info!(job = %claim.job, resource = %claim.resource, attempt = launch.attempt.number, "starting");
-        let attempt = launch.attempt;
         match self.steps.start(launch).await {
             Ok(next) => self.follow(next).await,
-            // It was started, or failed to be; only the record of that is missing.
-            Err(StepError::Later(_)) => self.follow(Next::Hear(attempt)).await,
+            // It was started, or could not be, and neither is recorded: as after a restart.
+            Err(StepError::Later(why)) => {
+                self.later(claim.job, &why).await;
+                self.adopt(claim.job).await
+            }
             Err(error) => Err(error),
+        }
+    }
+
+    /// Takes an attempt up where it is, for as long as that takes. It stays in
+    /// hand meanwhile, so that it counts as one that may be running.
+    async fn adopt(&self, job: JobId) -> Result<(), StepError> {
+        while !self.stop.is_cancelled() {
+            match self.steps.adopt(job).await {
+                Ok(next) => return self.follow(next).await,
+                Err(StepError::Later(why)) => self.later(job, &why).await,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits before something is recorded again, but not beyond the end.
+    async fn later(&self, job: JobId, why: &str) {
+        warn!(%job, why, "recorded again later");
+        tokio::select! {
+            () = self.stop.cancelled() => {}
+            () = self.sleep(RECORD_AGAIN) => {}
         }
     }
 
@@ -149,23 +174,18 @@ impl Engine {
 
     /// Records what an attempt says, for as long as it takes.
     async fn record(&self, attempt: AttemptRef, report: Report) -> Result<(), StepError> {
-        loop {
+        while !self.stop.is_cancelled() {
             match self.steps.hear(attempt, report.clone()).await {
                 Ok(Next::Over) => {
                     info!(job = %attempt.job, attempt = attempt.number, "ended");
                     return Ok(());
                 }
                 Ok(Next::Hear(_)) => return Ok(()),
-                Err(StepError::Later(why)) => {
-                    warn!(job = %attempt.job, why, "recorded again later");
-                    tokio::select! {
-                        () = self.stop.cancelled() => return Ok(()),
-                        () = self.sleep(RECORD_AGAIN) => {}
-                    }
-                }
+                Err(StepError::Later(why)) => self.later(attempt.job, &why).await,
                 Err(error) => return Err(error),
             }
         }
+        Ok(())
     }
 
     /// Stops what is to be stopped, and takes up what nobody looks after.
@@ -185,11 +205,7 @@ impl Engine {
             };
             let engine = Arc::clone(self);
             self.tasks.spawn(async move {
-                let adopted = async {
-                    let next = engine.steps.adopt(&row).await?;
-                    engine.follow(next).await
-                };
-                if let Err(error) = adopted.await {
+                if let Err(error) = engine.adopt(row.job).await {
                     error!(job = %row.job, error = &error as &dyn std::error::Error, "the job is left for the next look");
                 }
                 drop(in_hand);

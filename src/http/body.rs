@@ -32,9 +32,12 @@ impl Payload {
 
     /// Reads all of it, at most `limit` bytes, in at most `within`.
     pub(super) async fn read(&mut self, limit: usize, within: Duration) -> Result<Bytes, Problem> {
-        tokio::time::timeout(within, self.collect(limit))
-            .await
-            .unwrap_or_else(|_| Err(Problem::new(Kind::Timeout, "the body of the request did not arrive in time")))
+        if let Ok(read) = tokio::time::timeout(within, self.collect(limit)).await {
+            return read;
+        }
+        // What has not come by now is not waited for again.
+        self.ended = true;
+        Err(Problem::new(Kind::Timeout, "the body of the request did not arrive in time"))
     }
 
     async fn collect(&mut self, limit: usize) -> Result<Bytes, Problem> {

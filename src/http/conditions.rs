@@ -30,8 +30,7 @@ pub(super) const fn strictness(prefer: &Prefer) -> Strictness {
 }
 
 fn tags(headers: &HeaderMap, name: &HeaderName) -> Result<Option<TagList>, Problem> {
-    TagList::parse(headers.get_all(name))
-        .map_err(|error| Problem::new(Kind::BadRequest, format!("the header field {name} {error}")))
+    TagList::parse(headers.get_all(name)).map_err(|error| Problem::new(Kind::BadRequest, format!("{name}: {error}")))
 }
 
 /// A date that is sent twice is no date.

@@ -62,14 +62,7 @@ pub(super) async fn answer(http: &Inner, mut asked: Asked) -> Response {
     );
     let started = Instant::now();
     let answering = async {
-        // Nothing that a handler leaves half done is looked at again: all state
-        // that outlives a request is in the store.
-        let judged = AssertUnwindSafe(judge(http, &mut asked)).catch_unwind().await;
-        let mut response = match judged {
-            Ok(Ok(response)) => response,
-            Ok(Err(problem)) => problem.into_response(),
-            Err(panic) => panicked(&*panic).into_response(),
-        };
+        let mut response = caught(judge(http, &mut asked)).await.unwrap_or_else(Problem::into_response);
         asked.body.discard(&asked.headers).await;
         response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         Span::current()
@@ -83,6 +76,14 @@ pub(super) async fn answer(http: &Inner, mut asked: Asked) -> Response {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What a handler gives, or the problem that its panic is.
+///
+/// Nothing that it leaves half done is looked at again: all state that outlives
+/// a request is in the store.
+async fn caught<T>(handler: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
+    AssertUnwindSafe(handler).catch_unwind().await.unwrap_or_else(|panic| Err(panicked(&*panic)))
 }
 
 /// The problem that a panic is; the log says more.
@@ -263,6 +264,9 @@ impl Call<'_> {
         };
         let found = match unsupported {
             Unsupported::Unnamed => "the body has no Content-Type".to_owned(),
+            Unsupported::NotAnObject => "a patch under `application/json` is an object, and a list of operations is \
+                 `application/json-patch+json`"
+                .to_owned(),
             Unsupported::Other(name) => format!("the body is `{name}`"),
             Unsupported::Charset(charset) => {
                 format!("the body is in the charset `{charset}`, and JSON is always in UTF-8")
@@ -270,5 +274,18 @@ impl Call<'_> {
         };
         Problem::new(Kind::UnsupportedMediaType, format!("{found}: this takes {taken}"))
             .header(header, HeaderValue::from_static(taken))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_a_problem_that_tells_nothing_of_the_inside() {
+        let judged: Result<(), Problem> = caught(async { panic!("a secret") }).await;
+        let problem = judged.expect_err("a problem");
+        assert_eq!(problem.status().as_u16(), 500);
+        assert!(!format!("{problem:?}").contains("secret"));
     }
 }

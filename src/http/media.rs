@@ -34,6 +34,8 @@ pub(super) enum Unsupported {
     Unnamed,
     /// It is something else.
     Other(String),
+    /// It is an array, or a scalar, under a name that only an object can have.
+    NotAnObject,
     /// It is JSON in another charset than UTF-8, which is no JSON (RFC 8259, 8.1).
     Charset(String),
 }

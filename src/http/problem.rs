@@ -5,7 +5,7 @@
 //! # Not here
 //! Which error is which problem: [`super::reply`].
 
-use http::header::{CONTENT_TYPE, HeaderName};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Map, Value, json};
 use warp::reply::Response;
@@ -195,9 +195,14 @@ impl Kind {
     }
 }
 
-/// One problem, with what a client should know of it.
+/// One problem, with what a client should know of it. Boxed, since most
+/// results carry none.
 #[derive(Debug)]
-pub(super) struct Problem {
+pub(super) struct Problem(Box<Particulars>);
+
+/// What is particular to one problem.
+#[derive(Debug)]
+struct Particulars {
     kind: Kind,
     detail: String,
     members: Map<String, Value>,
@@ -210,42 +215,46 @@ const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+
 impl Problem {
     /// A problem of this kind, and what it is this time.
     pub(super) fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), members: Map::new(), headers: HeaderMap::new() }
+        Self(Box::new(Particulars { kind, detail: detail.into(), members: Map::new(), headers: HeaderMap::new() }))
     }
 
     /// With a further member.
     #[must_use]
     pub(super) fn with(mut self, member: &str, value: impl Into<Value>) -> Self {
-        self.members.insert(member.to_owned(), value.into());
+        self.0.members.insert(member.to_owned(), value.into());
         self
     }
 
     /// With a further header field.
     #[must_use]
     pub(super) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
+        self.0.headers.insert(name, value);
         self
     }
 
     /// The status.
     #[cfg(test)]
-    pub(super) const fn status(&self) -> StatusCode {
-        self.kind.facts().status
+    pub(super) fn status(&self) -> StatusCode {
+        self.0.kind.facts().status
     }
 
     /// The whole answer.
     pub(super) fn into_response(self) -> Response {
-        let Facts { name, status, title, .. } = self.kind.facts();
+        let Particulars { kind, detail, members, headers } = *self.0;
+        let Facts { name, status, title, .. } = kind.facts();
         let mut body = Map::new();
         body.insert("type".to_owned(), format!("/problems/{name}").into());
         body.insert("title".to_owned(), title.into());
         body.insert("status".to_owned(), status.as_u16().into());
-        body.insert("detail".to_owned(), self.detail.into());
-        body.extend(self.members);
+        body.insert("detail".to_owned(), detail.into());
+        body.extend(members);
         let mut response = Response::new(Value::Object(body).to_string().into());
         *response.status_mut() = status;
-        *response.headers_mut() = self.headers;
+        *response.headers_mut() = headers;
         response.headers_mut().insert(CONTENT_TYPE, PROBLEM_JSON);
+        // Some statuses may be cached by default (RFC 9110, 15.1), 404 among
+        // them; what is not there now may be there in a moment.
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response
     }
 }

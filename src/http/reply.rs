@@ -164,7 +164,6 @@ const RETRY_SOON: HeaderValue = HeaderValue::from_static("1");
 /// And from what takes as long as a restart or a job.
 const RETRY_LATER: HeaderValue = HeaderValue::from_static("5");
 
-/// The problem that an error is.
 impl From<ApiError> for Problem {
     fn from(error: ApiError) -> Self {
         let detail = error.to_string();
@@ -227,7 +226,7 @@ impl From<PatchError> for Problem {
 
 impl Problem {
     /// With the tag that holds now, for machines in the header and for all in the body.
-    fn tagged(self, etag: Option<ETag>) -> Self {
+    pub(super) fn tagged(self, etag: Option<ETag>) -> Self {
         match etag {
             Some(etag) => self.with("etag", etag.to_string()).header(ETAG, tag(&etag)),
             None => self,

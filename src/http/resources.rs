@@ -12,7 +12,6 @@ use super::prefer::{Answer, Prefer};
 use super::problem::{Kind, Problem};
 use super::reply::{self, With};
 use super::routes::Verb;
-use crate::api::error::AlreadyApplied;
 use crate::api::{ApiError, Deleted, ListView, Put, View, links};
 use crate::domain::id::{CollectionName, ResourceKey};
 use crate::domain::patch::{PatchBody, PatchSyntaxError};
@@ -91,9 +90,7 @@ pub(super) async fn read(
     match check_read(&preconditions, &current, "") {
         Ok(ReadVerdict::Send) => Ok(reply::represent(StatusCode::OK, view, call.route)),
         Ok(ReadVerdict::NotModified) => Ok(reply::bodiless(StatusCode::NOT_MODIFIED, &view, call.route)),
-        Err(_) => {
-            Err(ApiError::PreconditionFailed { etag: Some(view.etag), already_applied: AlreadyApplied::No }.into())
-        }
+        Err(failed) => Err(Problem::new(Kind::PreconditionFailed, failed.to_string()).tagged(Some(view.etag))),
     }
 }
 
@@ -105,9 +102,7 @@ fn patch(call: &Call<'_>, sent: &Sent) -> Result<PatchBody, Problem> {
         // An array under this name is almost certainly a JSON Patch, and
         // nothing else but an object can be meant at all.
         Some(MediaType::Json) if !value.is_object() => {
-            return Err(call.unsupported(&Unsupported::Other(
-                "application/json, yet not an object; a JSON Patch is application/json-patch+json".to_owned(),
-            )));
+            return Err(call.unsupported(&Unsupported::NotAnObject));
         }
         Some(MediaType::Json | MediaType::MergePatch) | None => PatchBody::merge(value),
     };

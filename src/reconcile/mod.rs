@@ -28,3 +28,6 @@ pub use state::{
     ActiveJob, ActivityStatus, Asked, Fate, LastJob, Observed, Phase, Ready, ResourceState, UNFINISHED_MAX,
 };
 pub use step::step;
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::state::{ActiveJob, ActivityStatus, Asked, Fate, ResourceState, UNFINISHED_MAX};
+use super::state::{ActiveJob, ActivityStatus, Asked, Fate, Observed, ResourceState, UNFINISHED_MAX};
 use crate::domain::activity::{Activity, Overlap, Standing, judge_input};
 use crate::domain::catalog::Catalog;
 use crate::domain::condition::Reason;
@@ -53,6 +53,11 @@ pub enum Action {
         job: JobId,
         /// Why.
         reason: CancelReason,
+    },
+    /// The wait of a job after a failed attempt is over.
+    EndWait {
+        /// The job.
+        job: JobId,
     },
     /// A queued job may be claimed.
     MakeReady {
@@ -107,7 +112,7 @@ pub fn plan(state: &ResourceState, catalog: &Catalog, now: Timestamp) -> Plan {
             actions = vec![Action::Remove];
         }
     }
-    let wake_at = state.observed.as_ref().and_then(super::state::Observed::wake_at).filter(|at| now < *at);
+    let wake_at = state.observed.as_ref().and_then(Observed::wake_at).filter(|at| now < *at);
     Plan { actions, wake_at, reason }
 }
 
@@ -162,6 +167,7 @@ impl<'a> ActivityView<'a> {
             self.cancel_all(CancelReason::Deleted, actions);
             return;
         }
+        self.end_waits(actions);
         match &self.wanted {
             // That it was asked for once tells a removed activity from one
             // that was never there, whose jobs somebody posted.
@@ -191,10 +197,52 @@ impl<'a> ActivityView<'a> {
             }
             return;
         }
-        if asked.fate == Fate::Pending && self.obstacle(activity).is_none() {
-            self.launch(activity, actions);
+        if asked.fate == Fate::Pending {
+            let before = actions.len();
+            self.answer(activity, actions);
+            // What is cancelled now must not be made ready in the same breath.
+            if actions.len() > before {
+                return;
+            }
         }
         self.ready(activity.standing, actions);
+    }
+
+    /// Answers the pending ask with a job, or prepares for that. Whatever
+    /// stands in the way of the new job, an older change that still waits will
+    /// never start, and what is to be replaced makes room for the new job.
+    fn answer(&self, activity: &Activity, actions: &mut Vec<Action>) {
+        let overlap = activity.overlap.unwrap_or(Overlap::FOR_CHANGES);
+        let obstacle = self.obstacle(activity);
+        let replaces = overlap == Overlap::Replace && matches!(obstacle, None | Some(Reason::TooManyJobs));
+        for job in self.status.active.iter().filter(|job| job.phase != JobPhase::Canceling) {
+            let waits = job.phase == JobPhase::Queued && job.attempt == 0 && job.trigger == TriggerKind::Change;
+            if waits && overlap != Overlap::Allow {
+                actions.push(Action::Cancel { job: job.id, reason: CancelReason::Superseded });
+            } else if replaces {
+                actions.push(Action::Cancel { job: job.id, reason: CancelReason::Replaced });
+            }
+        }
+        if obstacle.is_none() {
+            actions.push(self.launch(activity, overlap));
+        }
+    }
+
+    fn launch(&self, activity: &Activity, overlap: Overlap) -> Action {
+        Action::Launch(LaunchAction {
+            activity: self.name.clone(),
+            operation: activity.operation.clone(),
+            input: activity.input.clone(),
+            trigger: TriggerKind::Change,
+            start: overlap.start_rule(),
+            retry: retry_of(activity, self.catalog),
+            timeout_ms: timeout_ms_of(activity),
+        })
+    }
+
+    fn end_waits(&self, actions: &mut Vec<Action>) {
+        let over = self.status.active.iter().filter(|job| job.not_before.is_some_and(|at| at <= self.now));
+        actions.extend(over.map(|job| Action::EndWait { job: job.id }));
     }
 
     /// Why a pending ask cannot be answered with a job now.
@@ -211,31 +259,6 @@ impl<'a> ActivityView<'a> {
             return Some(Reason::InvalidInput);
         }
         (self.status.active.len() >= UNFINISHED_MAX).then_some(Reason::TooManyJobs)
-    }
-
-    /// Queues a job for the pending ask, and stops what stands in its way.
-    fn launch(&self, activity: &Activity, actions: &mut Vec<Action>) {
-        let overlap = activity.overlap.unwrap_or(Overlap::FOR_CHANGES);
-        for job in &self.status.active {
-            let waits = job.phase == JobPhase::Queued && job.attempt == 0 && job.trigger == TriggerKind::Change;
-            let reason = match overlap {
-                Overlap::Allow => None,
-                Overlap::Forbid | Overlap::Queue => waits.then_some(CancelReason::Superseded),
-                Overlap::Replace => Some(if waits { CancelReason::Superseded } else { CancelReason::Replaced }),
-            };
-            if let Some(reason) = reason.filter(|_| job.phase != JobPhase::Canceling) {
-                actions.push(Action::Cancel { job: job.id, reason });
-            }
-        }
-        actions.push(Action::Launch(LaunchAction {
-            activity: self.name.clone(),
-            operation: activity.operation.clone(),
-            input: activity.input.clone(),
-            trigger: TriggerKind::Change,
-            start: overlap.start_rule(),
-            retry: retry_of(activity, self.catalog),
-            timeout_ms: timeout_ms_of(activity),
-        }));
     }
 
     /// Lets at most one queued job of the activity be claimed at a time, so

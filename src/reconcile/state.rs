@@ -101,7 +101,7 @@ pub struct ActiveJob {
     pub trigger: TriggerKind,
     /// How its start waits for other jobs.
     pub start: StartRule,
-    /// The earliest start of its next attempt.
+    /// The earliest start of its next attempt, until that instant was seen to pass.
     pub not_before: Option<Timestamp>,
     /// That it may be claimed, and its place among those that wait.
     pub ready: Option<Ready>,
@@ -217,14 +217,13 @@ impl ActivityStatus {
 
 impl Observed {
     /// The instant of the next timer: the end of the earliest wait of a job.
+    ///
+    /// Of a planned state it is always in the future: a wait that is over is
+    /// forgotten even where the job may not start yet, or its timer would go
+    /// off again and again.
     #[must_use]
     pub fn wake_at(&self) -> Option<Timestamp> {
-        self.activities
-            .values()
-            .flat_map(|status| &status.active)
-            .filter(|job| job.phase == JobPhase::Queued && job.ready.is_none())
-            .filter_map(|job| job.not_before)
-            .min()
+        self.activities.values().flat_map(|status| &status.active).filter_map(|job| job.not_before).min()
     }
 }
 

@@ -38,17 +38,17 @@ pub fn step(
     let before = state.observed.clone();
     let mut stepper = Stepper { state: &mut state, catalog, moment };
     stepper.happen(event)?;
+    let mut planned = plan(stepper.state, catalog, now);
     for _ in 0..ROUNDS_MAX {
-        let plan = plan(stepper.state, catalog, now);
-        if plan.actions.is_empty() {
+        if planned.actions.is_empty() {
             break;
         }
-        for action in plan.actions {
+        for action in planned.actions {
             stepper.perform(action);
         }
+        planned = plan(stepper.state, catalog, now);
     }
-    let reason = plan(stepper.state, catalog, now).reason;
-    stepper.note(reason, before.as_ref());
+    stepper.note(planned.reason, before.as_ref());
     Ok(state)
 }
 
@@ -166,7 +166,8 @@ impl Stepper<'_> {
     fn claimed(&mut self, id: JobId, slot: Option<u32>) -> Result<(), Refused> {
         let job = self.state.jobs.get(&id).ok_or(Refused::Absent)?;
         let listed = self.state.status(&job.activity).and_then(|status| status.active.iter().find(|a| a.id == id));
-        if listed.is_none_or(|listed| listed.ready.is_none()) {
+        let declared = self.catalog.operations.contains_key(&job.operation);
+        if listed.is_none_or(|listed| listed.ready.is_none()) || !declared {
             return Err(Refused::NotReady);
         }
         let token = self.moment.mint_token();
@@ -188,10 +189,21 @@ impl Stepper<'_> {
     fn job_event(&mut self, id: JobId, event: JobEvent) -> Result<(), Refused> {
         let now = self.now();
         let job = transition(self.state.jobs.get(&id).ok_or(Refused::Absent)?, event, now)?;
-        let status = self.observed().activities.entry(job.activity.clone()).or_default();
-        show(status, &job, now);
+        let activity = job.activity.clone();
+        show(self.status(&activity), &job, now);
         self.state.jobs.insert(id, job);
+        self.show_progress(&activity);
         Ok(())
+    }
+
+    /// Shows the newest progress of the jobs that are under way.
+    fn show_progress(&mut self, activity: &ActivityName) {
+        let active = self.state.status(activity).into_iter().flat_map(|status| &status.active);
+        let reports = active.filter_map(|active| {
+            self.state.jobs.get(&active.id).filter(|job| job.phase.is_attempting())?.progress.as_ref()
+        });
+        let progress = reports.max_by_key(|progress| progress.updated).cloned();
+        self.status(activity).progress = progress;
     }
 
     fn perform(&mut self, action: Action) {
@@ -214,11 +226,12 @@ impl Stepper<'_> {
                 }
             }
             Action::Cancel { job, reason } => self.cancel(job, reason),
+            Action::EndWait { job } => self.active(job, |active| active.not_before = None),
             Action::MakeReady { job, priority } => {
                 let at = self.now();
-                self.set_ready(job, Some(Ready { priority, at }));
+                self.active(job, |active| active.ready = Some(Ready { priority, at }));
             }
-            Action::Hold { job } => self.set_ready(job, None),
+            Action::Hold { job } => self.active(job, |active| active.ready = None),
             Action::Remove => {
                 self.state.desired = None;
                 self.state.observed = None;
@@ -280,10 +293,11 @@ impl Stepper<'_> {
         let _ = self.job_event(job, JobEvent::Canceled { reason });
     }
 
-    fn set_ready(&mut self, id: JobId, ready: Option<Ready>) {
-        let active = self.observed().activities.values_mut().flat_map(|status| &mut status.active);
-        if let Some(job) = active.into_iter().find(|job| job.id == id) {
-            job.ready = ready;
+    /// Changes how the status shows an unfinished job.
+    fn active(&mut self, id: JobId, change: impl FnOnce(&mut ActiveJob)) {
+        let mut active = self.observed().activities.values_mut().flat_map(|status| &mut status.active);
+        if let Some(job) = active.find(|job| job.id == id) {
+            change(job);
         }
     }
 
@@ -348,19 +362,10 @@ fn show(status: &mut ActivityStatus, job: &Job, now: Timestamp) {
         active.not_before = job.not_before;
         active.ready = active.ready.filter(|_| !attempting);
     }
-    if attempting && let Some(progress) = &job.progress {
-        status.progress = Some(progress.clone());
-    }
-    if !status.active.iter().any(|active| active.phase.is_attempting()) {
-        status.progress = None;
-    }
 }
 
 fn finished(status: &mut ActivityStatus, job: &Job, now: Timestamp) {
     status.active.retain(|active| active.id != job.id);
-    if !status.active.iter().any(|active| active.phase.is_attempting()) {
-        status.progress = None;
-    }
     status.last = Some(LastJob {
         id: job.id,
         phase: job.phase,

@@ -170,6 +170,7 @@ impl State {
                 Decision::Happen(event) => event,
                 Decision::Leave => return Ok(unchanged(loaded)),
             };
+            // Cheap: documents are shared, and of jobs only the unfinished ones are here.
             let after = step(loaded.state.clone(), event, &self.catalog, self.moment())?;
             let txn = transaction(&loaded, &after);
             if txn.ops.is_empty() {
@@ -272,27 +273,17 @@ fn unchanged(loaded: Loaded) -> Applied {
 /// the resource is still as it was loaded.
 fn transaction(loaded: &Loaded, after: &ResourceState) -> Txn {
     let key = &loaded.state.key;
-    let mut before: BTreeMap<Key, Bytes> = rows::index_rows(&loaded.state);
-    before.extend(loaded.rows.iter().map(|(key, entry)| (key.clone(), entry.value.clone())));
-    let wanted = rows::rows_of(after);
-    let mut txn = Txn::default();
-    for own in [keys::desired(key), keys::observed(key)] {
-        txn.guards.push(guard(loaded, own));
+    let ops = rows::difference(&loaded.state, after);
+    if ops.is_empty() {
+        return Txn::default();
     }
-    for (row, value) in &wanted {
-        if before.get(row) == Some(value) {
-            continue;
-        }
-        if keys::is_job(row) || (keys::is_slot(row) && !before.contains_key(row)) {
-            txn.guards.push(guard(loaded, row.clone()));
-        }
-        txn.ops.push(Op::Put(row.clone(), value.clone()));
-    }
-    txn.ops.extend(before.into_keys().filter(|row| !wanted.contains_key(row)).map(Op::Delete));
-    if !txn.ops.is_empty() {
-        txn.log.extend(announcement(loaded, after));
-    }
-    txn
+    let mut guards = vec![guard(loaded, keys::desired(key)), guard(loaded, keys::observed(key))];
+    // A slot that is put is a slot that is taken: nobody else may have it.
+    guards.extend(ops.iter().filter_map(|op| match op {
+        Op::Put(row, _) if keys::is_job(row) || keys::is_slot(row) => Some(guard(loaded, row.clone())),
+        Op::Put(..) | Op::Delete(_) => None,
+    }));
+    Txn { guards, ops, log: announcement(loaded, after).into_iter().collect() }
 }
 
 fn guard(loaded: &Loaded, key: Key) -> Guard {

@@ -119,6 +119,12 @@ impl State {
             if found.len() == limit {
                 return Ok((found, true));
             }
+            if page.more && rows.peek().is_none() {
+                // The page ended between the two rows of this one.
+                let resource = self.resource(&key).await?;
+                found.extend(resource.map(|resource| (key, resource)));
+                break;
+            }
             let observed = rows
                 .next_if(|(row, _)| keys::read_resource(row) == Some(ResourceRow::Observed(key.clone())))
                 .map(|(_, entry)| (&entry.value, entry.rev));

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::{keys, record};
 use crate::domain::job::Job;
 use crate::reconcile::{ActiveJob, ResourceState};
-use crate::store::Key;
+use crate::store::{Key, Op};
 
 /// Every row of a resource that its state accounts for: its document, its
 /// observed state, its jobs as far as they are in the state, and their indexes.
@@ -29,8 +29,40 @@ pub fn rows_of(state: &ResourceState) -> BTreeMap<Key, Bytes> {
     rows
 }
 
+/// What turns the rows of one state of a resource into those of a later one.
+///
+/// What did not change is not encoded either: a change of a document that
+/// leads to no decision is one row.
+pub(super) fn difference(before: &ResourceState, after: &ResourceState) -> Vec<Op> {
+    let mut ops = Vec::new();
+    if after.desired != before.desired {
+        ops.push(match &after.desired {
+            Some(desired) => Op::Put(keys::desired(&after.key), record::encode_desired(desired)),
+            None => Op::Delete(keys::desired(&after.key)),
+        });
+    }
+    let observed_alone = ops.len();
+    if after.observed != before.observed {
+        ops.push(match &after.observed {
+            Some(observed) => Op::Put(keys::observed(&after.key), record::encode_observed(observed)),
+            None => Op::Delete(keys::observed(&after.key)),
+        });
+    }
+    let changed = after.jobs.values().filter(|job| before.jobs.get(&job.id) != Some(job));
+    ops.extend(changed.map(|job| Op::Put(keys::job(job.id), record::encode_job(job))));
+    // Indexes are made of observed state and jobs, and of nothing else.
+    if ops.len() > observed_alone {
+        let old = index_rows(before);
+        let mut new = index_rows(after);
+        ops.extend(old.keys().filter(|row| !new.contains_key(row)).cloned().map(Op::Delete));
+        new.retain(|row, value| old.get(row) != Some(value));
+        ops.extend(new.into_iter().map(|(row, value)| Op::Put(row, value)));
+    }
+    ops
+}
+
 /// The index rows alone.
-pub(super) fn index_rows(state: &ResourceState) -> BTreeMap<Key, Bytes> {
+fn index_rows(state: &ResourceState) -> BTreeMap<Key, Bytes> {
     let mut rows = BTreeMap::new();
     for job in state.jobs.values() {
         rows.insert(keys::job_of_activity(job.uid, &job.activity, job.id), Bytes::new());

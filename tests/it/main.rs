@@ -1,5 +1,9 @@
 //! Everything that is tested from outside, in one binary.
 
+mod cli;
 mod config;
 mod exec;
+mod http;
+mod readme;
 mod store;
+mod tidy;

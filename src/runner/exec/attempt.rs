@@ -4,13 +4,12 @@ use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::sync::Arc;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
-use tokio::process::Command;
 use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -60,6 +59,8 @@ pub(super) struct Attempt {
     /// away a supervisor that was just spawned.
     gate: Mutex<()>,
     watch: Mutex<Watch>,
+    /// Its supervisor, if that is our child and not reaped.
+    supervisor: std::sync::Mutex<Option<Child>>,
 }
 
 impl Attempt {
@@ -69,6 +70,7 @@ impl Attempt {
             token: attempt.token.reveal(),
             gate: Mutex::new(()),
             watch: Mutex::new(Watch::default()),
+            supervisor: std::sync::Mutex::new(None),
         }
     }
 
@@ -77,43 +79,65 @@ impl Attempt {
     }
 
     /// Starts the work, unless it was started before: on return that is noted.
+    ///
+    /// # Errors
+    /// Why it does not exist. Where that cannot be known it is no error: then
+    /// its reports will tell.
     pub(super) async fn start(&self, start: Start) -> Result<(), String> {
         let _gate = self.gate.lock().await;
         let start = Arc::new(start);
+        let Evidence::Unstarted(mut lock) = self.settled_evidence().await.map_err(unusable)? else {
+            return Ok(());
+        };
         for _ in 0..SPAWNS_MAX {
-            let Evidence::Unstarted(lock) = self.settled_evidence().await.map_err(unusable)? else {
-                return Ok(());
-            };
+            self.abandon(lock).await.map_err(unusable)?;
             let (folder, start) = (self.folder.clone(), Arc::clone(&start));
-            let spawned = move || {
-                folder.abandon(lock).map_err(unusable)?;
-                // A supervisor that was not spawned leaves nothing.
-                spawn(&folder, &start).inspect_err(|_| drop(folder.abandon(None)))
-            };
-            spawn_blocking(spawned).await.map_err(|error| error.to_string())??;
-            self.await_greeting().await;
-        }
-        match self.settled_evidence().await.map_err(unusable)? {
-            Evidence::Ended(_) | Evidence::Alive(_) | Evidence::Deserted(_) => Ok(()),
-            Evidence::Unstarted(lock) => {
-                self.abandon(lock).await.map_err(unusable)?;
-                Err("its supervisor ended before it began; is the disk full, or memory short?".to_owned())
+            let spawned = spawn_blocking(move || spawn(&folder, &start)).await;
+            self.adopt(spawned.map_err(|error| error.to_string())??);
+            if self.await_greeting().await == Greeting::Heard {
+                return Ok(());
             }
+            lock = match self.settled_evidence().await {
+                Ok(Evidence::Unstarted(lock)) => lock,
+                Ok(Evidence::Ended(_) | Evidence::Alive(_) | Evidence::Deserted(_)) | Err(_) => return Ok(()),
+            };
+        }
+        match self.abandon(lock).await {
+            Ok(()) => Err("its supervisor ended before it began; is the disk full, or memory short?".to_owned()),
+            Err(_) => Ok(()),
         }
     }
 
     /// Waits until a supervisor that was just spawned has begun or is gone.
-    async fn await_greeting(&self) {
+    async fn await_greeting(&self) -> Greeting {
         // Where it cannot be connected to it is gone.
         let mut supervisor = connect(&self.folder).await.ok();
-        if let Some(supervisor) = &mut supervisor {
-            // The greeting or the end: the folder knows which.
-            let _ = supervisor.read(&mut [0; 1]).await;
-        }
+        let heard = match &mut supervisor {
+            Some(supervisor) => supervisor.read(&mut [0; 1]).await.unwrap_or_default(),
+            None => 0,
+        };
         // Somebody who waits already connects again.
         if let Ok(mut watch) = self.watch.try_lock() {
             watch.follow(supervisor);
         }
+        if heard > 0 { Greeting::Heard } else { Greeting::Silence }
+    }
+
+    /// Reaps the supervisor, which is gone or about to go, so that it does not
+    /// stay as a zombie. What its exit code says the folder says better.
+    pub(super) fn reap(&self) {
+        if let Some(mut child) = self.supervisor().take() {
+            spawn_blocking(move || child.wait());
+        }
+    }
+
+    fn adopt(&self, supervisor: Child) {
+        self.reap();
+        *self.supervisor() = Some(supervisor);
+    }
+
+    fn supervisor(&self) -> MutexGuard<'_, Option<Child>> {
+        self.supervisor.lock().expect("no holder of this lock panics")
     }
 
     /// What became of it; without any evidence it is made sure that it never starts.
@@ -230,6 +254,15 @@ impl Attempt {
     }
 }
 
+/// What a supervisor said first.
+#[derive(Debug, PartialEq, Eq)]
+enum Greeting {
+    /// That the work is started.
+    Heard,
+    /// Nothing; the folder knows more.
+    Silence,
+}
+
 fn lost() -> Exit {
     Exit::by_itself(End::Lost("its supervisor is gone without saying how it ended".to_owned()))
 }
@@ -248,24 +281,18 @@ async fn tell_to_stop(mut supervisor: UnixStream) {
     while supervisor.read(&mut [0; 64]).await.is_ok_and(|length| length > 0) {}
 }
 
-/// Makes the folder, and spawns a supervisor for it.
-fn spawn(folder: &Folder, start: &Start) -> Result<(), String> {
+/// Makes the folder, and spawns a supervisor for it. An error leaves nothing.
+fn spawn(folder: &Folder, start: &Start) -> Result<Child, String> {
     let spec = start.spec.as_ref().map_err(Clone::clone)?;
-    let listener = folder.prepare(spec, &start.job).map_err(unusable)?;
-    let mut child = Command::new(&start.program)
-        .arg(super::SUPERVISE)
-        .arg(folder.path())
-        .arg(&spec.nonce)
-        .env_clear()
-        .stdin(Stdio::from(OwnedFd::from(listener)))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .kill_on_drop(false)
-        .spawn()
-        .map_err(|error| format!("its supervisor could not be spawned: {error}"))?;
-    // Reaps it; what its exit code says the folder says better.
-    tokio::spawn(async move { child.wait().await });
-    Ok(())
+    let spawned = folder.prepare(spec, &start.job).map_err(unusable).and_then(|listener| {
+        // Not the runtime's command: that can fail when the process is there already.
+        let mut command = Command::new(&start.program);
+        command.arg(super::SUPERVISE).arg(folder.path()).arg(&spec.nonce).env_clear();
+        command.stdin(OwnedFd::from(listener)).stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().map_err(|error| format!("its supervisor could not be spawned: {error}"))
+    });
+    // Nobody will come for the folder, so what cannot be removed does no harm.
+    spawned.inspect_err(|_| drop(folder.abandon(None)))
 }
 
 fn unusable(error: io::Error) -> String {

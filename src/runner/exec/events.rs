@@ -65,6 +65,15 @@ impl Events {
         self.end_line();
     }
 
+    /// Notes that what comes after this many bytes is not read.
+    pub(super) fn refuse_rest(&mut self, bytes_max: u64) {
+        self.restart();
+        self.gift = Gift::Refused(format!(
+            "it wrote more than {} MiB of events, and its result was dropped",
+            bytes_max / (1024 * 1024)
+        ));
+    }
+
     /// Forgets a line that was begun: the file was written anew.
     pub(super) fn restart(&mut self) {
         self.line.clear();

@@ -177,6 +177,10 @@ pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> io::Result<T> {
 
 /// Writes how an attempt ended, durably, into its folder.
 pub(super) fn write_exit(folder: &Path, exit: &Exit) -> io::Result<()> {
+    // An end must not outlive the result that belongs to it.
+    if let Some((_, events)) = Folder(folder.to_owned()).open_plain(EVENTS) {
+        events.sync_data()?;
+    }
     let new = folder.join(EXIT_NEW);
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
     file.write_all(&json(exit)?)?;

@@ -140,6 +140,13 @@ impl ExecRunner {
         Arc::clone(self.known().entry(attempt).or_insert_with(make))
     }
 
+    /// Lets go of an attempt that is over; its folder tells whoever asks again.
+    fn done_with(&self, attempt: AttemptRef) {
+        if let Some(attempt) = self.known().remove(&attempt) {
+            attempt.reap();
+        }
+    }
+
     fn known(&self) -> MutexGuard<'_, HashMap<AttemptRef, Arc<Attempt>>> {
         self.attempts.lock().expect("no holder of this lock panics")
     }
@@ -161,7 +168,7 @@ impl Runner for ExecRunner {
         let started = tokio::spawn(async move { attempt.start(start).await });
         let started = started.await.unwrap_or_else(|error| Err(error.to_string()));
         started.map_err(|detail| {
-            self.known().remove(&launch.attempt);
+            self.done_with(launch.attempt);
             StartError { detail }
         })
     }
@@ -169,7 +176,7 @@ impl Runner for ExecRunner {
     async fn probe(&self, attempt: AttemptRef) -> Probe {
         let found = self.attempt(attempt).probe().await;
         if found != Probe::Running {
-            self.known().remove(&attempt);
+            self.done_with(attempt);
         }
         found
     }
@@ -177,8 +184,7 @@ impl Runner for ExecRunner {
     async fn next_report(&self, attempt: AttemptRef) -> Report {
         let report = self.attempt(attempt).next_report().await;
         if matches!(report, Report::Ended(_)) {
-            // The folder keeps the end for whoever asks again.
-            self.known().remove(&attempt);
+            self.done_with(attempt);
         }
         report
     }

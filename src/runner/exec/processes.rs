@@ -80,9 +80,12 @@ fn parse(pid: Pid, stat: &[u8]) -> Option<Process> {
     let mut fields = std::str::from_utf8(&stat[after_name..]).ok()?.split_ascii_whitespace();
     let state = fields.next()?;
     let parent = fields.next()?.parse().ok()?;
-    // The state is field 3 of proc(5), the parent 4, the start time 22.
-    let started = fields.nth(17)?.parse().ok()?;
-    (!matches!(state, "Z" | "X")).then_some(Process { pid, parent, started })
+    // The state is field 3 of proc(5), the parent 4, the threads 20, the start time 22.
+    let threads: u32 = fields.nth(15)?.parse().ok()?;
+    let started = fields.nth(1)?.parse().ok()?;
+    // A process whose first thread has ended looks dead while others go on.
+    let is_dead = matches!(state, "Z" | "X") && threads <= 1;
+    (!is_dead).then_some(Process { pid, parent, started })
 }
 
 #[cfg(test)]
@@ -97,10 +100,16 @@ mod tests {
     fn a_process_is_read_whatever_its_name_is() {
         let line = b"7 (a) S 9 (b)) S 5 7 7 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 12345 1 2 3";
         assert_eq!(parse(pid(7), line), Some(Process { pid: pid(7), parent: 5, started: 12345 }));
-        assert_eq!(parse(pid(7), b"7 (a) Z 5 7 7 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 12345 1"), None);
         for bad in [&b""[..], b"7 (a", b"7 (a) S", b"7 (a) S x"] {
             assert_eq!(parse(pid(7), bad), None);
         }
+    }
+
+    #[test]
+    fn a_zombie_is_gone_but_not_while_other_threads_of_it_run() {
+        let with_threads = |threads| format!("7 (a) Z 5 7 7 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 {threads} 0 12345 1");
+        assert_eq!(parse(pid(7), with_threads(1).as_bytes()), None);
+        assert!(parse(pid(7), with_threads(2).as_bytes()).is_some());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::record::Spec;
-use crate::domain::expression::Scope;
+use crate::domain::expression::{Scope, Template};
 use crate::domain::operation::{ExecSpec, RunnerSpec};
 use crate::runner::Launch;
 
@@ -43,7 +43,7 @@ pub(super) fn spec(launch: &Launch, place: Place<'_>) -> Result<Spec, String> {
 
 fn command(exec: &ExecSpec, launch: &Launch) -> Result<Vec<String>, String> {
     let scope = scope(launch);
-    let render = |(index, template): (usize, &crate::domain::expression::Template)| {
+    let render = |(index, template): (usize, &Template)| {
         let text = template.render(&scope).map_err(|error| format!("element {index} of `command`: {error}"))?;
         without_nul(text).ok_or_else(|| format!("element {index} of `command` has a NUL character"))
     };
@@ -84,15 +84,10 @@ fn scope(launch: &Launch) -> Scope<'_> {
     Scope { input, resource: &launch.resource, job: &launch.job }
 }
 
-/// `collection/id`, as the job names it: in one text or in two members.
+/// `collection/id` of the resource that the job belongs to.
 fn resource(job: &Value) -> Option<String> {
-    let resource = job.get("resource")?;
-    let member = |name: &str| resource.get(name).and_then(Value::as_str);
-    match (resource.as_str(), member("collection"), member("id")) {
-        (Some(text), _, _) => without_nul(text.to_owned()),
-        (None, Some(collection), Some(id)) => without_nul(format!("{collection}/{id}")),
-        (None, _, _) => None,
-    }
+    let member = |name: &str| job.pointer(&format!("/resource/{name}")).and_then(Value::as_str);
+    without_nul(format!("{}/{}", member("collection")?, member("id")?))
 }
 
 fn scheduled_for(job: &Value) -> Option<String> {

@@ -70,13 +70,16 @@ impl Watch {
 
     /// Waits for the next thing to see. Dropping the future loses nothing.
     pub(super) async fn next(&mut self, folder: &Folder) -> Seen {
+        if matches!(self.line, Line::Untried) && self.exit.is_none() {
+            self.exit = folder.exit().ok().flatten();
+        }
         loop {
             if let Some(exit) = self.exit.clone() {
                 let gift = self.last_gift(folder).await;
                 // Where the end was there before us, so was the progress: old news.
                 return match (self.events.take_progress(), &self.line) {
                     (Some(progress), Line::Closed) => Seen::Progress(progress),
-                    _ => Seen::Ended(exit, gift),
+                    (None, Line::Closed) | (_, Line::Untried | Line::Open(_)) => Seen::Ended(exit, gift),
                 };
             }
             match self.rest(folder).await {
@@ -130,9 +133,12 @@ impl Watch {
             self.offset = 0;
             self.events.restart();
         }
+        if self.offset >= EVENTS_BYTES_MAX {
+            self.events.refuse_rest(EVENTS_BYTES_MAX);
+            return false;
+        }
         let mut chunk = vec![0; CHUNK_BYTES];
-        let read = if self.offset < EVENTS_BYTES_MAX { file.read_at(&mut chunk, self.offset) } else { Ok(0) };
-        let length = read.unwrap_or(0);
+        let length = file.read_at(&mut chunk, self.offset).unwrap_or(0);
         self.offset += length as u64;
         self.events.feed(&chunk[..length]);
         length > 0

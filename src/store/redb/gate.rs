@@ -181,3 +181,82 @@ impl<B: StorageBackend> StorageBackend for Gate<B> {
         self.0.backend.query_lock_range(start, end)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ::redb::backends::InMemoryBackend;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Write(u64, Vec<u8>),
+        SetLen(u64),
+        Sync,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            4 => (0u64..90, vec(any::<u8>(), 1..30)).prop_map(|(at, data)| Step::Write(at, data)),
+            2 => (0u64..120).prop_map(Step::SetLen),
+            1 => Just(Step::Sync),
+        ]
+    }
+
+    /// Does a step to a gate and to what it should be like, if that can be done.
+    fn both(gate: &Gate<InMemoryBackend>, like: &mut Vec<u8>, step: &Step) {
+        match step {
+            Step::Write(at, data) => {
+                let at = usize::try_from(*at).expect("it is small");
+                // The engine, too, never writes beyond the end.
+                if let Some(place) = like.get_mut(at..at + data.len()) {
+                    place.copy_from_slice(data);
+                    gate.write(at as u64, data).expect("it is held");
+                }
+            }
+            Step::SetLen(len) => {
+                like.resize(usize::try_from(*len).expect("it is small"), 0);
+                gate.set_len(*len).expect("it is held");
+            }
+            Step::Sync => gate.sync_data().expect("it is held"),
+        }
+    }
+
+    fn contents(backend: &impl StorageBackend) -> Vec<u8> {
+        let mut bytes = vec![0xee; usize::try_from(backend.len().expect("it has one")).expect("it is small")];
+        backend.read(0, &mut bytes).expect("it is all there");
+        bytes
+    }
+
+    proptest! {
+        #[test]
+        fn a_gate_reads_as_if_it_were_open_and_writes_nothing_until_it_is(
+            before in vec(any::<u8>(), 0..100), steps in vec(step(), 0..20), late in vec(step(), 0..5),
+            from in 0usize..120, len in 0usize..40,
+        ) {
+            let below = InMemoryBackend::new();
+            below.set_len(before.len() as u64).expect("it has room");
+            below.write(0, &before).expect("it has room");
+            let gate = Gate::shut(below);
+            let mut like = before.clone();
+            for step in &steps {
+                both(&gate, &mut like, step);
+                prop_assert_eq!(&contents(&gate), &like);
+                prop_assert_eq!(&contents(&gate.0.backend), &before);
+            }
+            let mut part = vec![0xee; len];
+            let read = gate.read(from as u64, &mut part);
+            match like.get(from..from + len) {
+                Some(want) => { prop_assert!(read.is_ok()); prop_assert_eq!(part, want); }
+                None => prop_assert!(read.is_err()),
+            }
+            gate.open().expect("it has room");
+            prop_assert_eq!(&contents(&gate.0.backend), &like);
+            for step in &late {
+                both(&gate, &mut like, step);
+                prop_assert_eq!(&contents(&gate.0.backend), &like);
+            }
+        }
+    }
+}

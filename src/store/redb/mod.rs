@@ -210,9 +210,11 @@ impl RedbStore {
     /// What the engine reports. All that was acknowledged is kept even so.
     pub fn close(&self) -> Result<(), Cause> {
         self.shared.queue.shut();
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // Held to the end, so that nobody closes the file while another waits
+        // for the writer to be done with it.
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         // It catches its panics, and has told of them by `failed`.
-        let _ = writer.map(JoinHandle::join);
+        let _ = writer.take().map(JoinHandle::join);
         let db = self.shared.db.write().unwrap_or_else(PoisonError::into_inner).take();
         let closed = db.map_or(Ok(()), open::close);
         drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner).take());

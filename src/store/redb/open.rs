@@ -12,9 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ::redb::backends::FileBackend;
-use ::redb::{
-    Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable, StorageBackend, StorageError, TableError,
-};
+use ::redb::{Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable, StorageBackend, TableError};
 
 use super::gate::Gate;
 use super::lock::{Lock, beside};
@@ -195,31 +193,28 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, Refusal>) -> Result<T, Refusal> {
 
 impl From<io::Error> for Refusal {
     fn from(error: io::Error) -> Self {
-        match error.kind() {
-            // What the engine reports where a file ends too early or makes no sense.
-            io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData => Self::Damaged(error.to_string()),
-            _ => Self::Io(error),
+        // What the engine reports where a file ends too early or makes no sense.
+        if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData) {
+            Self::Damaged(error.to_string())
+        } else {
+            Self::Io(error)
         }
     }
 }
 
 impl From<DatabaseError> for Refusal {
     fn from(error: DatabaseError) -> Self {
-        match error {
+        if let DatabaseError::DatabaseAlreadyOpen = error {
             // Under our own lock only someone else's program can hold the engine's.
-            DatabaseError::DatabaseAlreadyOpen => Self::InUse,
-            DatabaseError::Storage(StorageError::Io(error)) => error.into(),
-            error => Self::Damaged(error.to_string()),
+            return Self::InUse;
         }
+        ::redb::Error::from(error).into()
     }
 }
 
 impl From<::redb::Error> for Refusal {
     fn from(error: ::redb::Error) -> Self {
-        match error {
-            ::redb::Error::Io(error) => error.into(),
-            error => Self::Damaged(error.to_string()),
-        }
+        if let ::redb::Error::Io(error) = error { error.into() } else { Self::Damaged(error.to_string()) }
     }
 }
 
@@ -233,5 +228,19 @@ impl Refusal {
             Self::Newer(found) => OpenError::Newer { path, found, newest: FORMAT_NEWEST },
             Self::Io(source) => OpenError::Io { path, source },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_free_space_of_a_file_is_learned_from_its_file_system() {
+        let file = tempfile::NamedTempFile::new().expect("there is room for a file");
+        let free = free_space(file.path());
+        assert!(free().expect("it can be asked") > 0);
+        file.close().expect("it can be removed");
+        free().expect_err("there is no such file");
     }
 }

@@ -172,3 +172,83 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    fn push(queue: &Queue, bytes: usize) -> Poll<Result<(), Shut>> {
+        let txn = Txn { log: vec![Bytes::from(vec![0; bytes])], ..Txn::default() };
+        let commit = Commit { txn, answer: oneshot::channel().0 };
+        pin!(queue.commit(commit)).poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    fn push_forget(queue: &Queue) {
+        let forget = Forget { before: Rev(1), answer: oneshot::channel().0 };
+        let pushed = pin!(queue.forget(forget)).poll(&mut Context::from_waker(Waker::noop()));
+        assert!(matches!(pushed, Poll::Ready(Ok(()))));
+    }
+
+    /// The sizes of the groups that are queued, 0 for a compaction.
+    fn drain(queue: &Queue) -> Vec<usize> {
+        queue.shut();
+        std::iter::from_fn(|| queue.take())
+            .map(|work| match work {
+                Work::Group(group) => group.len(),
+                Work::Forget(_) => 0,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_group_ends_at_its_limits_and_before_a_compaction() {
+        let many = GROUP_TXNS_MAX;
+        let half = GROUP_BYTES_MAX / 2;
+        // Each row: what is queued, `None` for a compaction, and the groups it makes.
+        for (queued, groups) in [
+            (vec![], vec![]),
+            (vec![Some(1); 3], vec![3]),
+            (vec![Some(1); 2 * many + 1], vec![many, many, 1]),
+            (vec![Some(half); 5], vec![2, 2, 1]),
+            (vec![Some(GROUP_BYTES_MAX), Some(1)], vec![1, 1]),
+            (vec![None, Some(1), Some(1), None, None, Some(1)], vec![0, 2, 0, 0, 1]),
+        ] {
+            let queue = Queue::new();
+            for bytes in queued {
+                match bytes {
+                    Some(bytes) => assert!(matches!(push(&queue, bytes), Poll::Ready(Ok(())))),
+                    None => push_forget(&queue),
+                }
+            }
+            assert_eq!(drain(&queue), groups);
+        }
+    }
+
+    #[test]
+    fn a_full_queue_lets_in_as_much_as_is_taken_out() {
+        let queue = Queue::new();
+        let large = 8 << 20;
+        let mut inside = 0;
+        while push(&queue, large).is_ready() {
+            inside += 1;
+        }
+        assert!((4..=8).contains(&inside), "{inside} of the largest");
+        assert!(matches!(queue.take(), Some(Work::Group(group)) if group.len() == 1));
+        assert!(matches!(push(&queue, large), Poll::Ready(Ok(()))));
+        assert!(push(&queue, large).is_pending());
+        assert_eq!(drain(&queue), vec![1; inside]);
+    }
+
+    #[test]
+    fn nothing_enters_a_queue_that_is_shut_and_what_is_inside_is_taken() {
+        let queue = Queue::new();
+        assert!(push(&queue, 1).is_ready());
+        queue.shut();
+        assert!(matches!(push(&queue, 1), Poll::Ready(Err(Shut))));
+        assert!(matches!(queue.take(), Some(Work::Group(group)) if group.len() == 1));
+        assert!(queue.take().is_none());
+    }
+}

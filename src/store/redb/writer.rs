@@ -52,33 +52,35 @@ fn turn(shared: &Shared, commits: Vec<Commit>, rev: Rev) -> Rev {
         answer_all(commits, || Err(CommitError::Full));
         return rev;
     }
+    let plan = match attempt(shared, |db| group::judge(db, &commits, rev)) {
+        Ok(plan) => plan,
+        Err(cause) => {
+            shared.fail(cause);
+            answer_all(commits, || Err(CommitError::Stopped));
+            return rev;
+        }
+    };
     let phase = Cell::new(Phase::Before);
-    let mut plan = None;
-    let written = attempt(shared, |db| {
-        let judged = &*plan.insert(group::judge(db, &commits, rev)?);
-        if judged.is_empty() { Ok(()) } else { group::write(db, judged, &shared.options, &phase) }
-    });
-    match (written, plan) {
-        (Ok(()), Some(plan)) => {
-            if plan.rev > rev {
-                shared.committed.send_replace(plan.rev);
-            }
-            let newest = plan.rev;
-            for (commit, verdict) in commits.into_iter().zip(plan.verdicts) {
-                // Who has gone away is not told.
-                let _ = commit.answer.send(match verdict {
-                    Verdict::Apply(rev) => Ok(rev),
-                    Verdict::Conflict(guard) => Err(CommitError::Conflict { guard }),
-                });
-            }
-            newest
-        }
-        (Ok(()), None) => unreachable!("a group that was written has a plan"),
-        (Err(cause), plan) => {
+    if !plan.is_empty() {
+        let written = attempt(shared, |db| group::write(db, &plan, &shared.options, &phase));
+        if let Err(cause) = written {
             shared.fail(Arc::clone(&cause));
-            answer_failed(commits, plan, phase.get(), &cause);
-            rev
+            answer_failed(commits, &plan, phase.get(), &cause);
+            return rev;
         }
+        shared.committed.send_replace(plan.rev);
+    }
+    answer(commits, &plan);
+    plan.rev
+}
+
+/// After the flush: each is told what became of it. Who has gone away is not.
+fn answer(commits: Vec<Commit>, plan: &Plan) {
+    for (commit, verdict) in commits.into_iter().zip(&plan.verdicts) {
+        let _ = commit.answer.send(match *verdict {
+            Verdict::Apply(rev) => Ok(rev),
+            Verdict::Conflict(guard) => Err(CommitError::Conflict { guard }),
+        });
     }
 }
 
@@ -86,13 +88,11 @@ fn turn(shared: &Shared, commits: Vec<Commit>, rev: Rev) -> Rev {
 ///
 /// A conflict is not told as one, since it may be one with a transaction that
 /// will not be there.
-fn answer_failed(commits: Vec<Commit>, plan: Option<Plan>, phase: Phase, cause: &Cause) {
-    let verdicts = plan.map(|plan| plan.verdicts).unwrap_or_default();
-    for (index, commit) in commits.into_iter().enumerate() {
-        let applied = matches!(verdicts.get(index), Some(Verdict::Apply(_)));
-        let _ = commit.answer.send(Err(match phase {
-            Phase::Committing if applied => CommitError::Unknown(Arc::clone(cause)),
-            Phase::Committing | Phase::Before => CommitError::Stopped,
+fn answer_failed(commits: Vec<Commit>, plan: &Plan, phase: Phase, cause: &Cause) {
+    for (commit, verdict) in commits.into_iter().zip(&plan.verdicts) {
+        let _ = commit.answer.send(Err(match (phase, verdict) {
+            (Phase::Committing, Verdict::Apply(_)) => CommitError::Unknown(Arc::clone(cause)),
+            (Phase::Committing, Verdict::Conflict(_)) | (Phase::Before, _) => CommitError::Stopped,
         }));
     }
 }

@@ -133,8 +133,11 @@ async fn made_but_not_begun(world: &World, attempt: AttemptRef) -> String {
     let folder = world.attempt(attempt);
     let spec: serde_json::Value = read(&folder.join("spec.json"));
     kill(supervisor(attempt)[0]);
-    workers(attempt).into_iter().for_each(kill);
-    until("they are gone", || supervisor(attempt).is_empty() && workers(attempt).is_empty()).await;
+    until("they are gone", || {
+        workers(attempt).into_iter().for_each(kill);
+        supervisor(attempt).is_empty() && workers(attempt).is_empty()
+    })
+    .await;
     for name in ["started", "log", "control"] {
         fs::remove_file(folder.join(name)).expect("a file");
     }
@@ -185,13 +188,18 @@ async fn a_supervisor_that_comes_late_does_nothing() {
     let nonce = made_but_not_begun(&world, attempt).await;
     let world = world.restart();
     assert_eq!(world.runner.probe(attempt).await, Probe::NeverStarted);
-    fs::remove_file(world.file("count")).expect("a file");
     assert_eq!(supervise(&world, attempt, &nonce), Some(1), "after it was abandoned");
-    world.runner.start(launch).await.expect("it starts");
+    world.runner.start(launch.clone()).await.expect("it starts");
     assert_eq!(supervise(&world, attempt, &nonce), Some(1), "after it was started again");
+    until("it runs", || world.text("count") == "x\nx\n").await;
+    made_but_not_begun(&world, attempt).await;
+    assert_eq!(supervise(&world, attempt, &nonce), Some(1), "before another one that has yet to begin");
+    let world = world.restart();
+    world.runner.start(launch).await.expect("it starts");
+    let nonce = read(&world.attempt(attempt).join("spec.json"))["nonce"].as_str().expect("a text").to_owned();
+    assert_eq!(supervise(&world, attempt, &nonce), Some(1), "while the right one works");
     go(&world);
     assert_eq!(world.end(attempt).await.1.outcome, AttemptOutcome::Succeeded);
-    let nonce = read(&world.attempt(attempt).join("spec.json"))["nonce"].as_str().expect("a text").to_owned();
     assert_eq!(supervise(&world, attempt, &nonce), Some(1), "after it ended, even the right one");
-    assert_eq!(world.text("count"), "x\n");
+    assert_eq!(world.text("count"), "x\nx\nx\n");
 }

@@ -137,3 +137,22 @@ async fn a_supervisor_does_not_end_when_asked_like_a_program() {
     let (_, ending) = world.end(attempt).await;
     assert_eq!(ending.exit_code, Some(6));
 }
+
+#[tokio::test]
+async fn a_supervisor_that_is_done_does_not_stay_as_a_zombie() {
+    let world = World::new();
+    let launch = world.launch(&["true"]);
+    let lost = world.script("sleep 1000");
+    world.run(launch).await;
+    world.runner.start(lost.clone()).await.expect("it starts");
+    super::world::kill(supervisor(lost.attempt)[0]);
+    world.end(lost.attempt).await;
+    until("no child is left", || children().is_empty()).await;
+}
+
+/// The children of this process, zombies too.
+fn children() -> String {
+    let tasks = std::fs::read_dir("/proc/self/task").expect("/proc").filter_map(Result::ok);
+    let of = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("children"));
+    tasks.filter_map(|task| of(task).ok()).collect()
+}

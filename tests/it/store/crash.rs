@@ -8,8 +8,8 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use heeler::store::redb::{Options, RedbStore};
-use heeler::store::{Rev, Store};
+use heeler::store::redb::{Options, Recovery, RedbStore};
+use heeler::store::{OpenError, Rev, Store};
 
 pub(crate) mod disk;
 pub(crate) mod images;
@@ -39,8 +39,14 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// Opens the store on a disk, with a cache that suits its size.
-pub(crate) fn open(disk: Disk) -> Result<RedbStore, heeler::store::OpenError> {
-    RedbStore::over(disk, Options { cache_bytes: 8 << 20, ..Options::default() })
+pub(crate) fn open(disk: Disk) -> Result<RedbStore, OpenError> {
+    open_with(disk, Recovery::Walk)
+}
+
+/// The same, prepared for a crash in the one way or the other.
+pub(crate) fn open_with(disk: Disk, recovery: Recovery) -> Result<RedbStore, OpenError> {
+    let options = Options { cache_bytes: 8 << 20, recovery, ..Options::default() };
+    RedbStore::over(disk, options)
 }
 
 /// How many torn variants of each position are tried: `HEELER_CRASH_VARIANTS`,

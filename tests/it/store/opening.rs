@@ -137,7 +137,8 @@ fn a_damaged_store_is_refused_and_left_alone() {
     let (_folder, path) = folder();
     filled(&path);
     let whole = fs::read(&path).expect("it is there");
-    let table: [(&str, &dyn Fn(&mut Vec<u8>)); 4] = [
+    type Damage<'a> = &'a dyn Fn(&mut Vec<u8>);
+    let table: [(&str, Damage<'_>); 4] = [
         ("only its first page", &|bytes| bytes.truncate(4096)),
         ("its first bytes", &|bytes| bytes.truncate(40)),
         ("its commits overwritten", &|bytes| bytes[64..320].fill(0xa5)),

@@ -1,8 +1,10 @@
 //! The writer: a full disk, a sudden close, what is queued.
 
 use std::collections::BTreeSet;
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -81,6 +83,24 @@ fn dropping_a_store_does_what_is_queued_and_closes_it() {
 }
 
 #[test]
+fn closing_twice_at_once_still_does_what_is_queued() {
+    for _ in 0..20 {
+        let store = open(Disk::empty(Vice::None)).expect("it opens");
+        let mut queued = pin!(join_all((0..100).map(|_| store.commit(Txn::default()))));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(queued.as_mut().poll(&mut context).is_pending());
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| store.close().expect("it closes"));
+            }
+        });
+        for answer in block_on(queued) {
+            answer.expect("it was queued before");
+        }
+    }
+}
+
+#[test]
 fn a_queue_longer_than_its_room_is_served_whole() {
     block_on(async {
         let store = open(Disk::empty(Vice::None)).expect("it opens");
@@ -113,24 +133,24 @@ fn what_is_queued_together_shares_a_flush_and_a_conflict_needs_none() {
     });
 }
 
+struct Unpark(std::thread::Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
 #[test]
 fn a_store_works_without_a_runtime() {
-    static WOKEN: AtomicUsize = AtomicUsize::new(0);
-    struct Thread(std::thread::Thread);
-    impl std::task::Wake for Thread {
-        fn wake(self: Arc<Self>) {
-            WOKEN.fetch_add(1, Ordering::SeqCst);
-            self.0.unpark();
-        }
-    }
     let store = open(Disk::empty(Vice::None)).expect("it opens");
-    let waker = Arc::new(Thread(std::thread::current())).into();
-    let mut context = std::task::Context::from_waker(&waker);
+    let waker = Arc::new(Unpark(std::thread::current())).into();
+    let mut context = Context::from_waker(&waker);
     let mut commit = store.commit(put("a", "1"));
     let rev = loop {
         match commit.as_mut().poll(&mut context) {
-            std::task::Poll::Ready(answer) => break answer.expect("it is applied"),
-            std::task::Poll::Pending => std::thread::park(),
+            Poll::Ready(answer) => break answer.expect("it is applied"),
+            Poll::Pending => std::thread::park(),
         }
     };
     assert_eq!(rev, Rev(1));

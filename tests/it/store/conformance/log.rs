@@ -110,12 +110,11 @@ async fn a_commit_wakes_who_waits(store: Arc<dyn Store>) {
     assert_eq!(*committed.borrow_and_update(), Rev(0));
     let waiter = tokio::spawn(async move {
         committed.changed().await.expect("the store is there");
-        let rev = *committed.borrow_and_update();
-        rev
+        *committed.borrow_and_update() == Rev(1)
     });
     let rev = store.commit(put("a", "1")).await.expect("it is applied");
     assert_eq!(*store.committed().borrow(), rev, "it is told before the answer");
-    assert_eq!(waiter.await.expect("it was woken"), rev);
+    assert!(waiter.await.expect("it was woken"));
 }
 
 async fn a_compaction_makes_no_revision_and_wakes_nobody(store: Arc<dyn Store>) {

@@ -102,9 +102,9 @@ async fn same<S: Store>(mut store: S, mut reopen: impl FnMut(S) -> S, steps: &[S
         match step {
             Step::Commit(guards, ops, log) => {
                 let want = model.commit(guards, ops, *log);
-                let got = store.commit(txn(guards, ops, *log)).await.map_err(|error| match error {
-                    CommitError::Conflict { guard } => guard,
-                    error => panic!("{error}"),
+                let got = store.commit(txn(guards, ops, *log)).await.map_err(|error| {
+                    let CommitError::Conflict { guard } = error else { panic!("{error}") };
+                    guard
                 });
                 assert_eq!(got, want);
             }

@@ -30,7 +30,8 @@ async fn scan(store: &dyn Store, start: &[u8], end: &[u8], order: Order, limit: 
 
 async fn a_scan_gives_the_range_in_the_order_asked_for(store: Arc<dyn Store>) {
     fill(&*store).await;
-    let table: [(&str, &[u8], &[u8], &[&[u8]]); 9] = [
+    type Row = (&'static str, &'static [u8], &'static [u8], &'static [&'static [u8]]);
+    let table: [Row; 9] = [
         ("all", b"", b"\xff\xff\xff", &KEYS),
         ("the end is not in it", b"a", b"b", &[b"a", b"a\0"]),
         ("up to the next possible key", b"a", b"a\0", &[b"a"]),

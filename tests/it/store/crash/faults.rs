@@ -20,13 +20,18 @@ fn answers_are_honest(answers: &[(usize, Answer)], failed: bool) {
             Answer::Committed(Ok(_)) | Answer::Compacted(Ok(())) => {
                 assert!(!stopped, "an answer from a stopped store")
             }
-            Answer::Committed(Err(CommitError::Conflict { .. })) => {}
+            Answer::Committed(Err(CommitError::Conflict { .. })) => {
+                assert!(!stopped, "a conflict with what may not be there")
+            }
             Answer::Committed(Err(CommitError::Unknown(_) | CommitError::Stopped))
             | Answer::Compacted(Err(CommitError::Unknown(_) | CommitError::Stopped)) => {
                 assert!(failed, "{answer:?} of a good disk");
                 stopped = true;
             }
-            other => panic!("{other:?}"),
+            Answer::Committed(Err(CommitError::TooLarge | CommitError::Full))
+            | Answer::Compacted(Err(CommitError::Conflict { .. } | CommitError::TooLarge | CommitError::Full)) => {
+                panic!("{answer:?} has nothing to do with it")
+            }
         }
     }
 }
@@ -56,6 +61,9 @@ fn run(vice: Vice, turns: &[Turn], history: &History) -> bool {
     }
     drop(store);
     let acknowledged = acknowledged(&answers);
+    let unknown =
+        answers.iter().filter(|(_, answer)| matches!(answer, Answer::Committed(Err(CommitError::Unknown(_))))).count()
+            as u64;
     // What may be found after the failure: the last position in each variant.
     let events = disk.events();
     for crash in images(&Default::default(), &events, 1).filter(|crash| crash.position == events.len()) {
@@ -63,6 +71,12 @@ fn run(vice: Vice, turns: &[Turn], history: &History) -> bool {
         history
             .holds(&store, acknowledged)
             .unwrap_or_else(|complaint| panic!("{vice:?}, {:?}: {complaint}", crash.variant));
+        let (rev, _) = block_on(store.get(&[])).expect("it can be read");
+        assert!(
+            rev.0 <= acknowledged.0 + unknown,
+            "{vice:?}, {:?}: one is applied that was answered otherwise",
+            crash.variant
+        );
     }
     disk.has_failed()
 }

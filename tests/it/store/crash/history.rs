@@ -5,7 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use heeler::store::memory::MemoryStore;
-use heeler::store::{CommitError, Guard, Op, Position, Rev, Store, Txn, WatchError};
+use heeler::store::redb::Recovery;
+use heeler::store::{CommitError, Guard, Key, Op, Position, Rev, Store, Txn, WatchError};
 
 use super::super::{key, rows};
 use super::disk::Disk;
@@ -76,11 +77,14 @@ pub(crate) async fn act(store: &dyn Store, disk: &Disk, turns: &[Turn]) -> Vec<(
     answers
 }
 
+type Rows = Vec<(Key, Rev, Bytes)>;
+
 /// The states that a run goes through: what the store must hold at each revision.
 #[derive(Debug)]
 pub(crate) struct History {
-    /// By revision: the rows, and the log without any compaction.
-    states: Vec<(Vec<(heeler::store::Key, Rev, Bytes)>, usize)>,
+    /// By revision: the rows, and how much of the log there was.
+    states: Vec<(Rows, usize)>,
+    /// The log without any compaction.
     log: Vec<(Position, Bytes)>,
     compactions: Vec<Rev>,
 }
@@ -159,10 +163,10 @@ pub(crate) fn acknowledged(answers: &[(usize, Answer)]) -> Rev {
 }
 
 /// Records a run on a disk that may lie.
-pub(crate) fn record(disk: &Disk, turns: &[Turn]) -> Recording<Answer> {
+pub(crate) fn record(disk: &Disk, turns: &[Turn], recovery: Recovery) -> Recording<Answer> {
     let start = disk.image();
     let marks = block_on(async {
-        let store = super::open(disk.clone()).expect("it opens");
+        let store = super::open_with(disk.clone(), recovery).expect("it opens");
         act(&store, disk, turns).await
     });
     Recording { start, events: disk.events(), marks }

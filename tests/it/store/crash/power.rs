@@ -1,10 +1,12 @@
 //! Losses of power.
 
+use heeler::store::redb::Recovery;
+
 use super::disk::{Disk, Image, Vice};
 use super::history::{History, acknowledged, record, turns};
 use super::{Recording, after_every_crash, torn_variants};
 
-const TURNS: usize = 24;
+const TURNS: usize = 40;
 
 fn created() -> Image {
     let disk = Disk::empty(Vice::None);
@@ -12,25 +14,27 @@ fn created() -> Image {
     disk.image()
 }
 
-fn crash_everywhere(vice: Vice, seed: u64) -> Result<usize, String> {
+fn crash_everywhere(vice: Vice, seed: u64, recovery: Recovery) -> Result<usize, String> {
     let turns = turns(seed, TURNS);
     let history = History::of(&turns);
-    let recording = record(&Disk::new(created(), vice), &turns);
+    let recording = record(&Disk::new(created(), vice), &turns, recovery);
     after_every_crash(&recording, torn_variants(), |store, marks| history.holds(store, acknowledged(marks)))
 }
 
 #[test]
 fn a_loss_of_power_loses_nothing_acknowledged_and_leaves_nothing_half_there() {
-    let looked_at = crash_everywhere(Vice::None, 1).unwrap_or_else(|complaint| panic!("{complaint}"));
-    println!("{looked_at} images");
-    assert!(looked_at > 500, "{looked_at} images are too few to say anything");
+    for (seed, recovery) in [(1, Recovery::Walk), (2, Recovery::Prepared)] {
+        let looked_at =
+            crash_everywhere(Vice::None, seed, recovery).unwrap_or_else(|complaint| panic!("seed {seed}: {complaint}"));
+        assert!(looked_at > 1000, "{looked_at} images are too few to say anything");
+    }
 }
 
 #[test]
 fn the_crash_test_sees_a_store_that_answers_before_it_syncs() {
     // Lying about every sync, about those of the later groups only, and so on.
     for first in [0, 40, 200] {
-        let complaint = crash_everywhere(Vice::LiesFrom(first), 1).expect_err("the disk lies");
+        let complaint = crash_everywhere(Vice::LiesFrom(first), 1, Recovery::Walk).expect_err("the disk lies");
         assert!(complaint.contains("acknowledged") || complaint.contains("damaged"), "{complaint}");
     }
 }
@@ -39,7 +43,7 @@ fn the_crash_test_sees_a_store_that_answers_before_it_syncs() {
 fn a_loss_of_power_during_the_recovery_of_the_last_one_loses_nothing_either() {
     let turns = turns(2, 8);
     let history = History::of(&turns);
-    let first = record(&Disk::new(created(), Vice::None), &turns);
+    let first = record(&Disk::new(created(), Vice::None), &turns, Recovery::Walk);
     for crash in super::images::images(&first.start, &first.events, 1).step_by(17) {
         let count = first.marks.partition_point(|(at, _)| *at <= crash.position);
         let acknowledged = acknowledged(&first.marks[..count]);

@@ -1,0 +1,63 @@
+//! The README's tour, run as it stands there.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+const README: &str = include_str!("../../README.md");
+
+/// The shell of a section, its fences taken off.
+fn shell_of(section: &str) -> String {
+    let text = README.split("\n## ").find(|part| part.starts_with(section)).expect("the section is there");
+    let mut blocks = Vec::new();
+    for part in text.split("```sh\n").skip(1) {
+        blocks.push(part.split("```").next().expect("a fence is closed"));
+    }
+    blocks.join("\n")
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address").port()
+}
+
+/// Runs a script as a reader would type it, each service waited for until it answers.
+fn run(script: &str, folder: &Path, port: u16) -> String {
+    let heeler = Path::new(env!("CARGO_BIN_EXE_heeler"));
+    let path = std::env::var("PATH").expect("a PATH");
+    let ready = format!("for _ in $(seq 200); do curl -sf http://127.0.0.1:{port}/readyz >/dev/null && break; sleep 0.05; done");
+    let script = script.replace("heeler serve &", &format!("heeler serve >>served 2>>log &\n{ready}"));
+    let script = format!("set -e\ntrap 'kill $! 2>/dev/null || true' EXIT\n{script}\n").replace("7117", &port.to_string());
+    let output = Command::new("bash")
+        .arg("-c")
+        .arg(&script)
+        .current_dir(folder)
+        .env("PATH", format!("{}:{path}", heeler.parent().expect("a folder").display()))
+        .env("HEELER_LISTEN", format!("127.0.0.1:{port}"))
+        .stdin(Stdio::null())
+        .output()
+        .expect("bash runs");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{}\n{said}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
+    said
+}
+
+#[test]
+fn the_tour_of_the_readme_goes_as_it_says() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let said = run(&shell_of("A tour of five minutes"), folder.path(), free_port());
+    for (what, expected) in [
+        ("the document is created", "HTTP/1.1 201 Created"),
+        ("the work is done in the answer", r#""phase":"succeeded""#),
+        ("the log is what the program wrote", "  /etc/passwd\n"),
+        ("the retry is told that it was made", r#""alreadyApplied":true"#),
+        ("the job is stopped", r#""phase":"canceled""#),
+        ("a job is launched by hand", "HTTP/1.1 202 Accepted"),
+        ("the document is gone", "HTTP/1.1 204 No Content"),
+    ] {
+        assert!(said.contains(expected), "{what}: {said}");
+    }
+    let after_the_kill = said.rsplit("HTTP/1.1 202 Accepted").next().expect("a part");
+    assert!(after_the_kill.contains(r#""attempt":1,"attempts":[{"number":1"#), "{after_the_kill}");
+    assert!(after_the_kill.contains(r#""outcome":"succeeded","exitCode":0"#), "{after_the_kill}");
+}

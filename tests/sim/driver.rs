@@ -1,0 +1,313 @@
+//! One run: a seed chooses step after step, and everything is judged after each.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
+
+use heeler::engine::Steps;
+use heeler::runner::Report;
+use heeler::state::State;
+
+use crate::clients::{Clients, send};
+use crate::oracle::Oracle;
+use crate::planted::Planted;
+use crate::process::{Duty, PASSES, Pass, Process};
+use crate::runner::{Attempts, DEEDS, Deed, SimRunner};
+use crate::store::{Disk, SimStore};
+use crate::world::{Dice, Hints, Profile, SimClock, SimEntropy, catalog, lock};
+
+/// What is run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Options {
+    pub(crate) seed: u64,
+    /// How many steps there are before everything is left in peace.
+    pub(crate) steps: usize,
+    pub(crate) planted: Planted,
+}
+
+/// One step of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Step {
+    /// A task goes on: its number, what it is for, and to its how many-th point of waiting.
+    Go(u64, Duty, usize),
+    /// A client sends something to a process.
+    Send(usize, String),
+    /// A client hangs up.
+    HangUp(u64),
+    Begin(Pass),
+    /// An attempt does something: its number among those that live.
+    Act(usize, Deed),
+    /// A report arrives again, or late.
+    HearAgain(usize),
+    Pass(i64),
+    SetClock(i64),
+    /// The writer goes on with what it was handed.
+    Write,
+    Crash(usize),
+    /// No faults and no clients any more: everything must come to rest.
+    Peace,
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    /// A digest of every step and of everything that is stored at the end.
+    pub(crate) hash: u64,
+    pub(crate) trace: Vec<Step>,
+    /// What happened after how many steps, in words.
+    pub(crate) notes: Vec<(usize, String)>,
+    /// What is wrong, if anything.
+    pub(crate) violation: Option<String>,
+    pub(crate) counts: std::collections::BTreeMap<&'static str, usize>,
+}
+
+/// All of one run.
+pub(crate) struct Run {
+    pub(crate) profile: Profile,
+    pub(crate) dice: Arc<Dice>,
+    pub(crate) clock: Arc<SimClock>,
+    entropy: Arc<SimEntropy>,
+    pub(crate) oracle: Arc<Mutex<Oracle>>,
+    pub(crate) attempts: Arc<Mutex<Attempts>>,
+    clients: Arc<Mutex<Clients>>,
+    pub(crate) disk: Arc<Disk>,
+    pub(crate) processes: Vec<Process>,
+    pub(crate) trace: Vec<Step>,
+    pub(crate) planted: Planted,
+    born: u64,
+    tasks: u64,
+}
+
+/// Runs a seed to its end, or to the first thing that is wrong.
+pub(crate) fn run(options: Options) -> Outcome {
+    let mut run = Run::new(options);
+    let ran = catch_unwind(AssertUnwindSafe(|| run.run(options.steps)));
+    let mut oracle = lock(&run.oracle);
+    if let Err(panic) = ran {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        oracle.say(format!("it panicked: {}", text.unwrap_or_default()));
+    }
+    let mut hasher = DefaultHasher::new();
+    run.trace.hash(&mut hasher);
+    for (key, entry) in run.disk.dump() {
+        (key.0, entry.value, entry.rev).hash(&mut hasher);
+    }
+    let violation = oracle.violations.first().cloned();
+    let counts = std::mem::take(&mut oracle.counts);
+    let notes = std::mem::take(&mut oracle.notes);
+    drop(oracle);
+    Outcome { hash: hasher.finish(), trace: run.trace, notes, violation, counts }
+}
+
+impl Run {
+    fn new(options: Options) -> Self {
+        let dice = Arc::new(Dice::new(options.seed));
+        let profile = Profile::of(&dice);
+        let oracle = Arc::new(Mutex::new(Oracle::new(catalog(), profile.running)));
+        let attempts = Arc::<Mutex<Attempts>>::default();
+        let disk =
+            Disk::new(Arc::clone(&oracle), Arc::clone(&attempts), Arc::clone(&dice), profile.faults, options.planted);
+        let mut run = Self {
+            profile,
+            dice,
+            clock: Arc::new(SimClock::new()),
+            entropy: Arc::new(SimEntropy::new(options.seed)),
+            oracle,
+            attempts,
+            clients: Arc::default(),
+            disk: Arc::new(disk),
+            processes: Vec::new(),
+            trace: Vec::new(),
+            planted: options.planted,
+            born: 0,
+            tasks: 0,
+        };
+        for _ in 0..profile.processes {
+            let process = run.process();
+            run.processes.push(process);
+        }
+        run.boot();
+        run
+    }
+
+    /// A process that has just started.
+    fn process(&mut self) -> Process {
+        self.born += 1;
+        let store = Arc::new(SimStore::new(Arc::clone(&self.disk), self.born));
+        let catalog = Arc::new(lock(&self.oracle).catalog.clone());
+        let state = State::new(
+            Arc::clone(&store) as Arc<dyn heeler::store::Store>,
+            Arc::clone(&self.clock) as Arc<dyn heeler::clock::Clock>,
+            Arc::clone(&self.entropy) as Arc<dyn heeler::clock::Entropy>,
+            catalog,
+        );
+        let runner = SimRunner {
+            attempts: Arc::clone(&self.attempts),
+            oracle: Arc::clone(&self.oracle),
+            disk: Arc::clone(&self.disk),
+            dice: Arc::clone(&self.dice),
+            planted: self.planted,
+        };
+        let steps = Steps::new(state.clone(), Arc::new(runner), self.profile.running);
+        Process::new(state, steps, store, self.born, Arc::clone(&self.oracle))
+    }
+
+    /// The engine looks at everything once when it starts.
+    fn boot(&mut self) {
+        self.processes[0].begin(Pass::Attempts);
+        self.processes[0].state.hints().queue.notify_one();
+        self.processes[0].state.hints().timers.notify_one();
+        self.settle_in();
+    }
+
+    /// A process dies between two lines, and is started again.
+    pub(crate) fn crash(&mut self, index: usize) {
+        lock(&self.oracle).count("crashes");
+        let fresh = self.process();
+        let dead = std::mem::replace(&mut self.processes[index], fresh);
+        let number = dead.number;
+        drop(dead);
+        self.disk.abandon(number);
+        if index == 0 {
+            self.boot();
+        }
+    }
+
+    pub(crate) fn settle_in(&mut self) {
+        for process in &mut self.processes {
+            process.settle_in(&mut self.tasks);
+        }
+    }
+
+    pub(crate) fn is_wrong(&self) -> bool {
+        !lock(&self.oracle).violations.is_empty()
+    }
+
+    fn run(&mut self, steps: usize) {
+        for _ in 0..steps {
+            if let Some(step) = self.choose() {
+                self.trace.push(step.clone());
+                lock(&self.oracle).step = self.trace.len();
+                self.take(step);
+            }
+            if self.is_wrong() {
+                return;
+            }
+        }
+        self.trace.push(Step::Peace);
+        lock(&self.oracle).step = self.trace.len();
+        self.peace();
+    }
+
+    /// What happens next; nothing, where it is not possible now.
+    fn choose(&self) -> Option<Step> {
+        let dice = &self.dice;
+        let profile = &self.profile;
+        if let Some(dying) = self.processes.iter().position(|process| process.store.has_stopped())
+            && dice.happens(300)
+        {
+            return Some(Step::Crash(dying));
+        }
+        if dice.happens(profile.crashes) {
+            return Some(Step::Crash(dice.below(self.processes.len())));
+        }
+        if dice.happens(profile.hang_ups) {
+            let tasks = self.processes.iter().flat_map(|process| &process.tasks);
+            let clients: Vec<u64> = tasks.filter(|task| task.duty == Duty::Client).map(|task| task.number).collect();
+            return (!clients.is_empty()).then(|| Step::HangUp(*dice.pick(&clients)));
+        }
+        if dice.happens(profile.clock_steps) {
+            return Some(Step::SetClock(*dice.pick(&[-1, -1000, -3_600_000, 1000, 60_000, 86_400_000])));
+        }
+        match dice.below(100) {
+            0..=12 => Some(Step::Send(dice.below(self.processes.len()), String::new())),
+            13..=24 => self.choose_pass(),
+            25..=33 => {
+                let live = lock(&self.attempts).live().len();
+                (live > 0).then(|| Step::Act(dice.below(live), *dice.pick(&DEEDS)))
+            }
+            34..=36 => {
+                let attempts = lock(&self.attempts);
+                // Those that were followed by another are the interesting ones.
+                let followed = |(job, number): &(_, u32)| attempts.all.contains_key(&(*job, number + 1));
+                let known = attempts.all.keys().enumerate().filter(|(_, at)| !dice.happens(700) || followed(at));
+                let known: Vec<usize> = known.map(|(index, _)| index).collect();
+                (!known.is_empty()).then(|| Step::HearAgain(*dice.pick(&known)))
+            }
+            37..=39 => Some(Step::Pass(*dice.pick(&[1, 10, 500, 1000, 2500, 30_000]))),
+            40 => Some(Step::Write),
+            _ => {
+                let tasks = self.processes.iter().flat_map(|process| &process.tasks);
+                let tasks: Vec<Step> =
+                    tasks.map(|task| Step::Go(task.number, task.duty, *dice.pick(&[1, 1, 2, 4, 9]))).collect();
+                (!tasks.is_empty()).then(|| dice.pick(&tasks).clone())
+            }
+        }
+    }
+
+    fn choose_pass(&self) -> Option<Step> {
+        let pass = *self.dice.pick(&PASSES);
+        let engine = &self.processes[0];
+        let wanted = match self.profile.hints {
+            Hints::Lost => engine.may(pass),
+            Hints::Heard => engine.may(pass) && engine.hears(pass),
+        };
+        (wanted && self.planted != Planted::NobodyDispatches(pass)).then_some(Step::Begin(pass))
+    }
+
+    fn take(&mut self, step: Step) {
+        match step {
+            Step::Go(number, _, times) => (0..times).for_each(|_| self.go(number)),
+            Step::Send(process, _) => self.send(process),
+            Step::HangUp(number) => {
+                lock(&self.oracle).count("hang-ups");
+                for process in &mut self.processes {
+                    process.tasks.retain(|task| task.number != number);
+                }
+            }
+            Step::Begin(pass) => self.processes[0].begin(pass),
+            Step::Act(index, deed) => {
+                let mut attempts = lock(&self.attempts);
+                let at = attempts.live()[index];
+                attempts.act(at, deed);
+            }
+            Step::HearAgain(index) => self.hear_again(index),
+            Step::Pass(millis) => self.clock.pass(millis),
+            Step::SetClock(millis) => self.clock.step(millis),
+            Step::Write => self.disk.write_all(),
+            Step::Crash(index) => self.crash(index),
+            Step::Peace => {}
+        }
+        self.settle_in();
+    }
+
+    fn go(&mut self, number: u64) {
+        for process in &mut self.processes {
+            if let Some(index) = process.tasks.iter().position(|task| task.number == number) {
+                process.poll(index);
+                return;
+            }
+        }
+    }
+
+    fn send(&mut self, process: usize) {
+        let request = lock(&self.clients).think(&self.dice, self.profile.resources, &lock(&self.oracle));
+        if let Some(Step::Send(_, text)) = self.trace.last_mut() {
+            *text = request.to_string();
+        }
+        let process = &self.processes[process];
+        let client = send(process.api.clone(), request, Arc::clone(&self.oracle), Arc::clone(&self.clients));
+        process.spawn(Duty::Client, client);
+    }
+
+    /// What an attempt said last is said again, whatever became of its job.
+    fn hear_again(&self, index: usize) {
+        let attempts = lock(&self.attempts);
+        let Some((at, lived)) = attempts.all.iter().nth(index) else { return };
+        let late = Report::Progress { fraction: None, message: Some("late".to_owned()) };
+        let report = attempts.ending(*at).cloned().map_or(late, Report::Ended);
+        let attempt = self.planted.relabel(lived.attempt, &lock(&self.oracle));
+        self.processes[0].hear_again(attempt, report);
+    }
+}

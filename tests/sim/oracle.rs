@@ -1,0 +1,455 @@
+//! What must hold after every commit and at every start of an attempt.
+//!
+//! The oracle builds its own picture from the transactions that the disk took,
+//! never from what the service says.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use heeler::domain::activity::Standing;
+use heeler::domain::catalog::Catalog;
+use heeler::domain::id::{JobId, ResourceKey, Token, Uid};
+use heeler::domain::job::{AttemptOutcome, Job, JobPhase, TriggerKind};
+use heeler::domain::operation::OnUnknown;
+use heeler::reconcile::{self, Action, Fate, ResourceState};
+use heeler::runner::Launch;
+use heeler::state::keys::{self, ResourceRow};
+use heeler::state::{record, rows_of};
+use heeler::store::{Key, Op, Rev, Txn};
+use serde_json::Value;
+
+use crate::history::History;
+use crate::runner::Attempts;
+
+/// One resource, with every job it ever had.
+#[derive(Debug, Clone)]
+pub(crate) struct Model {
+    pub(crate) state: ResourceState,
+    /// The commit that changed the document last.
+    pub(crate) changed: Rev,
+    rows: BTreeMap<Key, Bytes>,
+}
+
+/// Everything that is known to be true.
+#[derive(Debug)]
+pub(crate) struct Oracle {
+    pub(crate) catalog: Catalog,
+    pub(crate) running: usize,
+    pub(crate) models: BTreeMap<ResourceKey, Model>,
+    pub(crate) jobs: BTreeMap<JobId, ResourceKey>,
+    pub(crate) history: History,
+    pub(crate) rev: Rev,
+    pub(crate) violations: Vec<String>,
+    /// How often each kind of thing happened, to see that all of them do.
+    pub(crate) counts: BTreeMap<&'static str, usize>,
+    /// What happened, and after how many steps, for people to read.
+    pub(crate) notes: Vec<(usize, String)>,
+    pub(crate) step: usize,
+    owners: BTreeMap<Key, ResourceKey>,
+    uids: BTreeSet<Uid>,
+    tokens: BTreeSet<String>,
+    starts: BTreeMap<(JobId, u32), usize>,
+}
+
+impl Oracle {
+    pub(crate) fn new(catalog: Catalog, running: usize) -> Self {
+        Self {
+            catalog,
+            running,
+            models: BTreeMap::new(),
+            jobs: BTreeMap::new(),
+            history: History::default(),
+            rev: Rev(0),
+            violations: Vec::new(),
+            counts: BTreeMap::new(),
+            notes: Vec::new(),
+            step: 0,
+            owners: BTreeMap::new(),
+            uids: BTreeSet::new(),
+            tokens: BTreeSet::new(),
+            starts: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn say(&mut self, violation: String) {
+        self.violations.push(violation);
+    }
+
+    pub(crate) fn count(&mut self, what: &'static str) {
+        *self.counts.entry(what).or_default() += 1;
+    }
+
+    pub(crate) fn job(&self, id: JobId) -> Option<&Job> {
+        self.models.get(self.jobs.get(&id)?)?.state.jobs.get(&id)
+    }
+
+    /// A transaction was applied.
+    pub(crate) fn committed(&mut self, txn: &Txn, rev: Rev, attempts: &Attempts) {
+        if rev <= self.rev {
+            self.say(format!("revision {} follows {}", rev.0, self.rev.0));
+        }
+        self.rev = rev;
+        let Some(key) = subject(txn, &mut self.violations) else { return };
+        let absent = Model { state: ResourceState::absent(key.clone()), changed: Rev(0), rows: BTreeMap::new() };
+        let before = self.models.remove(&key).unwrap_or(absent);
+        let mut after = before.clone();
+        self.apply(txn, rev, &mut after);
+        self.check_rows(&after);
+        self.violations.extend(reconcile::violations(&after.state));
+        self.check_desired(&before, &after, rev);
+        self.check_planned(&after);
+        self.check_asked(&after.state);
+        self.check_log(txn, &before, &after);
+        self.note(rev, &before, &after);
+        for job in after.state.jobs.values() {
+            match before.state.jobs.get(&job.id) {
+                None => self.check_new_job(job, &after.state),
+                Some(earlier) if earlier != job => self.check_job(earlier, job, &before.state, attempts),
+                Some(_) => {}
+            }
+        }
+        self.models.insert(key, after);
+    }
+
+    fn note(&mut self, rev: Rev, before: &Model, after: &Model) {
+        let generation = |model: &Model| model.state.desired.as_ref().map_or(0, |desired| desired.generation.number());
+        let mut text = format!("revision {}: {}", rev.0, after.state.key);
+        if before.changed != after.changed || before.state.desired.is_some() != after.state.desired.is_some() {
+            text += &format!(", generation {}", generation(after));
+        }
+        for (id, job) in &after.state.jobs {
+            if before.state.jobs.get(id) != Some(job) {
+                let (attempt, slot) = job.current().map_or((0, None), |current| (current.number, current.slot));
+                text += &format!(", job {id} of {} {} {attempt} {slot:?}", job.operation, job.phase.as_str());
+            }
+        }
+        self.notes.push((self.step, text));
+    }
+
+    fn apply(&mut self, txn: &Txn, rev: Rev, after: &mut Model) {
+        for op in &txn.ops {
+            match op {
+                Op::Put(key, value) => {
+                    let owner = self.owners.insert(key.clone(), after.state.key.clone());
+                    if owner.is_some_and(|owner| owner != after.state.key) {
+                        self.say(format!("{key:?} of another resource was overwritten by {}", after.state.key));
+                    }
+                    after.rows.insert(key.clone(), value.clone());
+                    self.read(key, value, rev, after);
+                }
+                Op::Delete(key) => {
+                    self.owners.remove(key);
+                    if after.rows.remove(key).is_none() {
+                        self.say(format!("{key:?} was deleted and was not there"));
+                    }
+                    match keys::read_resource(key) {
+                        Some(ResourceRow::Desired(_)) => after.state.desired = None,
+                        Some(ResourceRow::Observed(_)) => after.state.observed = None,
+                        None if keys::is_job(key) => self.say(format!("a job was deleted: {key:?}")),
+                        None => {}
+                    }
+                }
+            }
+        }
+    }
+
+    fn read(&mut self, key: &Key, value: &Bytes, rev: Rev, after: &mut Model) {
+        let read = match keys::read_resource(key) {
+            Some(ResourceRow::Desired(_)) => {
+                record::decode_desired(value).and_then(record::DesiredRecord::read).map(|desired| {
+                    after.state.desired = Some(desired);
+                    after.changed = rev;
+                })
+            }
+            Some(ResourceRow::Observed(_)) => {
+                record::decode_observed(value).map(|observed| after.state.observed = Some(observed))
+            }
+            None if keys::is_job(key) => record::decode_job(value).map(|job| {
+                self.jobs.insert(job.id, job.resource.clone());
+                after.state.jobs.insert(job.id, job);
+            }),
+            None => Ok(()),
+        };
+        if let Err(error) = read {
+            self.say(format!("{key:?} does not read: {error}"));
+        }
+    }
+
+    /// What is stored is what the state says, every index row included.
+    fn check_rows(&mut self, after: &Model) {
+        let wanted = rows_of(&after.state);
+        if wanted == after.rows {
+            return;
+        }
+        let missing: Vec<_> = wanted.iter().filter(|(key, value)| after.rows.get(*key) != Some(*value)).collect();
+        let orphans: Vec<_> = after.rows.keys().filter(|key| !wanted.contains_key(*key)).collect();
+        let key = &after.state.key;
+        self.say(format!(
+            "rows of {key} are missing or stale: {missing:?}; rows that nothing accounts for: {orphans:?}"
+        ));
+    }
+
+    /// I2, I3, P5: revisions and generations rise, and every change is one that
+    /// a client asked for, made to the document that it believed in.
+    fn check_desired(&mut self, before: &Model, after: &Model, rev: Rev) {
+        let key = &after.state.key;
+        match (&before.state.desired, &after.state.desired) {
+            (None, None) => self.say(format!("a commit about {key}, which does not exist")),
+            (Some(_), None) => {
+                self.history.deleted(key, rev);
+                if let Some(job) = after.state.jobs.values().find(|job| !job.phase.is_final()) {
+                    self.say(format!("{key} is gone, and its job {} is {}", job.id, job.phase.as_str()));
+                }
+            }
+            (Some(was), Some(is)) if before.changed == after.changed => {
+                if was != is {
+                    self.say(format!("the document of {key} changed without being written"));
+                }
+            }
+            (was, Some(is)) => {
+                let generation = was.as_ref().map_or(1, |was| was.generation.number() + 1);
+                if is.generation.number() != generation {
+                    self.say(format!("{key} has generation {} after {}", is.generation, generation - 1));
+                }
+                match was {
+                    None if !self.uids.insert(is.uid) => self.say(format!("the uid of {key} was used before")),
+                    Some(was) if was.uid != is.uid || was.created != is.created || was.updated >= is.updated => {
+                        self.say(format!("{key} changed its identity, or time went back"));
+                    }
+                    None | Some(_) => {}
+                }
+                let base = was.as_ref().map(|was| (before.changed, was.document.members()));
+                let wrong = self.history.changed(key, rev, base, is);
+                self.violations.extend(wrong);
+            }
+        }
+        let latest = |model: &Model| model.state.observed.as_ref().map(|observed| observed.latest);
+        if let (Some(was), Some(is)) = (latest(before), latest(after))
+            && is < was
+        {
+            self.say(format!("observed time of {key} went back"));
+        }
+    }
+
+    /// A resource is never committed unplanned. A wait may end between the
+    /// instant of the commit and the one it is dated to, and becomes due then.
+    fn check_planned(&mut self, after: &Model) {
+        let latest = after.state.observed.as_ref().map(|observed| observed.latest);
+        let Some(at) = latest.or(after.state.desired.as_ref().map(|desired| desired.updated)) else { return };
+        let plan = reconcile::plan(&after.state, &self.catalog, at);
+        let left: Vec<_> = plan.actions.iter().filter(|action| !matches!(action, Action::MakeReady { .. })).collect();
+        if !left.is_empty() {
+            self.say(format!("{} was committed unplanned: {left:?}", after.state.key));
+        }
+    }
+
+    /// I17: what is asked is what the document says, and its fate is its job's.
+    fn check_asked(&mut self, state: &ResourceState) {
+        let Some(observed) = state.observed.as_ref().filter(|observed| observed.deleting_since.is_none()) else {
+            return;
+        };
+        for (name, status) in &observed.activities {
+            let wanted = state.wanted(name).and_then(Result::ok).map(|activity| activity.digest());
+            let asked = status.asked.as_ref();
+            if wanted.as_deref() != asked.map(|asked| asked.digest.as_str()) {
+                self.say(format!("{}: what is asked of `{name}` is not what the document says", state.key));
+            }
+            let Some(asked) = asked else { continue };
+            let phase = asked.job.and_then(|id| state.jobs.get(&id)).map(|job| job.phase);
+            let agrees = match asked.fate {
+                Fate::Pending => true,
+                Fate::Launched => phase.is_some_and(|phase| !phase.is_final()),
+                Fate::Succeeded => phase == Some(JobPhase::Succeeded),
+                Fate::Failed => matches!(phase, Some(JobPhase::Failed | JobPhase::Lost)),
+                Fate::Canceled => phase == Some(JobPhase::Canceled),
+            };
+            if !agrees {
+                self.say(format!("{}: `{name}` is {:?}, and its job is {phase:?}", state.key, asked.fate));
+            }
+        }
+    }
+
+    /// I4: every commit is announced once, as what it is.
+    fn check_log(&mut self, txn: &Txn, before: &Model, after: &Model) {
+        let desired = after.state.desired.as_ref().or(before.state.desired.as_ref());
+        let kind = if after.state.desired.is_some() { record::LogKind::Put } else { record::LogKind::Delete };
+        let read = txn.log.iter().map(record::decode_log).collect::<Result<Vec<_>, _>>();
+        let good = read.is_ok_and(|entries| {
+            entries.len() == 1
+                && entries.iter().all(|entry| {
+                    entry.key == after.state.key
+                        && entry.kind == kind
+                        && desired.is_some_and(|d| d.uid == entry.uid && d.generation == entry.generation)
+                })
+        });
+        if !good {
+            self.say(format!("the change log does not say what happened to {}", after.state.key));
+        }
+    }
+
+    /// I5: a job belongs to what asked for it.
+    fn check_new_job(&mut self, job: &Job, state: &ResourceState) {
+        self.count("jobs");
+        let Some(desired) = &state.desired else {
+            self.say(format!("job {} was made for a resource that is gone", job.id));
+            return;
+        };
+        if job.uid != desired.uid || job.trigger.generation != desired.generation {
+            self.say(format!("job {} belongs to another incarnation or generation", job.id));
+        }
+        if job.trigger.kind == TriggerKind::Manual {
+            self.history.manual_jobs += 1;
+            return;
+        }
+        let wanted = state.wanted(&job.activity).and_then(Result::ok);
+        let asked = wanted
+            .is_some_and(|a| a.operation == job.operation && a.input == job.input && a.standing == Standing::Active);
+        if !asked {
+            self.say(format!("nobody asked for job {}", job.id));
+        }
+    }
+
+    /// I10, I11, P15, P18: a job changes as drawn, its past never.
+    fn check_job(&mut self, was: &Job, is: &Job, before: &ResourceState, attempts: &Attempts) {
+        let id = is.id;
+        if was.phase.is_final() {
+            self.say(format!("job {id} changed after it was {}", was.phase.as_str()));
+        }
+        if !may_follow(was.phase, is.phase) {
+            self.say(format!("job {id} went from {} to {}", was.phase.as_str(), is.phase.as_str()));
+        }
+        let fixed = |job: &Job| {
+            let Job { resource, uid, activity, operation, input, trigger, created, .. } = job.clone();
+            (resource, uid, activity, operation, input, trigger, created)
+        };
+        if fixed(was) != fixed(is) {
+            self.say(format!("job {id} is another one than before"));
+        }
+        let ended = was.attempts.iter().filter(|attempt| attempt.outcome.is_some()).count();
+        if is.attempts.get(..ended) != Some(&was.attempts[..ended]) {
+            self.say(format!("the past of job {id} changed"));
+        }
+        if is.attempts.len() > was.attempts.len() {
+            self.check_claim(is, before);
+        }
+        if let Some(closed) = is.attempts.get(ended).filter(|attempt| attempt.outcome.is_some()) {
+            self.check_end(id, closed.number, closed.outcome, attempts);
+        }
+    }
+
+    /// I8, I9, I12: only what may start is claimed, within its limits.
+    fn check_claim(&mut self, job: &Job, before: &ResourceState) {
+        self.count("claims");
+        let id = job.id;
+        let Some(attempt) = job.current() else {
+            self.say(format!("an attempt of job {id} was recorded as over"));
+            return;
+        };
+        if !self.tokens.insert(attempt.token.reveal()) {
+            self.say(format!("the token of job {id} was used before"));
+        }
+        let limit = self.catalog.operations.get(&job.operation).and_then(|operation| operation.concurrency);
+        let held = match limit {
+            None => attempt.slot.is_none(),
+            Some(limit) => attempt.slot.is_some_and(|slot| slot < limit),
+        };
+        if !held {
+            self.say(format!("job {id} holds slot {:?} of {limit:?}", attempt.slot));
+        }
+        let standing = before.wanted(&job.activity).and_then(Result::ok).map(|activity| activity.standing);
+        let deleting = before.observed.as_ref().is_some_and(|observed| observed.deleting_since.is_some());
+        if deleting || standing.is_some_and(|standing| standing != Standing::Active) {
+            self.say(format!("job {id} started in an activity that is {standing:?}, deleting: {deleting}"));
+        }
+        let operation = self.catalog.operations.get(&job.operation);
+        let lost = job.attempts.iter().any(|attempt| attempt.outcome == Some(AttemptOutcome::Lost));
+        if lost && operation.is_some_and(|operation| operation.on_unknown == OnUnknown::Fail) {
+            self.say(format!("job {id} is tried again after it was lost"));
+        }
+    }
+
+    /// What is recorded as over is over, and as the attempt itself said.
+    fn check_end(&mut self, job: JobId, number: u32, outcome: Option<AttemptOutcome>, attempts: &Attempts) {
+        self.count("ends");
+        let known = attempts.all.contains_key(&(job, number));
+        let ending = attempts.ending((job, number)).map(|ending| ending.outcome);
+        let good = match ending {
+            Some(ending) => outcome == Some(ending),
+            None => !known && matches!(outcome, Some(AttemptOutcome::Failed | AttemptOutcome::Canceled)),
+        };
+        if !good {
+            self.say(format!(
+                "attempt {number} of job {job} is recorded as {outcome:?}, and is {ending:?} in the world"
+            ));
+        }
+    }
+
+    /// An attempt began to exist in the world.
+    pub(crate) fn started(&mut self, launch: &Launch, attempts: &Attempts) {
+        self.count("starts");
+        let attempt = launch.attempt;
+        if attempt.number > 1 {
+            self.count("starts of a second attempt");
+        }
+        let at = (attempt.job, attempt.number);
+        self.notes.push((self.step, format!("attempt {} of job {} starts", at.1, at.0)));
+        *self.starts.entry(at).or_default() += 1;
+        if self.starts[&at] > 1 {
+            self.say(format!("attempt {} of job {} was started twice", at.1, at.0));
+        }
+        let recorded: Option<Token> = self.job(attempt.job).and_then(|job| job.current()).map(|current| current.token);
+        if recorded != Some(attempt.token) {
+            self.say(format!("attempt {} of job {} was started and is not recorded", at.1, at.0));
+        }
+        if launch.job.get("id").and_then(Value::as_str) != Some(attempt.job.to_string().as_str()) {
+            self.say(format!("job {} was handed to its work as another one", at.0));
+        }
+        let limit = launch.operation.concurrency.and_then(|limit| usize::try_from(limit).ok());
+        let live = attempts.live_of(&launch.operation.name);
+        if limit.is_some_and(|limit| live > limit) {
+            self.say(format!("{live} attempts of `{}` at once", launch.operation.name));
+        }
+        let live = attempts.live().len();
+        if live > self.running {
+            self.say(format!("{live} attempts at once in a process that may run {}", self.running));
+        }
+    }
+
+    /// Every row that the resources account for.
+    pub(crate) fn all_rows(&self) -> BTreeMap<Key, Bytes> {
+        self.models.values().flat_map(|model| rows_of(&model.state)).collect()
+    }
+}
+
+/// The resource that a transaction is about; there is exactly one.
+fn subject(txn: &Txn, violations: &mut Vec<String>) -> Option<ResourceKey> {
+    let mut subjects = BTreeSet::new();
+    for op in &txn.ops {
+        let (Op::Put(key, _) | Op::Delete(key)) = op;
+        if let Some(ResourceRow::Desired(key) | ResourceRow::Observed(key)) = keys::read_resource(key) {
+            subjects.insert(key);
+        }
+        if let Op::Put(key, value) = op
+            && keys::is_job(key)
+            && let Ok(job) = record::decode_job(value)
+        {
+            subjects.insert(job.resource);
+        }
+    }
+    if subjects.len() != 1 {
+        violations.push(format!("a transaction is about {} resources: {txn:?}", subjects.len()));
+    }
+    subjects.pop_first()
+}
+
+/// The drawn edges, and those that one commit may take at once.
+fn may_follow(was: JobPhase, is: JobPhase) -> bool {
+    use JobPhase::{Canceled, Canceling, Failed, Lost, Queued, Running, Starting, Succeeded};
+    match was {
+        Queued => matches!(is, Queued | Starting | Canceled),
+        Starting => matches!(is, Starting | Running | Canceling | Queued | Succeeded | Failed | Canceled | Lost),
+        Running => matches!(is, Running | Canceling | Queued | Succeeded | Failed | Canceled | Lost),
+        Canceling => matches!(is, Canceling | Succeeded | Failed | Canceled | Lost),
+        Succeeded | Failed | Canceled | Lost => false,
+    }
+}

@@ -1,0 +1,236 @@
+//! What the service stands in: time, chance, the catalog, and what may go wrong.
+
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use heeler::clock::{Clock, Entropy};
+use heeler::domain::catalog::{Catalog, Collection, PreconditionPolicy};
+use heeler::domain::operation::{ExecSpec, OnUnknown, Operation, RunnerSpec};
+use heeler::domain::retry::RetryPolicy;
+use heeler::domain::time::Timestamp;
+
+/// The one source of chance of a run (splitmix64).
+#[derive(Debug)]
+pub(crate) struct Dice(AtomicU64);
+
+impl Dice {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(AtomicU64::new(seed))
+    }
+
+    pub(crate) fn next(&self) -> u64 {
+        const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+        let mut z = self.0.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A number below `end`, which is not zero.
+    pub(crate) fn below(&self, end: usize) -> usize {
+        usize::try_from(self.next() % end as u64).expect("it is below a usize")
+    }
+
+    /// Whether something happens that happens `per_mille` times in a thousand.
+    pub(crate) fn happens(&self, per_mille: usize) -> bool {
+        self.below(1000) < per_mille
+    }
+
+    /// One of several.
+    pub(crate) fn pick<'a, T>(&self, from: &'a [T]) -> &'a T {
+        &from[self.below(from.len())]
+    }
+}
+
+/// A lock whose holder never panics for long: a panic ends the run.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Lets everybody else go first: the points at which a run is interleaved or cut.
+pub(crate) async fn turn() {
+    let mut waited = false;
+    poll_fn(|_| if std::mem::replace(&mut waited, true) { Poll::Ready(()) } else { Poll::Pending }).await;
+}
+
+/// A clock that stands still until it is moved.
+#[derive(Debug)]
+pub(crate) struct SimClock {
+    wall: AtomicI64,
+    run: AtomicI64,
+}
+
+impl SimClock {
+    pub(crate) fn new() -> Self {
+        Self { wall: AtomicI64::new(1_700_000_000_000), run: AtomicI64::new(0) }
+    }
+
+    /// Time passes.
+    pub(crate) fn pass(&self, millis: i64) {
+        self.wall.fetch_add(millis, Ordering::Relaxed);
+        self.run.fetch_add(millis, Ordering::Relaxed);
+    }
+
+    /// Somebody sets the wall clock.
+    pub(crate) fn step(&self, millis: i64) {
+        self.wall.fetch_add(millis, Ordering::Relaxed);
+    }
+}
+
+#[async_trait]
+impl Clock for SimClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.wall.load(Ordering::Relaxed))
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        let until = self.run.load(Ordering::Relaxed) + i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 2);
+        poll_fn(|_| if self.run.load(Ordering::Relaxed) >= until { Poll::Ready(()) } else { Poll::Pending }).await;
+    }
+}
+
+/// Randomness that is a count and the seed of the run.
+#[derive(Debug)]
+pub(crate) struct SimEntropy {
+    seed: u64,
+    drawn: AtomicU64,
+}
+
+impl SimEntropy {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { seed, drawn: AtomicU64::new(0) }
+    }
+}
+
+impl Entropy for SimEntropy {
+    fn seed(&self) -> [u8; 32] {
+        let mut seed = [0; 32];
+        seed[..8].copy_from_slice(&self.seed.to_be_bytes());
+        seed[8..16].copy_from_slice(&self.drawn.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+        seed
+    }
+}
+
+/// What may go wrong in a run, each in so many of a thousand cases.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Faults {
+    /// A commit has an unknown outcome, and the store stops.
+    pub(crate) unknown: usize,
+    /// A commit meets a full disk.
+    pub(crate) full: usize,
+    /// A commit meets a conflict that nobody here caused.
+    pub(crate) conflict: usize,
+    /// An attempt cannot be started.
+    pub(crate) start: usize,
+}
+
+/// How far the loops are trusted to be woken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hints {
+    /// Every one is lost: the loops look when they feel like it.
+    Lost,
+    /// The loops look when they are woken, and never otherwise.
+    Heard,
+}
+
+/// What kinds of trouble a run has. Every seed chooses some, so that each kind
+/// is also met alone.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Profile {
+    pub(crate) hints: Hints,
+    pub(crate) faults: Faults,
+    /// Crashes, in a thousand steps.
+    pub(crate) crashes: usize,
+    /// Clients that hang up, in a thousand steps.
+    pub(crate) hang_ups: usize,
+    /// Clock steps, in a thousand steps.
+    pub(crate) clock_steps: usize,
+    /// How many processes serve clients; the first one also runs the engine.
+    pub(crate) processes: usize,
+    /// Attempts that the process runs at once.
+    pub(crate) running: usize,
+    /// How many resources clients fight over.
+    pub(crate) resources: usize,
+}
+
+impl Profile {
+    pub(crate) fn of(dice: &Dice) -> Self {
+        let some = |most: usize| if dice.happens(600) { 1 + dice.below(most) } else { 0 };
+        let mut profile = Self {
+            hints: if dice.happens(250) { Hints::Heard } else { Hints::Lost },
+            faults: Faults { unknown: some(15), full: some(80), conflict: some(150), start: some(150) },
+            crashes: some(40),
+            hang_ups: some(60),
+            clock_steps: some(30),
+            processes: 1 + dice.below(2),
+            running: *dice.pick(&[1, 2, 8]),
+            resources: 1 + dice.below(3),
+        };
+        if profile.hints == Hints::Heard {
+            // Each of these loses a hint, which is allowed, and found by the next sweep.
+            profile.faults = Faults { start: profile.faults.start, ..Faults::default() };
+            profile.hang_ups = 0;
+            profile.processes = 1;
+        }
+        profile
+    }
+}
+
+/// The operations: each has another rule about limits, retries and lost attempts.
+pub(crate) const OPERATIONS: [&str; 4] = ["single", "pair", "sure", "plain"];
+/// The activities of each collection.
+pub(crate) const ACTIVITIES: [&str; 2] = ["processing", "second"];
+/// The collection whose changes must name a precondition.
+pub(crate) const STRICT: &str = "strict";
+/// The collection whose changes need none.
+pub(crate) const LOOSE: &str = "loose";
+
+pub(crate) fn catalog() -> Catalog {
+    let retry = |attempts| RetryPolicy {
+        attempts,
+        backoff: Duration::from_secs(2),
+        factor: 2.0,
+        max: Duration::from_secs(10),
+        never: vec![65],
+    };
+    let operation = |name: &str, concurrency, attempts, on_unknown, priority| {
+        let name: heeler::domain::id::OperationName = name.parse().expect("a name");
+        let runner = RunnerSpec::Exec(ExecSpec { command: Vec::new(), cwd: "/".into(), env: BTreeMap::new() });
+        let operation = Operation {
+            name: name.clone(),
+            description: None,
+            input: None,
+            runner,
+            timeout: None,
+            grace: Operation::GRACE_DEFAULT,
+            retry: retry(attempts),
+            concurrency,
+            priority,
+            on_unknown,
+        };
+        (name, Arc::new(operation))
+    };
+    let collection = |name: &str, preconditions| {
+        let name: heeler::domain::id::CollectionName = name.parse().expect("a name");
+        let activities = ACTIVITIES.map(|name| name.parse().expect("a name")).to_vec();
+        (name.clone(), Arc::new(Collection { name, schema: None, preconditions, activities }))
+    };
+    let [single, pair, sure, plain] = OPERATIONS;
+    Catalog {
+        collections: BTreeMap::from([
+            collection(STRICT, PreconditionPolicy::Required),
+            collection(LOOSE, PreconditionPolicy::Optional),
+        ]),
+        operations: BTreeMap::from([
+            operation(single, Some(1), 1, OnUnknown::Fail, 0),
+            operation(pair, Some(2), 3, OnUnknown::Fail, 5),
+            operation(sure, None, 3, OnUnknown::Retry, 0),
+            operation(plain, None, 1, OnUnknown::Fail, -1),
+        ]),
+    }
+}
