@@ -50,27 +50,25 @@ pub(super) fn run(args: &DemoArgs) -> Result<(), Failure> {
         say(&format!("listening on http://{}, with everything in {}", service.address(), folder.path().display()));
         let stop = CancellationToken::new();
         let mut running = pin!(service.run(stop.cancelled()));
-        let shown = tokio::select! {
-            ended = &mut running => return ended,
-            _ = signals.next() => None,
-            shown = show(args, client) => Some(shown),
-        };
-        let mut outcome = shown.unwrap_or(Ok(()));
-        if !args.once && outcome.is_ok() {
-            tokio::select! {
-                ended = &mut running => return ended,
-                _ = signals.next() => say("\nStopping"),
+        let shown = async {
+            let outcome = show(args, client).await;
+            if !args.once && outcome.is_ok() {
+                // It is seen; now it is there to be tried, until a signal.
+                std::future::pending::<()>().await;
             }
-        }
+            outcome
+        };
+        let outcome = tokio::select! {
+            ended = &mut running => return ended,
+            _ = signals.next() => Ok(()),
+            outcome = shown => outcome,
+        };
         tokio::select! {
             ended = &mut running => return ended,
             signal = signals.next() => signal.end_process(),
             _ = timeout(STOP, remove_all(client)) => stop.cancel(),
         }
-        if let Err(failure) = running.await {
-            outcome = Err(failure);
-        }
-        outcome
+        running.await.and(outcome)
     })
 }
 
