@@ -5,5 +5,6 @@ mod config;
 mod exec;
 mod http;
 mod readme;
+mod state;
 mod store;
 mod tidy;
