@@ -1,4 +1,5 @@
 //! Everything that is tested from outside, in one binary.
+#![expect(clippy::disallowed_methods, reason = "tests spawn what they race and what they serve")]
 
 mod cli;
 mod config;
