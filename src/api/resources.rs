@@ -304,10 +304,10 @@ pub(super) fn never(error: ApplyError<std::convert::Infallible>) -> ApplyError<A
 }
 
 fn object(body: Value) -> Result<Map<String, Value>, ApiError> {
-    match body {
-        Value::Object(members) => Ok(members),
-        _ => Err(ApiError::Patch(PatchError::NotAnObject { index: 0 })),
-    }
+    let Value::Object(members) = body else {
+        return Err(ApiError::Patch(PatchError::NotAnObject { index: 0 }));
+    };
+    Ok(members)
 }
 
 fn equal(before: &Map<String, Value>, after: &Map<String, Value>) -> bool {

@@ -120,7 +120,8 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 
 /// Reads the URL of a store; a relative path starts at the current folder.
 fn store(text: &str) -> Result<StoreUrl, String> {
-    let here = std::path::absolute(Path::new(".")).map_err(|error| format!("the current folder is unknown: {error}"))?;
+    let here =
+        std::path::absolute(Path::new(".")).map_err(|error| format!("the current folder is unknown: {error}"))?;
     StoreUrl::parse(text, &here).map_err(|error| error.to_string())
 }
 

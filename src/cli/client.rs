@@ -151,8 +151,7 @@ impl Client {
 
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Reply, ClientError> {
         let address = self.address;
-        let stream =
-            TcpStream::connect(address).await.map_err(|source| ClientError::Connect { address, source })?;
+        let stream = TcpStream::connect(address).await.map_err(|source| ClientError::Connect { address, source })?;
         let (mut sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(|source| self.lost(source))?;
         let answer = async {
@@ -187,7 +186,10 @@ mod tests {
     use super::*;
 
     /// Answers one request with these bytes; what was asked comes back.
-    async fn answered(bytes: &str, ask: impl AsyncFnOnce(Client) -> Result<Reply, ClientError>) -> (String, Result<Reply, ClientError>) {
+    async fn answered(
+        bytes: &str,
+        ask: impl AsyncFnOnce(Client) -> Result<Reply, ClientError>,
+    ) -> (String, Result<Reply, ClientError>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let client = Client::new(listener.local_addr().expect("an address"));
         let serve = async {
@@ -223,7 +225,10 @@ mod tests {
     #[tokio::test]
     async fn a_refusal_and_a_torn_answer_are_errors() {
         for (answer, said) in [
-            ("HTTP/1.1 412 Precondition Failed\r\nContent-Length: 2\r\n\r\nno", "GET / was answered with 412 Precondition Failed: no"),
+            (
+                "HTTP/1.1 412 Precondition Failed\r\nContent-Length: 2\r\n\r\nno",
+                "GET / was answered with 412 Precondition Failed: no",
+            ),
             ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nno", "did not answer"),
             ("", "did not answer"),
         ] {

@@ -74,6 +74,7 @@ fn start_logs(args: &LogArgs, default: &str) -> Result<(), Failure> {
         LogFormat::Human => Format::Human,
         LogFormat::Json => Format::Json,
     };
-    telemetry::start(args.log.as_deref().unwrap_or(default), format)
-        .map_err(|error| Failure::Usage(format!("`{}` is no log filter: {error}", args.log.as_deref().unwrap_or(default))))
+    telemetry::start(args.log.as_deref().unwrap_or(default), format).map_err(|error| {
+        Failure::Usage(format!("`{}` is no log filter: {error}", args.log.as_deref().unwrap_or(default)))
+    })
 }

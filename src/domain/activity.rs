@@ -240,7 +240,9 @@ impl Reader {
                 return Some(trigger.clone());
             }
             Value::String(_) => self.refuse(&["trigger"], format!("expected at most {TRIGGER_BYTES_MAX} bytes")),
-            other => self.refuse(&["trigger"], format!("expected a string or a number, not {}", kind(other))),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+                self.refuse(&["trigger"], format!("expected a string or a number, not {}", kind(trigger)));
+            }
         }
         None
     }

@@ -115,10 +115,10 @@ impl Judge<'_> {
                 own_members(shown, after)?
             }
         };
-        match members {
-            Value::Object(members) => self.judge(members),
-            _ => Err(ChangeError::Patch(PatchError::NotAnObject { index: 0 })),
-        }
+        let Value::Object(members) = members else {
+            return Err(ChangeError::Patch(PatchError::NotAnObject { index: 0 }));
+        };
+        self.judge(members)
     }
 
     /// Strips what only the service writes from a body that was read from it,

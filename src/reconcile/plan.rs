@@ -136,7 +136,7 @@ enum Wanted {
     /// It has it in words that this version does not know.
     Unreadable,
     /// This.
-    Activity(Activity),
+    Activity(Box<Activity>),
 }
 
 /// One activity and all that its plan depends on.
@@ -156,7 +156,7 @@ impl<'a> ActivityView<'a> {
         let wanted = match state.wanted(name).filter(|_| declared) {
             None => Wanted::Absent,
             Some(Err(_)) => Wanted::Unreadable,
-            Some(Ok(activity)) => Wanted::Activity(activity),
+            Some(Ok(activity)) => Wanted::Activity(Box::new(activity)),
         };
         let status = state.status(name).cloned().unwrap_or_default();
         Self { name, wanted, status, state, catalog, now }

@@ -1,9 +1,11 @@
 //! Everything that is tested from outside, in one binary.
+#![expect(clippy::disallowed_methods, reason = "tests spawn what they race and what they serve")]
 
 mod cli;
 mod config;
 mod exec;
 mod http;
 mod readme;
+mod state;
 mod store;
 mod tidy;

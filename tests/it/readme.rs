@@ -25,9 +25,12 @@ fn free_port() -> u16 {
 fn run(script: &str, folder: &Path, port: u16) -> String {
     let heeler = Path::new(env!("CARGO_BIN_EXE_heeler"));
     let path = std::env::var("PATH").expect("a PATH");
-    let ready = format!("for _ in $(seq 200); do curl -sf http://127.0.0.1:{port}/readyz >/dev/null && break; sleep 0.05; done");
+    let ready = format!(
+        "for _ in $(seq 200); do curl -sf http://127.0.0.1:{port}/readyz >/dev/null && break; sleep 0.05; done"
+    );
     let script = script.replace("heeler serve &", &format!("heeler serve >>served 2>>log &\n{ready}"));
-    let script = format!("set -e\ntrap 'kill $! 2>/dev/null || true' EXIT\n{script}\n").replace("7117", &port.to_string());
+    let script =
+        format!("set -e\ntrap 'kill $! 2>/dev/null || true' EXIT\n{script}\n").replace("7117", &port.to_string());
     let output = Command::new("bash")
         .arg("-c")
         .arg(&script)

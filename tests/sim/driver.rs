@@ -8,7 +8,8 @@ use heeler::engine::Steps;
 use heeler::runner::Report;
 use heeler::state::State;
 
-use crate::clients::{Clients, send};
+use crate::answers::send;
+use crate::clients::Clients;
 use crate::oracle::Oracle;
 use crate::planted::Planted;
 use crate::process::{Duty, PASSES, Pass, Process};

@@ -106,7 +106,8 @@ impl Service {
         let catalog = Arc::new(config.catalog.clone());
         let state = State::new(keeping.store(), Arc::new(SystemClock), Arc::new(SystemEntropy), catalog);
         undeclared::refuse(&state).await?;
-        let runner = ExecRunner::new(ExecConfig::new(keeping.attempts())).map_err(|error| Failure::Store(error.into()))?;
+        let runner =
+            ExecRunner::new(ExecConfig::new(keeping.attempts())).map_err(|error| Failure::Store(error.into()))?;
         let runner = Arc::new(runner);
         let (listener, address) = listen(config.server.listen).await?;
         let api = Api::new(state.clone(), Arc::new(Logs(Arc::clone(&runner))), patch_limits(&config.limits));
@@ -186,11 +187,7 @@ async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failur
 }
 
 const fn patch_limits(limits: &Limits) -> PatchLimits {
-    PatchLimits {
-        operations_max: limits.patch_operations,
-        bytes_max: limits.document_bytes,
-        depth_max: limits.depth,
-    }
+    PatchLimits { operations_max: limits.patch_operations, bytes_max: limits.document_bytes, depth_max: limits.depth }
 }
 
 fn http_config(config: &Config, address: SocketAddr) -> HttpConfig {

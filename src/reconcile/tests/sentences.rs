@@ -363,3 +363,13 @@ fn a_document_shows_a_result_of_up_to_4_kib_and_says_where_a_larger_one_is() {
     }
     assert!(World::new().state.status(&name("processing")).is_none());
 }
+
+#[test]
+fn two_jobs_of_one_resource_never_hold_the_same_slot() {
+    let mut world = World::with(&json!({"processing": {"operation": "a", "overlap": "allow"}}));
+    world.post("a", json!({})).expect("others are allowed beside it");
+    let (one, other) = (world.id(0), world.id(1));
+    world.happen(Event::Claimed { job: one, slot: Some(0) }).expect("the slot is free");
+    assert_eq!(world.happen(Event::Claimed { job: other, slot: Some(0) }), Err(Refused::NotReady));
+    world.happen(Event::Claimed { job: other, slot: Some(1) }).expect("this one is free");
+}

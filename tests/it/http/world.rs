@@ -164,7 +164,7 @@ impl Served {
     pub(super) async fn end_jobs(&self, outcome: AttemptOutcome) {
         *self.work.0.lock().expect("no holder of this lock panics") = Some(outcome);
         for row in self.steps.attempts().await.expect("a store that can be read") {
-            self.steps.adopt(&row).await.expect("a store that can be written");
+            self.steps.adopt(row.job).await.expect("a store that can be written");
         }
     }
 
