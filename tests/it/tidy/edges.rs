@@ -40,7 +40,7 @@ const HOMES: [(&str, &[&str]); 10] = [
 ];
 
 /// What a pure room never names.
-const IMPURE: [&str; 22] = [
+const IMPURE: [&str; 24] = [
     "tokio",
     "tokio_util",
     "futures_util",
@@ -55,7 +55,9 @@ const IMPURE: [&str; 22] = [
     "tempfile",
     "getrandom",
     "std::fs",
-    "std::io",
+    "std::io::stdin",
+    "std::io::stdout",
+    "std::io::stderr",
     "std::net",
     "std::env",
     "std::process",

@@ -42,7 +42,8 @@ fn sources() -> Vec<Source> {
     let top = fs::read_dir(root()).expect("the root").map(|entry| entry.expect("an entry").path());
     paths.extend(top.filter(|path| path.is_file()));
     paths.sort();
-    let wanted = paths.iter().filter(|path| !GENERATED.iter().any(|kind| path.extension().is_some_and(|is| is == *kind)));
+    let wanted =
+        paths.iter().filter(|path| !GENERATED.iter().any(|kind| path.extension().is_some_and(|is| is == *kind)));
     let read = wanted.filter_map(|path| {
         let text = fs::read_to_string(path).ok()?;
         let path = path.strip_prefix(root()).expect("below the root").to_str().expect("UTF-8").to_owned();
@@ -152,7 +153,10 @@ fn every_way_of_breaking_an_edge_is_seen() {
 fn what_is_allowed_is_no_finding() {
     for (path, code) in [
         ("src/domain/id.rs", "use crate::domain::time; use super::version::ETag; use std::{fmt, time::Duration};"),
-        ("src/domain/id.rs", "// use crate::state::State;\n/* async */ let x = \"crate::state::State\"; let y = r#\"async\"#;"),
+        (
+            "src/domain/id.rs",
+            "// use crate::state::State;\n/* async */ let x = \"crate::state::State\"; let y = r#\"async\"#;",
+        ),
         ("src/domain/id.rs", "/// See [`crate::state::State`].\nfn f<'a>(x: &'a str, c: char) -> bool { c == '\"' }"),
         ("src/domain/id.rs", "#[cfg(test)]\nmod tests {\n    use crate::store::Key;\n    use std::fs;\n}"),
         ("src/cli/serve/mod.rs", "use crate::engine::Engine; use crate::store::redb::RedbStore;"),
@@ -171,10 +175,16 @@ fn what_is_untidy_is_seen() {
     let long = "//! Long.\n".to_owned() + &"\n".repeat(LINES_MAX);
     for (text, expected) in [
         ("fn f() {}\n", "src/x.rs:1: a module opens by saying what it is for: `//! …`"),
-        (concat!("//! X.\n// TO", "DO: more\n"), concat!("src/x.rs:2: TO", "DO: what is not done is not announced in the code")),
+        (
+            concat!("//! X.\n// TO", "DO: more\n"),
+            concat!("src/x.rs:2: TO", "DO: what is not done is not announced in the code"),
+        ),
         ("//! X.\n#![allow(missing_docs)]\n", "src/x.rs:2: `allow`: say `expect`, with a reason"),
         ("//! X.\n#[allow(dead_code, reason = \"x\")]\n", "src/x.rs:2: `allow`: say `expect`, with a reason"),
-        (concat!("//! X.\nconst P: &str = \"/ho", "me/x\";\n"), concat!("src/x.rs:2: a path of one machine: /ho", "me/")),
+        (
+            concat!("//! X.\nconst P: &str = \"/ho", "me/x\";\n"),
+            concat!("src/x.rs:2: a path of one machine: /ho", "me/"),
+        ),
         (&long, "src/x.rs:601: 601 lines, more than 600: make it a folder"),
     ] {
         assert_eq!(untidy(&Source { path: "src/x.rs".to_owned(), text: text.to_owned() }), [expected]);

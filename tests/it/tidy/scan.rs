@@ -82,17 +82,17 @@ fn raw_string(rest: &[char]) -> usize {
         return 0;
     }
     let start = 2 + hashes;
-    let is_end = |at: &usize| rest[*at] == '"' && rest[at + 1..].iter().take(hashes).filter(|c| **c == '#').count() == hashes;
+    let is_end =
+        |at: &usize| rest[*at] == '"' && rest[at + 1..].iter().take(hashes).filter(|c| **c == '#').count() == hashes;
     (start..rest.len()).find(is_end).map_or(rest.len(), |end| end + 1 + hashes)
 }
 
 /// Every word that stands alone in the code, with its line.
 pub(super) fn words(code: &str) -> impl Iterator<Item = (usize, String)> {
-    let words = tokens(code).into_iter().filter_map(|(line, token)| match token {
+    tokens(code).into_iter().filter_map(|(line, token)| match token {
         Token::Word(word) => Some((line, word)),
         Token::Colons | Token::Sign(_) => None,
-    });
-    words
+    })
 }
 
 /// Every path of at least two segments, and whatever `use` names.
