@@ -1,10 +1,11 @@
 //! A service from its first line to its end.
 
+use std::process::Command;
 use std::thread;
 
 use rustix::process::Signal;
 
-use super::world::{NOTES, World, ask, ask_with, until};
+use super::world::{NOTES, Running, World, ask, ask_with, until};
 
 #[test]
 fn one_line_says_where_and_then_it_answers() {
@@ -89,4 +90,30 @@ fn at_the_end_who_waits_is_answered_and_programs_go_on() {
     assert!(ask(address, "GET /v1/notes/a", "").contains(r#""phase":"running""#));
     assert!(ask(address, "DELETE /v1/notes/a", "").starts_with("HTTP/1.1 202 "));
     until("the resource is gone", || ask(address, "GET /v1/notes/a", "").starts_with("HTTP/1.1 404 "));
+}
+
+#[test]
+fn a_store_that_fails_under_way_ends_with_70_and_can_be_opened_again() {
+    let world = World::with(NOTES);
+    let service = world.serve(&[]);
+    let kept = ask(service.address(), "PUT /v1/notes/kept", "{}");
+    assert!(kept.starts_with("HTTP/1.1 201 "), "{kept}");
+    service.signal(Signal::TERM);
+    assert_eq!(service.end().code, Some(0));
+
+    // No file may grow from here on, so the disk fails at the first large document.
+    let blocks = std::fs::metadata(world.path().join("heeler.redb")).expect("the store").len() / 512;
+    let script =
+        format!("ulimit -f {blocks}; trap '' XFSZ; exec '{}' serve --listen 127.0.0.1:0", env!("CARGO_BIN_EXE_heeler"));
+    let mut limited = Command::new("sh");
+    let service = Running::start(limited.args(["-c", &script]).current_dir(world.path()));
+    let large = format!(r#"{{"text":"{}"}}"#, "x".repeat(1_000_000));
+    let answer = ask(service.address(), "PUT /v1/notes/large", &large);
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    let ended = service.end();
+    assert_eq!(ended.code, Some(70), "{ended:?}");
+    assert!(ended.stderr.contains("the store failed"), "{ended:?}");
+
+    let service = world.serve(&[]);
+    assert!(ask(service.address(), "GET /v1/notes/kept", "").starts_with("HTTP/1.1 200 "));
 }
