@@ -120,8 +120,13 @@ fn activity(dice: &Dice) -> ActivityName {
     dice.pick(&ACTIVITIES).parse().expect("a name")
 }
 
+/// Rather the one with the tightest limit.
+fn operation(dice: &Dice) -> &'static str {
+    OPERATIONS[if dice.happens(300) { 0 } else { dice.below(OPERATIONS.len()) }]
+}
+
 fn wish(dice: &Dice) -> Value {
-    let mut wish = json!({"operation": dice.pick(&OPERATIONS), "input": {"v": dice.below(3)}});
+    let mut wish = json!({"operation": operation(dice), "input": {"v": dice.below(3)}});
     let optional = [
         ("trigger", json!(dice.below(3)), 300),
         ("overlap", json!(dice.pick(&["forbid", "queue", "replace", "allow"])), 500),
@@ -141,7 +146,7 @@ fn wish(dice: &Dice) -> Value {
 fn document(dice: &Dice) -> Map<String, Value> {
     let mut document = Map::new();
     document.insert("n".to_owned(), json!(dice.below(4)));
-    for (name, per_mille) in ACTIVITIES.into_iter().zip([800, 300]) {
+    for (name, per_mille) in ACTIVITIES.into_iter().zip([800, 600]) {
         if dice.happens(per_mille) {
             document.insert(name.to_owned(), wish(dice));
         }
@@ -166,7 +171,7 @@ fn patch(dice: &Dice) -> Map<String, Value> {
 fn launch(dice: &Dice) -> Option<Value> {
     match dice.below(3) {
         0 => None,
-        1 => Some(json!({"operation": dice.pick(&OPERATIONS)})),
-        _ => Some(json!({"operation": dice.pick(&OPERATIONS), "input": {"w": 1}})),
+        1 => Some(json!({"operation": operation(dice)})),
+        _ => Some(json!({"operation": operation(dice), "input": {"w": 1}})),
     }
 }

@@ -33,7 +33,7 @@ use planted::Planted;
 use world::lock;
 
 /// How many steps a seed takes before it is left in peace.
-const STEPS: usize = 250;
+const STEPS: usize = 200;
 
 /// How many seeds are run, unless `SIM_SEEDS` says otherwise.
 const SEEDS: u64 = 2000;
