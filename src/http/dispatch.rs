@@ -13,7 +13,7 @@ use futures_util::FutureExt;
 use http::header::{ACCEPT, ALLOW, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue, Method};
 use serde_json::Value;
-use tracing::{Instrument, Span, debug, error, field, info_span};
+use tracing::{Instrument, Span, debug, debug_span, error, field};
 use warp::path::FullPath;
 use warp::reply::Response;
 
@@ -53,7 +53,7 @@ pub(super) struct Call<'a> {
 
 /// Answers a request, whatever it is and whatever happens.
 pub(super) async fn answer(http: &Inner, mut asked: Asked) -> Response {
-    let span = info_span!(
+    let span = debug_span!(
         "request",
         http.method = %asked.method,
         http.route = field::Empty,

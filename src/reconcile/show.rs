@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::Serialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::ser::{ SerializeMap, Serializer};
 use serde_json::{Value, json};
 
 use super::state::{ActivityStatus, LastJob, LastResult, Observed};
@@ -58,7 +59,7 @@ pub fn resource(shown: &Shown<'_>, catalog: &Catalog) -> Bytes {
     json.extend_from_slice(b",\"status\":");
     write(&mut json, &status(shown, collection.map(AsRef::as_ref), catalog));
     json.extend_from_slice(b",\"_links\":");
-    write(&mut json, &link_map(shown.key, collection.map(AsRef::as_ref)));
+    write(&mut json, &Links { key: shown.key, collection: collection.map(AsRef::as_ref) });
     json.push(b'}');
     json.into()
 }
@@ -69,7 +70,7 @@ fn write<T: Serialize + ?Sized>(json: &mut Vec<u8>, value: &T) {
 
 #[derive(Serialize)]
 struct Status<'a> {
-    uid: String,
+    uid: Uid,
     generation: Generation,
     created: Timestamp,
     updated: Timestamp,
@@ -141,7 +142,7 @@ fn status<'a>(shown: &Shown<'a>, collection: Option<&'a Collection>, catalog: &C
         .observed
         .map_or_else(|| Settlement { reason: Reason::Settled, since: shown.created }, |observed| observed.settlement);
     Status {
-        uid: shown.uid.to_string(),
+        uid: shown.uid,
         generation: shown.generation,
         created: shown.created,
         updated: shown.updated,
@@ -250,27 +251,63 @@ impl<'de, 'n> Visitor<'de> for ActivityMembers<'n> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut found = BTreeMap::new();
-        while let Some(member) = map.next_key::<std::borrow::Cow<'de, str>>()? {
-            let Some(name) = self.0.iter().find(|name| name.as_str() == member) else {
-                map.next_value::<IgnoredAny>()?;
-                continue;
-            };
-            let activity = Activity::parse(name, &map.next_value()?).ok();
-            found.extend(activity.map(|activity| (name.as_str(), activity)));
+        while let Some(name) = map.next_key_seed(OneOf(self.0))? {
+            match name {
+                None => drop(map.next_value::<IgnoredAny>()?),
+                Some(name) => {
+                    let activity = Activity::parse(name, &map.next_value()?).ok();
+                    found.extend(activity.map(|activity| (name.as_str(), activity)));
+                }
+            }
         }
         Ok(found)
     }
 }
 
-fn link_map(key: &ResourceKey, collection: Option<&Collection>) -> Value {
-    let mut map = json!({
-        "self": {"href": links::resource(key)},
-        "collection": {"href": links::collection(&key.collection)},
-    });
-    for name in collection.map_or(&[][..], |collection| &collection.activities) {
-        map[name.as_str()] = json!({"href": links::activity(key, name)});
+/// Reads the name of a member, and keeps it only if it is one of these.
+struct OneOf<'n>(&'n [ActivityName]);
+
+impl<'de, 'n> DeserializeSeed<'de> for OneOf<'n> {
+    type Value = Option<&'n ActivityName>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
     }
-    map
+}
+
+impl<'n> Visitor<'_> for OneOf<'n> {
+    type Value = Option<&'n ActivityName>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the name of a member")
+    }
+
+    fn visit_str<E>(self, member: &str) -> Result<Self::Value, E> {
+        Ok(self.0.iter().find(|name| name.as_str() == member))
+    }
+}
+
+/// Where things are, written without building a tree of it.
+struct Links<'a> {
+    key: &'a ResourceKey,
+    collection: Option<&'a Collection>,
+}
+
+#[derive(Serialize)]
+struct Link {
+    href: String,
+}
+
+impl Serialize for Links<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("self", &Link { href: links::resource(self.key) })?;
+        map.serialize_entry("collection", &Link { href: links::collection(&self.key.collection) })?;
+        for name in self.collection.map_or(&[][..], |collection| &collection.activities) {
+            map.serialize_entry(name.as_str(), &Link { href: links::activity(self.key, name) })?;
+        }
+        map.end()
+    }
 }
 
 /// The representation of a job.

@@ -113,15 +113,21 @@ pub(super) fn write(db: &Database, plan: &Plan, options: &Options, phase: &Cell<
                 log.insert(log_key(*at), &entry[..])?;
             }
         }
-        txn.open_table(META)?.insert(REVISION, plan.rev.0)?;
+        // The log says it already, where it ends with this group: a page less to flush.
+        if plan.log.last().is_none_or(|(at, _)| at.rev < plan.rev) {
+            txn.open_table(META)?.insert(REVISION, plan.rev.0)?;
+        }
     }
     commit(txn, phase)
 }
 
 /// Forgets the oldest log entries of transactions before `before`.
+///
+/// `rev` is the newest committed revision, which must outlive its log entry.
 pub(super) fn forget(
     db: &Database,
     before: Rev,
+    rev: Rev,
     options: &Options,
     phase: &Cell<Phase>,
 ) -> Result<Forgotten, ::redb::Error> {
@@ -141,6 +147,7 @@ pub(super) fn forget(
     {
         txn.open_table(LOG)?.retain_in(..=newest, |_, _| false)?;
         let mut meta = txn.open_table(META)?;
+        meta.insert(REVISION, rev.0)?;
         meta.insert(FORGOTTEN_REV, newest.0)?;
         meta.insert(FORGOTTEN_N, u64::from(newest.1))?;
     }

@@ -14,6 +14,7 @@ use std::any::Any;
 use std::fmt;
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::thread::{Builder, JoinHandle};
 
@@ -130,8 +131,30 @@ struct Shared {
     db: RwLock<Option<Database>>,
     queue: Queue,
     committed: watch::Sender<Rev>,
+    turns: Turns,
     failed: watch::Sender<Option<Cause>>,
     options: Options,
+}
+
+/// Counts the moments in which a commit becomes visible: odd while one does.
+///
+/// It stays odd after a failure, since nobody knows what became visible then.
+#[derive(Debug, Default)]
+struct Turns(AtomicU64);
+
+impl Turns {
+    fn begin(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn end(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// The count, while no commit becomes visible.
+    fn quiet(&self) -> Option<u64> {
+        Some(self.0.load(Ordering::SeqCst)).filter(|count| count % 2 == 0)
+    }
 }
 
 impl Shared {
@@ -190,6 +213,7 @@ impl RedbStore {
             db: RwLock::new(Some(opened.db)),
             queue: Queue::new(),
             committed: watch::Sender::new(opened.rev),
+            turns: Turns::default(),
             failed: watch::Sender::new(None),
             options,
         });

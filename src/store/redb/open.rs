@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ::redb::backends::FileBackend;
-use ::redb::{Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable, StorageBackend, TableError};
+use ::redb::{Database, DatabaseError, ReadTransaction, ReadableDatabase, StorageBackend, TableError};
 
 use super::gate::Gate;
 use super::lock::{Lock, beside};
@@ -176,13 +176,10 @@ fn inspect(txn: &ReadTransaction) -> Result<Rev, Refusal> {
         newer if newer > FORMAT_NEWEST => return Err(Refusal::Newer(newer)),
         older => return Err(Refusal::Damaged(format!("there is no format {older}"))),
     }
-    let rev = Rev(number(REVISION)?);
+    number(REVISION)?;
     txn.open_table(ROWS).map_err(|error| Refusal::Damaged(error.to_string()))?;
-    let log = txn.open_table(LOG).map_err(|error| Refusal::Damaged(error.to_string()))?;
-    match log.last().map_err(::redb::Error::from)? {
-        Some((at, _)) if at.value().0 > rev.0 => Err(Refusal::Damaged("its log is ahead of its revision".to_owned())),
-        Some(_) | None => Ok(read::revision(txn)?),
-    }
+    txn.open_table(LOG).map_err(|error| Refusal::Damaged(error.to_string()))?;
+    Ok(read::revision(txn)?)
 }
 
 /// Calls the engine, which panics on some damaged files.

@@ -7,25 +7,47 @@ use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use ::redb::{ReadTransaction, ReadableDatabase, StorageError};
+use ::redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, StorageError};
 use bytes::Bytes;
 
 use super::tables::{FORGOTTEN_N, FORGOTTEN_REV, LOG, META, REVISION, ROWS, entry, log_key, position};
 use super::{Fault, Shared};
 use crate::store::{Cause, Changes, Entry, Key, KeyRange, Order, PAGE_BYTES_MAX, Page, Position, Rev};
 
+/// What was committed at some moment, and the revision of that where it is known.
+pub(super) struct Snapshot {
+    txn: ReadTransaction,
+    rev: Option<Rev>,
+}
+
+impl Snapshot {
+    /// Takes one. Where no commit was under way meanwhile, the newest committed
+    /// revision is that of the snapshot, and the file need not be asked for it.
+    fn take(shared: &Shared, db: &Database) -> Result<Self, ::redb::Error> {
+        let before = shared.turns.quiet();
+        let rev = *shared.committed.borrow();
+        let txn = db.begin_read()?;
+        let known = before.is_some() && before == shared.turns.quiet();
+        Ok(Self { txn, rev: known.then_some(rev) })
+    }
+
+    fn revision(&self) -> Result<Rev, ::redb::Error> {
+        self.rev.map_or_else(|| revision(&self.txn), Ok)
+    }
+}
+
 /// Reads in one snapshot; an error or a panic of the engine is a cause.
 ///
 /// It panics on some damaged files, and a reader must not fall with it.
 pub(super) fn snapshot<T>(
     shared: &Shared,
-    read: impl FnOnce(&ReadTransaction) -> Result<T, ::redb::Error>,
+    read: impl FnOnce(&Snapshot) -> Result<T, ::redb::Error>,
 ) -> Result<T, Cause> {
     let db = shared.db();
     let Some(db) = db.as_ref() else {
         return Err(Arc::new(Fault::Closed));
     };
-    match catch_unwind(AssertUnwindSafe(|| read(&db.begin_read()?))) {
+    match catch_unwind(AssertUnwindSafe(|| read(&Snapshot::take(shared, db)?))) {
         Ok(Ok(read)) => Ok(read),
         Ok(Err(error)) => {
             let broken = matches!(error, ::redb::Error::Io(_) | ::redb::Error::PreviousIo);
@@ -40,9 +62,11 @@ pub(super) fn snapshot<T>(
     }
 }
 
-/// The revision of a snapshot.
+/// The newest revision that a snapshot holds: that of the newest log entry,
+/// unless a transaction without one came after it.
 pub(super) fn revision(txn: &ReadTransaction) -> Result<Rev, ::redb::Error> {
-    Ok(Rev(meta(txn, REVISION)?))
+    let logged = txn.open_table(LOG)?.last()?.map_or(0, |(at, _)| at.value().0);
+    Ok(Rev(logged.max(meta(txn, REVISION)?)))
 }
 
 fn meta(txn: &ReadTransaction, name: &str) -> Result<u64, ::redb::Error> {
@@ -50,22 +74,27 @@ fn meta(txn: &ReadTransaction, name: &str) -> Result<u64, ::redb::Error> {
 }
 
 /// The rows of some keys.
-pub(super) fn get(txn: &ReadTransaction, keys: &[Key]) -> Result<(Rev, Vec<Option<Entry>>), ::redb::Error> {
-    let rows = txn.open_table(ROWS)?;
+pub(super) fn get(snapshot: &Snapshot, keys: &[Key]) -> Result<(Rev, Vec<Option<Entry>>), ::redb::Error> {
+    let rows = snapshot.txn.open_table(ROWS)?;
     let entries = keys
         .iter()
         .map(|key| rows.get(&key.0[..])?.map(|row| entry(row.value())).transpose())
         .collect::<Result<_, StorageError>>()?;
-    Ok((revision(txn)?, entries))
+    Ok((snapshot.revision()?, entries))
 }
 
 /// Some rows of a range.
-pub(super) fn scan(txn: &ReadTransaction, range: &KeyRange, order: Order, limit: usize) -> Result<Page, ::redb::Error> {
-    let rev = revision(txn)?;
+pub(super) fn scan(
+    snapshot: &Snapshot,
+    range: &KeyRange,
+    order: Order,
+    limit: usize,
+) -> Result<Page, ::redb::Error> {
+    let rev = snapshot.revision()?;
     if range.start >= range.end {
         return Ok(Page { rev, rows: Vec::new(), more: false });
     }
-    let table = txn.open_table(ROWS)?;
+    let table = snapshot.txn.open_table(ROWS)?;
     let range = table.range::<&[u8]>(&range.start.0[..]..&range.end.0[..])?;
     let rows: &mut dyn Iterator<Item = _> = match order {
         Order::Ascending => &mut { range },
@@ -81,7 +110,12 @@ pub(super) fn scan(txn: &ReadTransaction, range: &KeyRange, order: Order, limit:
 }
 
 /// Some log entries after a position; `None` if one of them is forgotten.
-pub(super) fn changes(txn: &ReadTransaction, after: Position, limit: usize) -> Result<Option<Changes>, ::redb::Error> {
+pub(super) fn changes(
+    snapshot: &Snapshot,
+    after: Position,
+    limit: usize,
+) -> Result<Option<Changes>, ::redb::Error> {
+    let txn = &snapshot.txn;
     let forgotten =
         Position { rev: Rev(meta(txn, FORGOTTEN_REV)?), n: u32::try_from(meta(txn, FORGOTTEN_N)?).unwrap_or(u32::MAX) };
     if after < forgotten {

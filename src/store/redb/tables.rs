@@ -16,8 +16,8 @@ pub(super) const META: TableDefinition<'_, &str, u64> = TableDefinition::new("he
 
 /// In [`META`]: the format of the file.
 pub(super) const FORMAT: &str = "format";
-/// In [`META`]: the newest revision. A row of its own, because it must outlive
-/// every row and every log entry.
+/// In [`META`]: a revision that was the newest when no log entry said so. It
+/// must outlive every row and every log entry.
 pub(super) const REVISION: &str = "revision";
 /// In [`META`]: the revision of the newest log entry that was forgotten.
 pub(super) const FORGOTTEN_REV: &str = "forgotten-rev";

@@ -33,7 +33,7 @@ pub(super) fn run(shared: &Shared, rev: Rev) {
         while let Some(work) = shared.queue.take() {
             match work {
                 Work::Group(commits) => rev = turn(shared, commits, rev),
-                Work::Forget(forget) => compact(shared, forget),
+                Work::Forget(forget) => compact(shared, forget, rev),
             }
         }
     }));
@@ -62,6 +62,7 @@ fn turn(shared: &Shared, commits: Vec<Commit>, rev: Rev) -> Rev {
     };
     let phase = Cell::new(Phase::Before);
     if !plan.is_empty() {
+        shared.turns.begin();
         let written = attempt(shared, |db| group::write(db, &plan, &shared.options, &phase));
         if let Err(cause) = written {
             shared.fail(Arc::clone(&cause));
@@ -69,6 +70,7 @@ fn turn(shared: &Shared, commits: Vec<Commit>, rev: Rev) -> Rev {
             return rev;
         }
         shared.committed.send_replace(plan.rev);
+        shared.turns.end();
     }
     answer(commits, &plan);
     plan.rev
@@ -103,12 +105,12 @@ fn answer_all(commits: Vec<Commit>, answer: impl Fn() -> Result<Rev, CommitError
     }
 }
 
-fn compact(shared: &Shared, forget: Forget) {
+fn compact(shared: &Shared, forget: Forget, rev: Rev) {
     let phase = Cell::new(Phase::Before);
     let done: Result<Forgotten, CommitError> = if shared.cause().is_some() {
         Err(CommitError::Stopped)
     } else {
-        attempt(shared, |db| group::forget(db, forget.before, &shared.options, &phase)).map_err(|cause| {
+        attempt(shared, |db| group::forget(db, forget.before, rev, &shared.options, &phase)).map_err(|cause| {
             shared.fail(Arc::clone(&cause));
             match phase.get() {
                 Phase::Before => CommitError::Stopped,
