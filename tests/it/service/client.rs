@@ -60,6 +60,11 @@ impl Request {
         Self { body: body.into(), ..self.field("Content-Type", media) }
     }
 
+    /// A body whose media type is among the fields already.
+    pub(crate) fn bytes_as_they_are(self, body: impl Into<Vec<u8>>) -> Self {
+        Self { body: body.into(), ..self }
+    }
+
     pub(crate) fn json(self, media: &str, body: &Value) -> Self {
         self.body(media, body.to_string())
     }
