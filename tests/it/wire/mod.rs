@@ -15,6 +15,9 @@ use crate::service::client::{Answer, JSON, MERGE, Request, request};
 use crate::service::{Service, World};
 
 const CONFIGURATION: &str = r#"
+[limits]
+running = 4
+
 [operations.script]
 description = "Run a script"
 input = "script.json"

@@ -97,7 +97,7 @@ fn whenever_it_is_not_settled_a_condition_says_why_and_since_when() {
     let world = world();
     let service = world.start();
     service.put("/v1/notes/42", &json!({ "processing": script(super::UNTIL_GO) }));
-    let running = |note: &Value| note["status"]["processing"]["phase"] == "running";
+    let running = |note: &Value| note["status"]["processing"]["active"][0]["phase"] == "running";
     let note = service.until("it runs", "/v1/notes/42", running);
     let condition = &note["status"]["conditions"][0];
     assert_eq!((&note["status"]["settled"], &condition["type"], &condition["status"], &condition["reason"]), (&json!(false), &json!("Settled"), &json!("False"), &json!("JobRunning")), "{note}");
