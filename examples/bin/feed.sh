@@ -37,6 +37,8 @@ open_file() {
     [ -r "$file" ] || fail 66 "$file cannot be read"
     size=$(wc -c <"$file") || fail 74 "$file cannot be read"
     size=$((size + 0))
+    # Small enough that a small file has several parts, too.
+    [ "$size" -gt 1048576 ] || chunk=1024
     work=$(mktemp -d) || fail 73 "no temporary folder"
     trap 'rm -rf "$work"' EXIT
     trap 'exit 143' TERM

@@ -43,6 +43,12 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// Ends the process at once, as a signal with this number would have.
+pub(super) fn by_signal(number: u8) -> ! {
+    // As a shell reports it.
+    std::process::exit(128 + i32::from(number))
+}
+
 /// What `--help` says about exit codes.
 pub(super) const HELP: &str = "\
 Exit codes:

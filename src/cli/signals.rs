@@ -4,6 +4,8 @@ use std::io;
 
 use tokio::signal::unix::{self, SignalKind};
 
+use super::exit;
+
 /// Listens for SIGTERM and SIGINT, which no longer end the process by themselves.
 #[derive(Debug)]
 pub(super) struct Signals {
@@ -45,10 +47,9 @@ impl Signal {
 
     /// Ends the process as the signal would have done, at once.
     pub(super) fn end_process(self) -> ! {
-        // As a shell reports it: 128 and the number of the signal.
-        std::process::exit(match self {
-            Self::Terminate => 128 + 15,
-            Self::Interrupt => 128 + 2,
+        exit::by_signal(match self {
+            Self::Terminate => 15,
+            Self::Interrupt => 2,
         })
     }
 }

@@ -223,11 +223,12 @@ impl Engine {
         }
     }
 
-    /// Looks at each unsettled resource again, whether or not anybody was woken.
+    /// Looks at each unsettled resource again, whether or not anybody was
+    /// woken; at the start first of all, since the configuration may be another one.
     async fn sweep(self: Arc<Self>) -> Result<(), StepError> {
         loop {
-            self.sleep(SWEEP).await;
             self.steps.sweep().await?;
+            self.sleep(SWEEP).await;
         }
     }
 

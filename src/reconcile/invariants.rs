@@ -1,5 +1,7 @@
 //! What must hold of every state that was ever committed: the oracle of the tests.
 
+use std::collections::BTreeSet;
+
 use super::state::{ActivityStatus, Fate, ResourceState, UNFINISHED_MAX};
 use crate::domain::id::ActivityName;
 use crate::domain::job::{Job, JobPhase, StartRule};
@@ -13,6 +15,14 @@ pub fn violations(state: &ResourceState) -> Vec<String> {
         of_job(job, &mut say);
         if !job.phase.is_final() && !listed(state, job) {
             say(format!("the unfinished job {} is not in its activity's status", job.id));
+        }
+    }
+    let mut slots = BTreeSet::new();
+    for job in state.jobs.values() {
+        if let Some(slot) = job.current().and_then(|attempt| attempt.slot)
+            && !slots.insert((&job.operation, slot))
+        {
+            say(format!("two jobs hold slot {slot} of `{}`", job.operation));
         }
     }
     let Some(observed) = &state.observed else { return found };

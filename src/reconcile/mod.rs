@@ -1,7 +1,7 @@
 //! Decides what follows from everything that can happen to a resource.
 //!
-//! One way through: [`step`] takes the state of one resource, an event and a
-//! moment, and returns the state after it, already planned. [`plan`] compares
+//! One way through: [`step()`] takes the state of one resource, an event and a
+//! moment, and returns the state after it, already planned. [`plan()`] compares
 //! desired with observed state and proposes the next actions; it reads nothing
 //! but its arguments and can be asked again at any time.
 //!

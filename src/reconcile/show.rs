@@ -210,13 +210,12 @@ fn effective(activity: &Activity, catalog: &Catalog) -> Value {
             "tick": overlap(Overlap::FOR_TICKS),
             "post": overlap(Overlap::FOR_POSTS),
         },
-        "suspend": activity.standing == Standing::Suspended,
-        "canceled": activity.standing == Standing::Canceled,
-        "timeout": timeout.map(friendly),
     });
     if let Some(trigger) = &activity.trigger {
         effective["trigger"] = trigger.clone();
     }
+    effective["suspend"] = json!(activity.standing == Standing::Suspended);
+    effective["canceled"] = json!(activity.standing == Standing::Canceled);
     if let Some(operation) = operation {
         let retry =
             activity.retry.as_ref().map_or_else(|| operation.retry.clone(), |retry| retry.over(&operation.retry));
@@ -227,6 +226,7 @@ fn effective(activity: &Activity, catalog: &Catalog) -> Value {
             "max": friendly(retry.max),
         });
     }
+    effective["timeout"] = json!(timeout.map(friendly));
     effective
 }
 

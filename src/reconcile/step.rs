@@ -170,6 +170,12 @@ impl Stepper<'_> {
         if listed.is_none_or(|listed| listed.ready.is_none()) || !declared {
             return Err(Refused::NotReady);
         }
+        // Where another resource holds the slot, its row refuses the commit;
+        // within one resource the two jobs would share the row.
+        let held = |other: &Job| other.current().is_some_and(|attempt| attempt.slot == slot);
+        if slot.is_some() && self.state.jobs.values().any(|other| other.operation == job.operation && held(other)) {
+            return Err(Refused::NotReady);
+        }
         let token = self.moment.mint_token();
         self.job_event(id, JobEvent::Claimed { token, slot })
     }

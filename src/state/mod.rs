@@ -16,6 +16,8 @@ mod locks;
 mod lookup;
 pub mod record;
 mod rows;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -252,6 +252,9 @@ fn array<const N: usize>(body: &Bytes, from: usize) -> [u8; N] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::job::{AttemptOutcome, Ending};
+    use crate::reconcile::Event;
+    use crate::reconcile::tests::world::World;
     use serde_json::json;
 
     fn desired() -> Desired {
@@ -297,5 +300,45 @@ mod tests {
         let mut newer = encode_desired(&desired()).to_vec();
         newer[0] = 2;
         assert_eq!(decode_desired(&newer.into()), Err(RecordError::Format(2)));
+    }
+
+    /// The fixtures of the records that are JSON between a format byte and a
+    /// checksum: a member may be added with a default, and none may change.
+    #[test]
+    fn the_records_of_format_1_are_these_bytes_and_read_as_they_were_written() {
+        let mut world = World::with(&json!({"processing": {"operation": "flaky", "input": {"n": 1}}}));
+        world.claim(0).expect("it is ready");
+        let (id, token) = (world.id(0), world.token(0));
+        let fraction = Some(0.5);
+        let report = Event::Progressed { job: id, token, fraction, message: Some("half".to_owned()) };
+        world.happen(report).expect("it runs");
+        let detail = Some("exited with code 1".to_owned());
+        let ending = Ending { outcome: AttemptOutcome::Failed, exit_code: Some(1), result: None, detail };
+        world.end_with(0, ending).expect("it runs");
+        let observed = world.state.observed.clone().expect("something was decided");
+        let job = world.job(0).clone();
+        let attempt = AttemptValue { resource: job.resource.clone(), phase: JobPhase::Running };
+        let log = LogEntry {
+            key: job.resource.clone(),
+            uid: job.uid,
+            kind: LogKind::Put,
+            generation: Generation::FIRST,
+            job: Some((id, JobPhase::Running)),
+        };
+        let encoded = [
+            ("observed", encode_observed(&observed)),
+            ("job", encode_job(&job)),
+            ("attempt", encode_attempt(&attempt)),
+            ("queued", encode_key(&job.resource)),
+            ("log", encode_log(&log)),
+        ];
+        let lines: Vec<String> =
+            encoded.iter().map(|(kind, value)| format!("{kind}: {}", value.escape_ascii())).collect();
+        insta::assert_snapshot!(lines.join("\n"));
+        assert_eq!(decode_observed(&encoded[0].1), Ok(observed));
+        assert_eq!(decode_job(&encoded[1].1), Ok(job.clone()));
+        assert_eq!(decode_attempt(&encoded[2].1), Ok(attempt));
+        assert_eq!(decode_key(&encoded[3].1), Ok(job.resource));
+        assert_eq!(decode_log(&encoded[4].1), Ok(log));
     }
 }

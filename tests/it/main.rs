@@ -1,4 +1,5 @@
 //! Everything that is tested from outside, in one binary.
+#![expect(clippy::disallowed_methods, reason = "tests spawn what they race and what they serve")]
 
 mod cli;
 mod config;
@@ -7,6 +8,7 @@ mod http;
 mod kill;
 mod readme;
 mod service;
+mod state;
 mod store;
 mod tidy;
 mod wire;

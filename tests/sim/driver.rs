@@ -8,7 +8,8 @@ use heeler::engine::Steps;
 use heeler::runner::Report;
 use heeler::state::State;
 
-use crate::clients::{Clients, send};
+use crate::answers::send;
+use crate::clients::Clients;
 use crate::oracle::Oracle;
 use crate::planted::Planted;
 use crate::process::{Duty, PASSES, Pass, Process};
@@ -227,14 +228,7 @@ impl Run {
                 let live = lock(&self.attempts).live().len();
                 (live > 0).then(|| Step::Act(dice.below(live), *dice.pick(&DEEDS)))
             }
-            34..=36 => {
-                let attempts = lock(&self.attempts);
-                // Those that were followed by another are the interesting ones.
-                let followed = |(job, number): &(_, u32)| attempts.all.contains_key(&(*job, number + 1));
-                let known = attempts.all.keys().enumerate().filter(|(_, at)| !dice.happens(700) || followed(at));
-                let known: Vec<usize> = known.map(|(index, _)| index).collect();
-                (!known.is_empty()).then(|| Step::HearAgain(*dice.pick(&known)))
-            }
+            34..=36 => self.choose_late_report(),
             37..=39 => Some(Step::Pass(*dice.pick(&[1, 10, 500, 1000, 2500, 30_000]))),
             40 => Some(Step::Write),
             _ => {
@@ -246,8 +240,24 @@ impl Run {
         }
     }
 
+    /// A report of an attempt, and rather of one whose successor is under way.
+    fn choose_late_report(&self) -> Option<Step> {
+        let attempts = lock(&self.attempts);
+        let followed = |(job, number): &(_, u32)| {
+            attempts.all.get(&(*job, number + 1)).is_some_and(|successor| successor.life.goes_on())
+        };
+        let known = |wanted: &dyn Fn(&(_, u32)) -> bool| {
+            let known = attempts.all.keys().enumerate().filter(|(_, at)| wanted(at));
+            known.map(|(index, _)| index).collect::<Vec<usize>>()
+        };
+        let late = known(&followed);
+        let known = if late.is_empty() { known(&|_| true) } else { late };
+        (!known.is_empty()).then(|| Step::HearAgain(*self.dice.pick(&known)))
+    }
+
     fn choose_pass(&self) -> Option<Step> {
-        let pass = *self.dice.pick(&PASSES);
+        // The dispatcher is woken most often.
+        let pass = if self.dice.happens(500) { Pass::Dispatch } else { *self.dice.pick(&PASSES) };
         let engine = &self.processes[0];
         let wanted = match self.profile.hints {
             Hints::Lost => engine.may(pass),

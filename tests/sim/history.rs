@@ -43,7 +43,9 @@ fn merge(document: &mut Map<String, Value>, patch: &Map<String, Value>) {
                 merge(&mut inside, inner);
                 *place = Value::Object(inside);
             }
-            scalar => drop(document.insert(member.clone(), scalar.clone())),
+            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+                document.insert(member.clone(), value.clone());
+            }
         }
     }
 }

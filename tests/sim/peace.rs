@@ -83,6 +83,9 @@ impl Run {
 
     fn go_on(&mut self) {
         for _ in 0..TURNS {
+            if self.processes.iter().all(|process| process.tasks.is_empty()) {
+                return;
+            }
             for process in 0..self.processes.len() {
                 for index in (0..self.processes[process].tasks.len()).rev() {
                     self.processes[process].poll(index);
@@ -106,9 +109,14 @@ impl Run {
 
     /// What is told to stop does, and everything else comes to an end, some of it badly.
     fn act(&self) {
+        let oracle = lock(&self.oracle);
         let mut attempts = lock(&self.attempts);
         for at in attempts.live() {
             let stopping = attempts.all.get(&at).is_some_and(|lived| lived.life == Life::Stopping);
+            // One that is to be stopped hangs until it is told.
+            if !stopping && oracle.job(at.0).is_some_and(|job| job.phase == JobPhase::Canceling) {
+                continue;
+            }
             let deeds = [Deed::Succeed, Deed::Succeed, Deed::Fail, Deed::Vanish];
             attempts.act(at, if stopping { Deed::Stop } else { *self.dice.pick(&deeds) });
         }

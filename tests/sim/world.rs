@@ -161,9 +161,12 @@ pub(crate) struct Profile {
 impl Profile {
     pub(crate) fn of(dice: &Dice) -> Self {
         let some = |most: usize| if dice.happens(600) { 1 + dice.below(most) } else { 0 };
+        // Now and then a storm, in which a writer has to give up, or a disk that is full most of the time.
+        let conflict = if dice.happens(50) { 900 } else { some(150) };
+        let full = if dice.happens(100) { 400 } else { some(80) };
         let mut profile = Self {
             hints: if dice.happens(250) { Hints::Heard } else { Hints::Lost },
-            faults: Faults { unknown: some(15), full: some(80), conflict: some(150), start: some(150) },
+            faults: Faults { unknown: some(15), full, conflict, start: some(150) },
             crashes: some(40),
             hang_ups: some(60),
             clock_steps: some(30),

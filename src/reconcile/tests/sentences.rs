@@ -156,6 +156,18 @@ fn canceled_taken_back_also_asks_again_for_work_that_failed_before() {
 }
 
 #[test]
+fn an_ask_that_is_pending_again_stays_so_when_its_old_job_is_gone_at_last() {
+    let mut world = World::with(&json!({"processing": {"operation": "a"}}));
+    world.claim(0).expect("it is ready");
+    world.put(&json!({"processing": {"operation": "a", "canceled": true}}));
+    world.put(&json!({"processing": {"operation": "a", "suspend": true}}));
+    world.end(0, AttemptOutcome::Canceled).expect("it runs");
+    assert_eq!((world.story().as_str(), world.fate()), ("canceled (canceled)", Some(Fate::Pending)));
+    world.put(&json!({"processing": {"operation": "a"}}));
+    assert_eq!(world.story(), "canceled (canceled), queued*");
+}
+
+#[test]
 fn work_that_succeeds_while_it_is_being_cancelled_stays_done() {
     let mut world = World::with(&json!({"processing": {"operation": "a"}}));
     world.claim(0).expect("it is ready");
@@ -362,4 +374,14 @@ fn a_document_shows_a_result_of_up_to_4_kib_and_says_where_a_larger_one_is() {
         assert_eq!(world.status().phase(None).as_str(), "succeeded");
     }
     assert!(World::new().state.status(&name("processing")).is_none());
+}
+
+#[test]
+fn two_jobs_of_one_resource_never_hold_the_same_slot() {
+    let mut world = World::with(&json!({"processing": {"operation": "a", "overlap": "allow"}}));
+    world.post("a", json!({})).expect("others are allowed beside it");
+    let (one, other) = (world.id(0), world.id(1));
+    world.happen(Event::Claimed { job: one, slot: Some(0) }).expect("the slot is free");
+    assert_eq!(world.happen(Event::Claimed { job: other, slot: Some(0) }), Err(Refused::NotReady));
+    world.happen(Event::Claimed { job: other, slot: Some(1) }).expect("this one is free");
 }

@@ -116,6 +116,8 @@ impl World {
         let again = plan(&after, &self.catalog, latest);
         assert_eq!(again.actions, vec![], "it is not planned");
         assert_eq!(again.wake_at, after.observed.as_ref().and_then(Observed::wake_at), "a timer lies in the past");
+        let noted = after.observed.as_ref().is_none_or(|observed| observed.latest >= latest);
+        assert!(noted || after.observed == self.state.observed, "what happened now is not noted as the latest");
         for (id, job) in &after.jobs {
             let before = self.jobs.insert(*id, job.clone());
             assert!(before.is_none_or(|before| !before.phase.is_final() || before == *job), "a final job changed");

@@ -25,6 +25,10 @@ mod processes;
 mod record;
 mod remains;
 mod render;
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a process of its own, which has one thread, a folder it works in, and nobody else to serve"
+)]
 mod supervisor;
 mod watch;
 
@@ -160,6 +164,7 @@ impl ExecRunner {
 
 #[async_trait]
 impl Runner for ExecRunner {
+    #[expect(clippy::disallowed_methods, reason = "what is spawned is awaited; it only must not be dropped half done")]
     async fn start(&self, launch: Launch) -> Result<(), StartError> {
         let attempt = self.attempt(launch.attempt);
         let spec = self.spec(&launch, attempt.folder());

@@ -22,6 +22,7 @@ const PASS_PAUSE: Duration = Duration::from_millis(5);
 /// Kills every process of the attempt with this token and what descends from it.
 ///
 /// Blocks for at most about [`PASSES_MAX`] searches of `/proc`.
+#[expect(clippy::disallowed_methods, reason = "it runs on a thread for what blocks")]
 pub(super) fn kill(token: &str) {
     let mut quiet = 0;
     for _ in 0..PASSES_MAX {

@@ -1,1 +1,7 @@
-//! x
+//! The real program: what it says, and how it ends.
+
+mod demo;
+mod help;
+mod refusals;
+mod serve;
+mod world;

@@ -1,0 +1,26 @@
+# `just --list` shows what there is. Each recipe is one command that can be
+# typed instead; .ci/run needs no just.
+
+# Everything that must hold before a change is taken.
+check:
+    .ci/run
+
+# The tests, or those whose names contain FILTER.
+test *FILTER:
+    cargo test {{FILTER}}
+
+# The simulation, over more seeds than the tests run.
+sim SEEDS="20000":
+    SIM_SEEDS={{SEEDS}} cargo test --release --test sim -- --nocapture
+
+# Accepts what the snapshots are now. Read the diff.
+bless:
+    INSTA_UPDATE=always cargo test
+
+# Measures the wire. Numbers mean something on a quiet machine only.
+bench *ARGS:
+    cargo bench --bench wire -- {{ARGS}}
+
+# Shows it.
+demo:
+    cargo run --release -- demo

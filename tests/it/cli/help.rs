@@ -1,0 +1,36 @@
+//! What `--help` says, to the letter.
+
+use insta::assert_snapshot;
+
+use super::world::{NOTES, World};
+
+fn help(arguments: &[&str]) -> String {
+    let ended = World::with(NOTES).run(arguments);
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "asking for help is no error");
+    ended.stdout
+}
+
+#[test]
+fn the_help_of_the_command() {
+    assert_snapshot!(help(&["--help"]));
+}
+
+#[test]
+fn the_help_of_serve() {
+    assert_snapshot!(help(&["serve", "--help"]));
+}
+
+#[test]
+fn the_help_of_demo() {
+    assert_snapshot!(help(&["demo", "--help"]));
+}
+
+#[test]
+fn the_help_of_check() {
+    assert_snapshot!(help(&["check", "--help"]));
+}
+
+#[test]
+fn the_version_is_that_of_the_package() {
+    assert_eq!(help(&["--version"]), concat!("heeler ", env!("CARGO_PKG_VERSION"), "\n"));
+}

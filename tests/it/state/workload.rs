@@ -1,0 +1,158 @@
+//! A mixed run of events over a few resources, drawn from a seed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use heeler::clock::{Clock, Entropy};
+use heeler::domain::catalog::{Catalog, Collection, PreconditionPolicy};
+use heeler::domain::document::Document;
+use heeler::domain::id::{JobId, ResourceKey, Token};
+use heeler::domain::job::{AttemptOutcome, Ending, Job};
+use heeler::domain::operation::{ExecSpec, OnUnknown, Operation, RunnerSpec};
+use heeler::domain::retry::RetryPolicy;
+use heeler::domain::time::Timestamp;
+use heeler::state::{Event, State};
+use heeler::store::Store;
+use serde_json::{Value, json};
+
+use crate::store::crash::images::Dice;
+
+/// A clock that a workload turns, and seeds that never repeat.
+#[derive(Debug)]
+struct World {
+    millis: AtomicI64,
+    drawn: AtomicU64,
+}
+
+#[async_trait]
+impl Clock for World {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.millis.fetch_add(700, Ordering::Relaxed))
+    }
+
+    async fn sleep(&self, _: Duration) {
+        std::future::pending().await
+    }
+}
+
+impl Entropy for World {
+    fn seed(&self) -> [u8; 32] {
+        let mut seed = [0; 32];
+        seed[..8].copy_from_slice(&self.drawn.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+        seed
+    }
+}
+
+/// The state that a store holds, under the declarations of the workload.
+///
+/// Its clock begins anew: let only one of them write.
+pub(crate) fn state_over(store: &Arc<dyn Store>) -> State {
+    let world = Arc::new(World { millis: 1_795_255_200_000.into(), drawn: 0.into() });
+    State::new(Arc::clone(store), world.clone(), world, Arc::new(catalog()))
+}
+
+fn catalog() -> Catalog {
+    let operation = |name: &str, attempts, on_unknown| Operation {
+        name: name.parse().expect("a name"),
+        description: None,
+        input: None,
+        runner: RunnerSpec::Exec(ExecSpec { command: Vec::new(), cwd: "/".into(), env: BTreeMap::new() }),
+        timeout: None,
+        grace: Operation::GRACE_DEFAULT,
+        retry: RetryPolicy { attempts, backoff: Duration::from_secs(2), ..RetryPolicy::default() },
+        concurrency: Some(4),
+        priority: 0,
+        on_unknown,
+    };
+    let operations = [operation("once", 1, OnUnknown::Fail), operation("thrice", 3, OnUnknown::Retry)];
+    let collection = Collection {
+        name: "c".parse().expect("a name"),
+        schema: None,
+        preconditions: PreconditionPolicy::Optional,
+        activities: vec!["work".parse().expect("a name")],
+    };
+    Catalog {
+        collections: [(collection.name.clone(), Arc::new(collection))].into(),
+        operations: operations.map(|operation| (operation.name.clone(), Arc::new(operation))).into(),
+    }
+}
+
+/// What happens next is drawn from a seed and from what is stored.
+#[derive(Debug)]
+pub(crate) struct Workload {
+    dice: Dice,
+    /// How many events were taken.
+    pub(crate) happened: usize,
+}
+
+impl Workload {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { dice: Dice(seed), happened: 0 }
+    }
+
+    /// Lets one event happen, or one be refused; the resource that it was about.
+    pub(crate) async fn turn(&mut self, state: &State) -> ResourceKey {
+        let id = ["x", "y", "z"][usize::try_from(self.dice.below(3)).expect("it is small")];
+        let key = ResourceKey { collection: "c".parse().expect("a name"), id: id.parse().expect("an id") };
+        let stored = state.resource_state(&key, None).await.expect("it reads");
+        let jobs: Vec<&Job> = stored.jobs.values().collect();
+        let event = self.event(&jobs);
+        if state.happen(&key, event).await.is_ok() {
+            self.happened += 1;
+        }
+        key
+    }
+
+    fn event(&mut self, jobs: &[&Job]) -> Event {
+        let roll = self.dice.below(20);
+        let slot = Some(u32::try_from(self.dice.below(4)).expect("it is small"));
+        let chosen = self.dice.below(jobs.len().max(1) as u64);
+        let job = jobs.get(usize::try_from(chosen).expect("it is small"));
+        match (roll, job) {
+            (0, _) => Event::DeleteAsked,
+            (1..=2, _) => Event::Looked,
+            (3..=4, _) => Event::Launched {
+                activity: "work".parse().expect("a name"),
+                operation: "once".parse().expect("a name"),
+                input: json!({}),
+            },
+            (5..=9, Some(job)) => Event::Claimed { job: job.id, slot },
+            (10..=15, Some(job)) => self.report(job.id, job.attempts.last().map(|attempt| attempt.token)),
+            (16, Some(job)) => Event::CancelAsked { job: job.id },
+            (_, _) => self.changed(),
+        }
+    }
+
+    fn report(&mut self, job: JobId, token: Option<Token>) -> Event {
+        let token = token.unwrap_or(Token::from_bytes([9; 16]));
+        let outcome = match self.dice.below(8) {
+            0 => return Event::Started { job, token },
+            1 => return Event::Progressed { job, token, fraction: Some(0.5), message: Some("half".to_owned()) },
+            2..=3 => AttemptOutcome::Succeeded,
+            4..=5 => AttemptOutcome::Failed,
+            6 => AttemptOutcome::Canceled,
+            _ => AttemptOutcome::Lost,
+        };
+        Event::Ended { job, token, ending: Ending { outcome, exit_code: None, result: Some(json!(1)), detail: None } }
+    }
+
+    fn changed(&mut self) -> Event {
+        let mut members = json!({"title": "x".repeat(usize::try_from(self.dice.below(400)).expect("it is small"))});
+        let operation = ["once", "thrice"][usize::try_from(self.dice.below(2)).expect("it is small")];
+        let overlap =
+            ["replace", "queue", "forbid", "allow"][usize::try_from(self.dice.below(4)).expect("it is small")];
+        if self.dice.below(6) > 0 {
+            members["work"] = json!({"operation": operation, "trigger": self.dice.below(3), "overlap": overlap});
+            match self.dice.below(10) {
+                0 => members["work"]["suspend"] = Value::Bool(true),
+                1 => members["work"]["canceled"] = Value::Bool(true),
+                _ => {}
+            }
+        }
+        let members = members.as_object().expect("an object").clone();
+        Event::Changed { document: Document::new(members), fingerprint: [0; 32] }
+    }
+}

@@ -1,0 +1,260 @@
+//! Requests on their way, and what must be true of their answers.
+
+use std::sync::{Arc, Mutex};
+
+use heeler::api::{AlreadyApplied, Api, ApiError, Cancelled, ChangeRequest, Deleted, Put, View};
+use heeler::domain::id::{JobId, ResourceKey};
+use heeler::domain::patch::PatchBody;
+use heeler::domain::precondition::{Preconditions, Strength, Strictness, Tag, TagList};
+use heeler::domain::version::ETag;
+use heeler::store::Rev;
+use serde_json::{Map, Value, json};
+
+use crate::clients::{Clients, Kind, Request};
+use crate::history::{Belief, Change};
+use crate::oracle::Oracle;
+use crate::world::lock;
+
+/// What the answer to one request is judged by.
+struct Exchange {
+    oracle: Arc<Mutex<Oracle>>,
+    clients: Arc<Mutex<Clients>>,
+    request: Request,
+    /// The newest commit when the request was sent.
+    sent: Rev,
+}
+
+/// Sends a request and judges the answer. Dropped, the client hung up, and
+/// nobody knows what happened.
+pub(crate) async fn send(api: Api, request: Request, oracle: Arc<Mutex<Oracle>>, clients: Arc<Mutex<Clients>>) {
+    let belief = match request.if_match {
+        Some(etag) => Belief::ChangedAt(Rev(etag.changed.number())),
+        None if request.if_absent => Belief::Absent,
+        None => Belief::None,
+    };
+    let tag = |etag: ETag| {
+        let opaque = etag.to_string().trim_matches('"').to_owned();
+        TagList::Tags(vec![Tag { strength: Strength::Strong, opaque }])
+    };
+    let change = ChangeRequest {
+        preconditions: Preconditions {
+            if_match: request.if_match.map(tag),
+            if_none_match: request.if_absent.then_some(TagList::Any),
+            ..Preconditions::NONE
+        },
+        strictness: Strictness::DesiredState,
+        fingerprint: request.fingerprint,
+    };
+    let sent = {
+        let mut oracle = lock(&oracle);
+        match &request.kind {
+            Kind::Create(wanted) => oracle.history.send(request.fingerprint, None, wanted, belief),
+            Kind::Change(wanted) => oracle.history.send(request.fingerprint, Some(&request.key), wanted, belief),
+            Kind::Launch(..) => oracle.history.posts += 1,
+            Kind::Get | Kind::Delete | Kind::Cancel(_) => {}
+        }
+        oracle.rev
+    };
+    let exchange = Exchange { oracle, clients, request: request.clone(), sent };
+    let key = &request.key;
+    match request.kind {
+        Kind::Get => exchange.read(api.get(key).await),
+        Kind::Create(Change::Put(body)) => {
+            let answer = api.create(&key.collection, Value::Object(body), &change).await;
+            let answer = answer.map(|(key, view)| {
+                lock(&exchange.clients).created.push(key.clone());
+                (key, view)
+            });
+            exchange.changed(answer);
+        }
+        Kind::Change(Change::Put(body)) => {
+            let answer = api.put(key, Value::Object(body), &change).await;
+            let (Ok(Put::Created(_) | Put::Updated(_)) | Err(_)) = answer;
+            exchange.changed(answer.map(|(Put::Created(view) | Put::Updated(view))| (key.clone(), view)));
+        }
+        Kind::Create(Change::Merge(body)) | Kind::Change(Change::Merge(body)) => {
+            let patch = PatchBody::merge(Value::Object(body)).expect("an object");
+            exchange.changed(api.patch(key, &patch, &change).await.map(|view| (key.clone(), view)));
+        }
+        Kind::Create(Change::Set(member, value)) | Kind::Change(Change::Set(member, value)) => {
+            let operations = json!([{"op": "add", "path": format!("/{member}"), "value": value}]);
+            let patch = PatchBody::json(operations).expect("a patch");
+            exchange.changed(api.patch(key, &patch, &change).await.map(|view| (key.clone(), view)));
+        }
+        Kind::Delete => exchange.deleted(api.delete(key, &change).await),
+        Kind::Launch(activity, body) => exchange.launched(api.launch(key, &activity, body, &change).await),
+        Kind::Cancel(job) => exchange.canceled(job, api.cancel_job(job, &change).await),
+    }
+}
+
+impl Exchange {
+    /// Counts the answer; whether it says for certain that nothing changed.
+    fn is_refusal(&self, error: &ApiError) -> bool {
+        let what = match error {
+            ApiError::OutcomeUnknown => "answers: unknown",
+            ApiError::PreconditionFailed { already_applied: AlreadyApplied::Yes, .. } => "answers: already applied",
+            ApiError::PreconditionFailed { already_applied: AlreadyApplied::No, .. } => "answers: 412",
+            ApiError::PreconditionRequired { .. } => "answers: 428",
+            ApiError::Deleting { .. } => "answers: deleting",
+            ApiError::Overlap { .. } | ApiError::NotAccepting { .. } => "answers: overlap or standing",
+            ApiError::Busy => "answers: busy",
+            ApiError::DiskFull => "answers: full",
+            ApiError::Stopping => "answers: stopping",
+            ApiError::NotFound { .. } | ApiError::Patch(_) | ApiError::Invalid { .. } => "answers: 404 or 422",
+            ApiError::ReadOnly { .. }
+            | ApiError::TooLarge { .. }
+            | ApiError::TooManyJobs { .. }
+            | ApiError::BadCursor
+            | ApiError::Store(_) => {
+                lock(&self.oracle).say(format!("a client was answered: {error:?}"));
+                "answers: impossible"
+            }
+        };
+        lock(&self.oracle).count(what);
+        let known = !matches!(error, ApiError::OutcomeUnknown);
+        if known {
+            lock(&self.clients).answered(&self.request);
+        }
+        known
+    }
+
+    fn done(&self, what: &'static str) {
+        lock(&self.oracle).count(what);
+        lock(&self.clients).answered(&self.request);
+    }
+
+    /// I15: an answer shows a state that held between request and answer.
+    fn shows_the_truth(&self, key: &ResourceKey, view: &View) {
+        let shown: Option<Map<String, Value>> = serde_json::from_slice(&view.body).ok();
+        let document = shown.map(|mut shown| {
+            for member in ["id", "status", "_links"] {
+                shown.shift_remove(member);
+            }
+            shown
+        });
+        let mut oracle = lock(&self.oracle);
+        let rev = Rev(view.etag.changed.number());
+        let held = oracle.history.since(key, self.sent).iter().find(|version| version.rev == rev);
+        if document.is_none() || held.and_then(|version| version.document.as_ref()) != document.as_ref() {
+            let held: Vec<_> =
+                oracle.history.since(key, self.sent).iter().map(|v| (v.rev, v.document.clone())).collect();
+            oracle.say(format!("{key} was shown as {document:?} at {rev:?}, and was {held:?}"));
+        }
+        lock(&self.clients).saw(key, view.etag);
+    }
+
+    fn read(&self, answer: Result<View, ApiError>) {
+        match answer {
+            Ok(view) => {
+                self.done("answers: read");
+                self.shows_the_truth(&self.request.key, &view);
+            }
+            Err(error) => {
+                self.is_refusal(&error);
+                let mut oracle = lock(&self.oracle);
+                if !oracle.history.was_absent(&self.request.key, self.sent) {
+                    oracle.say(format!("{} was not shown, and was there: {error:?}", self.request.key));
+                }
+            }
+        }
+    }
+
+    /// I1, P4, P5: what is acknowledged is there, and is what was asked for.
+    fn changed(&self, answer: Result<(ResourceKey, View), ApiError>) {
+        let fingerprint = &self.request.fingerprint;
+        match answer {
+            Ok((key, view)) => {
+                self.done("answers: changed");
+                self.shows_the_truth(&key, &view);
+                let mut oracle = lock(&self.oracle);
+                oracle.history.acknowledge(fingerprint);
+                let rev = Rev(view.etag.changed.number());
+                let made = oracle.history.since(&key, self.sent).iter().find(|version| version.rev == rev);
+                let (Kind::Create(change) | Kind::Change(change)) = &self.request.kind else { return };
+                // Either this request made it, or there was nothing to do.
+                let good = made.is_some_and(|made| {
+                    made.fingerprint == *fingerprint
+                        || made.document.as_ref().is_some_and(|document| change.make(Some(document)) == *document)
+                });
+                if !good {
+                    let violation = format!("{change:?} of {key} was acknowledged and is not there: {made:?}");
+                    oracle.say(violation);
+                }
+            }
+            Err(error) => {
+                if self.is_refusal(&error) {
+                    self.judge_refusal(&error);
+                    lock(&self.oracle).history.refuse(fingerprint);
+                }
+            }
+        }
+    }
+
+    fn judge_refusal(&self, error: &ApiError) {
+        let ApiError::PreconditionFailed { already_applied, .. } = error else { return };
+        let mut oracle = lock(&self.oracle);
+        let versions = oracle.history.since(&self.request.key, self.sent);
+        let mine = |version: &&crate::history::Version| version.fingerprint == self.request.fingerprint;
+        let (some, all) = (versions.iter().any(|v| mine(&v)), versions.iter().all(|v| mine(&v)));
+        let good = match already_applied {
+            AlreadyApplied::Yes => some,
+            AlreadyApplied::No => !all || versions.is_empty(),
+        };
+        if !good {
+            oracle.say(format!("{:?} was answered {already_applied:?}", self.request));
+        }
+    }
+
+    fn deleted(&self, answer: Result<Deleted, ApiError>) {
+        let key = &self.request.key;
+        match answer {
+            Ok(Deleted::Gone) => {
+                self.done("answers: gone");
+                let mut oracle = lock(&self.oracle);
+                if !oracle.history.since(key, self.sent).iter().any(|v| v.document.is_none() && v.rev > self.sent) {
+                    oracle.say(format!("{key} was said to be gone, and nothing deleted it"));
+                }
+            }
+            Ok(Deleted::Deleting(_)) => {
+                self.done("answers: goes");
+                let mut oracle = lock(&self.oracle);
+                let observed = oracle.models.get(key).and_then(|model| model.state.observed.as_ref());
+                let going = observed.is_some_and(|observed| observed.deleting_since.is_some());
+                if !going && !oracle.history.was_absent(key, self.sent) {
+                    oracle.say(format!("{key} was said to go, and stays"));
+                }
+            }
+            Err(error) => drop(self.is_refusal(&error)),
+        }
+    }
+
+    fn launched(&self, answer: Result<(JobId, View), ApiError>) {
+        match answer {
+            Ok((job, _)) => {
+                self.done("answers: launched");
+                let mut oracle = lock(&self.oracle);
+                if oracle.job(job).is_none_or(|job| job.resource != self.request.key) {
+                    oracle.say(format!("job {job} was acknowledged and is not there"));
+                }
+            }
+            Err(error) => {
+                if self.is_refusal(&error) {
+                    lock(&self.oracle).history.posts -= 1;
+                }
+            }
+        }
+    }
+
+    fn canceled(&self, job: JobId, answer: Result<Cancelled, ApiError>) {
+        match answer {
+            Ok(Cancelled::Final(_) | Cancelled::Stopping(_)) => {
+                self.done("answers: canceled");
+                let mut oracle = lock(&self.oracle);
+                if oracle.job(job).is_none_or(|job| !job.phase.is_final() && job.cancel.is_none()) {
+                    oracle.say(format!("job {job} was said to be stopped, and goes on"));
+                }
+            }
+            Err(error) => drop(self.is_refusal(&error)),
+        }
+    }
+}

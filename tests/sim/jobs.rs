@@ -1,0 +1,154 @@
+//! What must hold of jobs and their attempts, in the store and in the world.
+
+use heeler::domain::activity::Standing;
+use heeler::domain::id::{JobId, Token};
+use heeler::domain::job::{AttemptOutcome, Job, JobPhase, TriggerKind};
+use heeler::domain::operation::OnUnknown;
+use heeler::reconcile::ResourceState;
+use heeler::runner::Launch;
+use serde_json::Value;
+
+use crate::oracle::Oracle;
+use crate::runner::Attempts;
+
+impl Oracle {
+    /// I5: a job belongs to what asked for it.
+    pub(crate) fn check_new_job(&mut self, job: &Job, state: &ResourceState) {
+        self.count("jobs");
+        let Some(desired) = &state.desired else {
+            self.say(format!("job {} was made for a resource that is gone", job.id));
+            return;
+        };
+        if job.uid != desired.uid || job.trigger.generation != desired.generation {
+            self.say(format!("job {} belongs to another incarnation or generation", job.id));
+        }
+        if job.trigger.kind == TriggerKind::Manual {
+            self.history.manual_jobs += 1;
+            return;
+        }
+        let wanted = state.wanted(&job.activity).and_then(Result::ok);
+        let asked = wanted
+            .is_some_and(|a| a.operation == job.operation && a.input == job.input && a.standing == Standing::Active);
+        if !asked {
+            self.say(format!("nobody asked for job {}", job.id));
+        }
+    }
+
+    /// I10, I11, P15, P18: a job changes as drawn, its past never.
+    pub(crate) fn check_job(&mut self, was: &Job, is: &Job, before: &ResourceState, attempts: &Attempts) {
+        let id = is.id;
+        if was.phase.is_final() {
+            self.say(format!("job {id} changed after it was {}", was.phase.as_str()));
+        }
+        if !may_follow(was.phase, is.phase) {
+            self.say(format!("job {id} went from {} to {}", was.phase.as_str(), is.phase.as_str()));
+        }
+        let fixed = |job: &Job| {
+            let Job { resource, uid, activity, operation, input, trigger, created, .. } = job.clone();
+            (resource, uid, activity, operation, input, trigger, created)
+        };
+        if fixed(was) != fixed(is) {
+            self.say(format!("job {id} is another one than before"));
+        }
+        let ended = was.attempts.iter().filter(|attempt| attempt.outcome.is_some()).count();
+        if is.attempts.get(..ended) != Some(&was.attempts[..ended]) {
+            self.say(format!("the past of job {id} changed"));
+        }
+        if is.attempts.len() > was.attempts.len() {
+            self.check_claim(is, before);
+        }
+        if let Some(closed) = is.attempts.get(ended).filter(|attempt| attempt.outcome.is_some()) {
+            self.check_end(id, closed.number, closed.outcome, attempts);
+        }
+    }
+
+    /// I8, I9, I12: only what may start is claimed, within its limits.
+    fn check_claim(&mut self, job: &Job, before: &ResourceState) {
+        self.count("claims");
+        let id = job.id;
+        let Some(attempt) = job.current() else {
+            self.say(format!("an attempt of job {id} was recorded as over"));
+            return;
+        };
+        if !self.tokens.insert(attempt.token.reveal()) {
+            self.say(format!("the token of job {id} was used before"));
+        }
+        let limit = self.catalog.operations.get(&job.operation).and_then(|operation| operation.concurrency);
+        let held = match limit {
+            None => attempt.slot.is_none(),
+            Some(limit) => attempt.slot.is_some_and(|slot| slot < limit),
+        };
+        if !held {
+            self.say(format!("job {id} holds slot {:?} of {limit:?}", attempt.slot));
+        }
+        let standing = before.wanted(&job.activity).and_then(Result::ok).map(|activity| activity.standing);
+        let deleting = before.observed.as_ref().is_some_and(|observed| observed.deleting_since.is_some());
+        if deleting || standing.is_some_and(|standing| standing != Standing::Active) {
+            self.say(format!("job {id} started in an activity that is {standing:?}, deleting: {deleting}"));
+        }
+        let operation = self.catalog.operations.get(&job.operation);
+        let lost = job.attempts.iter().any(|attempt| attempt.outcome == Some(AttemptOutcome::Lost));
+        if lost && operation.is_some_and(|operation| operation.on_unknown == OnUnknown::Fail) {
+            self.say(format!("job {id} is tried again after it was lost"));
+        }
+    }
+
+    /// What is recorded as over is over, and as the attempt itself said.
+    fn check_end(&mut self, job: JobId, number: u32, outcome: Option<AttemptOutcome>, attempts: &Attempts) {
+        self.count("ends");
+        let known = attempts.all.contains_key(&(job, number));
+        let ending = attempts.ending((job, number)).map(|ending| ending.outcome);
+        let good = match ending {
+            Some(ending) => outcome == Some(ending),
+            None => !known && matches!(outcome, Some(AttemptOutcome::Failed | AttemptOutcome::Canceled)),
+        };
+        if !good {
+            self.say(format!(
+                "attempt {number} of job {job} is recorded as {outcome:?}, and is {ending:?} in the world"
+            ));
+        }
+    }
+
+    /// An attempt began to exist in the world.
+    pub(crate) fn started(&mut self, launch: &Launch, attempts: &Attempts) {
+        self.count("starts");
+        let attempt = launch.attempt;
+        if attempt.number > 1 {
+            self.count("starts of a second attempt");
+        }
+        let at = (attempt.job, attempt.number);
+        self.notes.push((self.step, format!("attempt {} of job {} starts", at.1, at.0)));
+        *self.starts.entry(at).or_default() += 1;
+        if self.starts[&at] > 1 {
+            self.say(format!("attempt {} of job {} was started twice", at.1, at.0));
+        }
+        let recorded: Option<Token> = self.job(attempt.job).and_then(|job| job.current()).map(|current| current.token);
+        if recorded != Some(attempt.token) {
+            self.say(format!("attempt {} of job {} was started and is not recorded", at.1, at.0));
+        }
+        if launch.job.get("id").and_then(Value::as_str) != Some(attempt.job.to_string().as_str()) {
+            self.say(format!("job {} was handed to its work as another one", at.0));
+        }
+        let limit = launch.operation.concurrency.and_then(|limit| usize::try_from(limit).ok());
+        let live = attempts.live_of(&launch.operation.name);
+        if limit.is_some_and(|limit| live > limit) {
+            self.say(format!("{live} attempts of `{}` at once", launch.operation.name));
+        }
+        let live = attempts.live().len();
+        if live > self.running {
+            self.say(format!("{live} attempts at once in a process that may run {}", self.running));
+        }
+    }
+}
+
+/// The drawn edges, and those that one commit may take at once.
+fn may_follow(was: JobPhase, is: JobPhase) -> bool {
+    use JobPhase::{Canceled, Canceling, Failed, Lost, Queued, Running, Starting, Succeeded};
+    match was {
+        Queued => matches!(is, Queued | Starting | Canceled),
+        Starting => matches!(is, Starting | Running | Canceling | Queued | Succeeded | Failed | Canceled | Lost),
+        Running => matches!(is, Running | Canceling | Queued | Succeeded | Failed | Canceled | Lost),
+        Canceling => matches!(is, Canceling | Succeeded | Failed | Canceled | Lost),
+        Succeeded | Failed | Canceled | Lost => false,
+    }
+}
