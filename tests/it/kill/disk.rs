@@ -65,7 +65,12 @@ fn a_sync_that_fails_makes_the_outcome_unknown_and_ends_the_service() {
             Some(answer)
         });
         let refused = refused.expect("a sync fails sooner or later");
-        assert_eq!((refused.status, refused.problem().as_str()), (503, "outcome-unknown"), "sync {n}: {}", refused.text());
+        assert_eq!(
+            (refused.status, refused.problem().as_str()),
+            (503, "outcome-unknown"),
+            "sync {n}: {}",
+            refused.text()
+        );
         assert!(refused.header("retry-after").is_some(), "sync {n}: {refused:?}");
         assert_eq!(service.wait().code(), Some(70), "sync {n}: {}", world.text("service.log"));
         drop(saboteur);

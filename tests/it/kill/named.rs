@@ -55,7 +55,8 @@ fn a_running_job_survives_and_all_it_says_arrives() {
                echo end; exit {code}"#
         );
         assert_eq!(service.put("/v1/things/a", &document("work", &script)).status, 201);
-        let has = |fraction: f64| move |thing: &Value| thing["status"]["processing"]["progress"]["fraction"] == fraction;
+        let has =
+            |fraction: f64| move |thing: &Value| thing["status"]["processing"]["progress"]["fraction"] == fraction;
         service.until("it gets on", "/v1/things/a", has(0.25));
         service.kill();
         world.write("go", "");
@@ -168,7 +169,8 @@ fn a_kill_between_claim_and_start_neither_repeats_nor_forgets() {
     let mut launched = Vec::new();
     for round in 0..ROUNDS {
         for _ in 0..JOBS {
-            let script = json!({ "operation": "work", "input": { "script": "echo $HEELER_JOB $HEELER_ATTEMPT >>runs" } });
+            let script =
+                json!({ "operation": "work", "input": { "script": "echo $HEELER_JOB $HEELER_ATTEMPT >>runs" } });
             launched.push(service.launch("/v1/things/a/processing", &script));
         }
         // Somewhere into the starts of the last ones.
@@ -203,7 +205,8 @@ fn a_service_that_is_told_to_stop_lets_its_jobs_go_on_and_finds_them_again() {
     let service = world.start();
     world.write("go", "");
     for thing in ["a", "b", "c"] {
-        let job = service.until("it ends", &format!("/v1/things/{thing}/processing/last"), |job| !job["finished"].is_null());
+        let job =
+            service.until("it ends", &format!("/v1/things/{thing}/processing/last"), |job| !job["finished"].is_null());
         assert_eq!((&job["phase"], &job["attempts"][0]["exitCode"]), (&json!("failed"), &json!(3)), "{job}");
         assert_eq!(job["attempts"].as_array().map(Vec::len), Some(1), "{job}");
     }

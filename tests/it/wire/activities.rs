@@ -57,7 +57,11 @@ fn suspend_holds_back_and_canceled_stops_until_taken_back() {
     let service = world.start();
     let suspended = json!({ "processing": { "operation": "script", "input": { "script": "true" }, "suspend": true } });
     let note = service.put(NOTE, &suspended).json();
-    assert_eq!((&note["status"]["processing"]["phase"], &note["status"]["settled"]), (&json!("suspended"), &json!(false)), "{note}");
+    assert_eq!(
+        (&note["status"]["processing"]["phase"], &note["status"]["settled"]),
+        (&json!("suspended"), &json!(false)),
+        "{note}"
+    );
     assert_eq!(note["status"]["conditions"][0]["reason"], "Suspended", "{note}");
     assert_eq!(jobs_after(&service, &json!({ "processing": { "suspend": false } })), 1);
     service.ask(&request("PATCH", NOTE).json(MERGE, &json!({ "processing": script(UNTIL_GO) })));
@@ -75,7 +79,9 @@ fn suspend_holds_back_and_canceled_stops_until_taken_back() {
 
 #[test]
 fn a_change_meets_an_active_job_as_overlap_says_and_is_never_skipped() {
-    for (overlap, first, count) in [("replace", "canceled", 2), ("forbid", "succeeded", 2), ("queue", "succeeded", 2), ("allow", "succeeded", 2)] {
+    for (overlap, first, count) in
+        [("replace", "canceled", 2), ("forbid", "succeeded", 2), ("queue", "succeeded", 2), ("allow", "succeeded", 2)]
+    {
         let world = world();
         let service = world.start();
         let asked = |input: &str| json!({ "processing": { "operation": "script", "input": { "script": input }, "overlap": overlap } });
@@ -127,7 +133,14 @@ fn a_post_meets_an_active_job_as_overlap_says() {
         &[
             ("one can wait", post, &[], "", 202, ""),
             ("and so is queue when one waits already", post, &[], "", 409, "overlap"),
-            ("a document that says otherwise", "PATCH /v1/notes/42", &[], r#"{"processing":{"suspend":true}}"#, 200, ""),
+            (
+                "a document that says otherwise",
+                "PATCH /v1/notes/42",
+                &[],
+                r#"{"processing":{"suspend":true}}"#,
+                200,
+                "",
+            ),
             ("nothing new starts", post, &[], "", 409, "not-accepting"),
         ],
     );
@@ -153,7 +166,11 @@ fn an_activity_is_judged_strictly() {
     for body in &rows[..rows.len() - 1] {
         hold(&service, &[("these Heeler judges itself, strictly", put, &[], body, 422, "invalid")]);
     }
-    assert_eq!(service.put(NOTE, &json!({ "processing": { "operation": "script" } })).status, 422, "`input` defaults to {{}}");
+    assert_eq!(
+        service.put(NOTE, &json!({ "processing": { "operation": "script" } })).status,
+        422,
+        "`input` defaults to {{}}"
+    );
     let near = service.put(NOTE, &json!({ "processing": { "operation": "script", "inptu": {} } }));
     assert!(near.text().contains("did you mean `input`"), "suggests the near one: {}", near.text());
 }

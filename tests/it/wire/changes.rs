@@ -25,9 +25,23 @@ fn media_types_and_sizes_are_judged_as_the_design_says() {
             ("application/json is a merge patch", patch, &["Content-Type: application/json"], r#"{"b":2}"#, 200, ""),
             ("an array is 415", patch, &["Content-Type: application/json"], "[]", 415, "unsupported-media-type"),
             ("anything else 415", patch, &["Content-Type: text/plain"], "{}", 415, "unsupported-media-type"),
-            ("anything else 415", put, &["Content-Type: application/merge-patch+json"], "{}", 415, "unsupported-media-type"),
+            (
+                "anything else 415",
+                put,
+                &["Content-Type: application/merge-patch+json"],
+                "{}",
+                415,
+                "unsupported-media-type",
+            ),
             ("no type at all", put, &["X: "], "", 415, "unsupported-media-type"),
-            ("a charset that is JSON's", put, &["Content-Type: application/json; charset=utf-8"], r#"{"a":1}"#, 200, ""),
+            (
+                "a charset that is JSON's",
+                put,
+                &["Content-Type: application/json; charset=utf-8"],
+                r#"{"a":1}"#,
+                200,
+                "",
+            ),
             ("a JSON Patch is an array", patch, OPERATIONS, "{}", 400, "malformed"),
             ("a malformed patch", patch, OPERATIONS, r#"[{"op":"test"}]"#, 400, "malformed"),
             ("a malformed patch", patch, OPERATIONS, r#"[{"op":"none","path":"/a"}]"#, 400, "malformed"),
@@ -38,7 +52,14 @@ fn media_types_and_sizes_are_judged_as_the_design_says() {
             ("a body of 1 MiB", put, &[], &fits, 200, ""),
             ("a document that grows", patch, &[], r#"{"b":1}"#, 413, "too-large"),
             ("a document that grows", patch, OPERATIONS, r#"[{"op":"add","path":"/b","value":1}]"#, 413, "too-large"),
-            ("after each operation", patch, OPERATIONS, r#"[{"op":"copy","from":"/a","path":"/b"},{"op":"remove","path":"/b"}]"#, 413, "too-large"),
+            (
+                "after each operation",
+                patch,
+                OPERATIONS,
+                r#"[{"op":"copy","from":"/a","path":"/b"},{"op":"remove","path":"/b"}]"#,
+                413,
+                "too-large",
+            ),
             ("the document stays an object", patch, OPERATIONS, r#"[{"op":"replace","path":"","value":[]}]"#, 422, ""),
             ("the document stays an object", patch, &[], "[]", 422, "invalid"),
         ],
@@ -56,7 +77,8 @@ fn depth_is_judged_after_each_operation() {
     // The object itself is one level.
     let put = service.ask(&asked(&format!("PUT {NOTE}"), &[], &format!("{{\"a\":{}}}", nest(63))));
     assert_eq!(put.status, 201, "{}", put.text());
-    let wrap = r#"[{"op":"add","path":"/b","value":[]},{"op":"copy","from":"/a","path":"/b/0"},{"op":"remove","path":"/b"}]"#;
+    let wrap =
+        r#"[{"op":"add","path":"/b","value":[]},{"op":"copy","from":"/a","path":"/b/0"},{"op":"remove","path":"/b"}]"#;
     let patched = service.ask(&asked(&format!("PATCH {NOTE}"), OPERATIONS, wrap));
     assert_eq!((patched.status, patched.problem().as_str()), (422, "too-complex"), "{}", patched.text());
     assert_eq!(service.get(NOTE).etag(), put.etag(), "nothing is stored unless the answer is 2xx");
@@ -74,17 +96,59 @@ fn a_json_patch_sees_the_whole_representation_and_writes_only_the_client_s() {
         &[
             ("a test of observed state", patch, OPERATIONS, test_idle, 200, ""),
             ("a test of the id", patch, OPERATIONS, r#"[{"op":"test","path":"/id","value":"42"}]"#, 200, ""),
-            ("a test of a link", patch, OPERATIONS, r#"[{"op":"test","path":"/_links/self/href","value":"/v1/notes/42"}]"#, 200, ""),
+            (
+                "a test of a link",
+                patch,
+                OPERATIONS,
+                r#"[{"op":"test","path":"/_links/self/href","value":"/v1/notes/42"}]"#,
+                200,
+                "",
+            ),
             ("numbers by value", patch, OPERATIONS, r#"[{"op":"test","path":"/n","value":1.0}]"#, 200, ""),
             ("a failed test", patch, OPERATIONS, r#"[{"op":"test","path":"/n","value":2}]"#, 409, "patch-conflict"),
-            ("a missing path", patch, OPERATIONS, r#"[{"op":"replace","path":"/none/x","value":2}]"#, 409, "patch-conflict"),
-            ("add beyond the end", patch, OPERATIONS, r#"[{"op":"add","path":"/list/3","value":2}]"#, 409, "patch-conflict"),
-            ("a leading zero", patch, OPERATIONS, r#"[{"op":"add","path":"/list/01","value":2}]"#, 409, "patch-conflict"),
-            ("writing below /status", patch, OPERATIONS, r#"[{"op":"add","path":"/status/x","value":1}]"#, 422, "read-only"),
+            (
+                "a missing path",
+                patch,
+                OPERATIONS,
+                r#"[{"op":"replace","path":"/none/x","value":2}]"#,
+                409,
+                "patch-conflict",
+            ),
+            (
+                "add beyond the end",
+                patch,
+                OPERATIONS,
+                r#"[{"op":"add","path":"/list/3","value":2}]"#,
+                409,
+                "patch-conflict",
+            ),
+            (
+                "a leading zero",
+                patch,
+                OPERATIONS,
+                r#"[{"op":"add","path":"/list/01","value":2}]"#,
+                409,
+                "patch-conflict",
+            ),
+            (
+                "writing below /status",
+                patch,
+                OPERATIONS,
+                r#"[{"op":"add","path":"/status/x","value":1}]"#,
+                422,
+                "read-only",
+            ),
             ("writing /_links", patch, OPERATIONS, r#"[{"op":"remove","path":"/_links"}]"#, 422, "read-only"),
             ("writing to /id", patch, OPERATIONS, r#"[{"op":"replace","path":"/id","value":"43"}]"#, 422, "read-only"),
             ("escaped", patch, OPERATIONS, r#"[{"op":"move","from":"/status","path":"/a~1b"}]"#, 422, "read-only"),
-            ("copying out of it is reading", patch, OPERATIONS, r#"[{"op":"copy","from":"/status/generation","path":"/g"}]"#, 200, ""),
+            (
+                "copying out of it is reading",
+                patch,
+                OPERATIONS,
+                r#"[{"op":"copy","from":"/status/generation","path":"/g"}]"#,
+                200,
+                "",
+            ),
         ],
     );
     let missing = service.ask(&asked(patch, OPERATIONS, r#"[{"op":"remove","path":"/none/deeper"}]"#));
@@ -109,7 +173,8 @@ fn start_only_if_idle_is_atomic() {
         request("PATCH", NOTE).json(JSON_PATCH, &patch)
     };
     let address = service.address;
-    let racers: Vec<_> = (0..6).map(|n| std::thread::spawn(move || start(n).send(address).expect("an answer").status)).collect();
+    let racers: Vec<_> =
+        (0..6).map(|n| std::thread::spawn(move || start(n).send(address).expect("an answer").status)).collect();
     let statuses: Vec<u16> = racers.into_iter().map(|racer| racer.join().expect("a status")).collect();
     assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
     assert!(statuses.iter().all(|status| matches!(status, 200 | 409)), "{statuses:?}");
@@ -152,12 +217,16 @@ fn answers_are_as_the_client_prefers() {
     let world = world();
     let service = world.start();
     let ask = |method: &str, prefer: &str, body: Value| {
-        service.ask(&request(method, NOTE).field("Prefer", prefer).json(if method == "PUT" { JSON } else { MERGE }, &body))
+        service
+            .ask(&request(method, NOTE).field("Prefer", prefer).json(if method == "PUT" { JSON } else { MERGE }, &body))
     };
     let minimal = ask("PUT", "return=minimal", json!({}));
     assert_eq!((minimal.status, minimal.header("preference-applied")), (201, Some("return=minimal")));
     let minimal = ask("PATCH", "return=minimal", json!({ "a": 1 }));
-    assert_eq!((minimal.status, minimal.body.len(), minimal.header("preference-applied")), (204, 0, Some("return=minimal")));
+    assert_eq!(
+        (minimal.status, minimal.body.len(), minimal.header("preference-applied")),
+        (204, 0, Some("return=minimal"))
+    );
     assert_eq!(minimal.etag(), service.get(NOTE).etag());
     let waited = ask("PATCH", "wait=20", json!({ "processing": script("sleep 0.1") }));
     assert_eq!((waited.status, &waited.json()["status"]["settled"]), (200, &json!(true)), "{}", waited.text());

@@ -23,19 +23,44 @@ fn a_post_launches_one_and_shows_it_under_both_urls() {
     let job = empty.json();
     let id = job["id"].as_str().expect("an id");
     assert_eq!(empty.header("location"), Some(format!("{ACTIVITY}/{id}").as_str()));
-    assert_eq!((&job["input"], &job["trigger"]["kind"], &job["trigger"]["generation"]), (&json!({ "script": "true" }), &json!("manual"), &json!(1)));
+    assert_eq!(
+        (&job["input"], &job["trigger"]["kind"], &job["trigger"]["generation"]),
+        (&json!({ "script": "true" }), &json!("manual"), &json!(1))
+    );
     let last = service.ask(&request("POST", &format!("{ACTIVITY}/last")));
     assert_eq!(last.status, 202, "POST as above: {}", last.text());
     assert_ne!(last.json()["id"], job["id"], "two POSTs make two jobs");
-    let merged = service.ask(&asked(&format!("POST {ACTIVITY}"), &["Prefer: wait=20"], r#"{"input":{"script":"exit 5","more":1}}"#));
+    let merged = service.ask(&asked(
+        &format!("POST {ACTIVITY}"),
+        &["Prefer: wait=20"],
+        r#"{"input":{"script":"exit 5","more":1}}"#,
+    ));
     assert_eq!(merged.status, 200, "200 with the finished job: {}", merged.text());
     let merged = merged.json();
     assert_eq!((&merged["input"], &merged["phase"]), (&json!({ "script": "exit 5", "more": 1 }), &json!("failed")));
     assert_eq!(merged["attempts"][0]["exitCode"], 5);
-    let (there, here) = (service.get(&format!("{ACTIVITY}/{}", merged["id"].as_str().expect("an id"))), service.get(&format!("/v1/jobs/{}", merged["id"].as_str().expect("an id"))));
+    let (there, here) = (
+        service.get(&format!("{ACTIVITY}/{}", merged["id"].as_str().expect("an id"))),
+        service.get(&format!("/v1/jobs/{}", merged["id"].as_str().expect("an id"))),
+    );
     assert_eq!((there.status, &there.body, there.etag()), (200, &here.body, here.etag()));
     for member in [
-        "id", "resource", "activity", "operation", "input", "trigger", "phase", "canceled", "attempt", "attempts", "progress", "result", "error", "created", "started", "finished",
+        "id",
+        "resource",
+        "activity",
+        "operation",
+        "input",
+        "trigger",
+        "phase",
+        "canceled",
+        "attempt",
+        "attempts",
+        "progress",
+        "result",
+        "error",
+        "created",
+        "started",
+        "finished",
     ] {
         assert!(merged.get(member).is_some(), "{member}: {merged}");
     }
@@ -43,7 +68,8 @@ fn a_post_launches_one_and_shows_it_under_both_urls() {
         assert!(merged["resource"][member].is_string(), "{member}: {merged}");
     }
     let newest = service.get(ACTIVITY).json();
-    let ids: Vec<_> = newest["items"].as_array().expect("items").iter().map(|job| job["id"].as_str().expect("an id")).collect();
+    let ids: Vec<_> =
+        newest["items"].as_array().expect("items").iter().map(|job| job["id"].as_str().expect("an id")).collect();
     assert!(ids.windows(2).all(|two| two[0] > two[1]), "newest first: {ids:?}");
     assert_eq!(ids.len(), 4);
     service.put("/v1/notes/43", &json!({}));
@@ -57,7 +83,14 @@ fn a_post_launches_one_and_shows_it_under_both_urls() {
             ("an invalid input", "POST /v1/notes/43/processing", &[], r#"{"operation":"script"}"#, 422, "invalid"),
             ("an unknown member", "POST /v1/notes/43/processing", &[], r#"{"oper":"script"}"#, 422, "invalid"),
             ("of nothing", "POST /v1/notes/none/processing", &[], &body("true"), 404, "not-found"),
-            ("another media type", "POST /v1/notes/43/processing", &["Content-Type: text/plain"], "x", 415, "unsupported-media-type"),
+            (
+                "another media type",
+                "POST /v1/notes/43/processing",
+                &["Content-Type: text/plain"],
+                "x",
+                415,
+                "unsupported-media-type",
+            ),
             ("of another resource", &format!("GET /v1/notes/43/processing/{id}"), &[], "", 404, "not-found"),
         ],
     );
@@ -79,7 +112,12 @@ fn a_cancel_is_202_while_it_stops_and_then_204_or_200() {
             _ => request("PATCH", &target).json(MERGE, &json!({ "canceled": true })),
         };
         let stopping = service.ask(&wish);
-        assert_eq!((stopping.status, &stopping.json()["phase"], &stopping.json()["canceled"]), (202, &json!("canceling"), &json!(true)), "{method} {target}: {}", stopping.text());
+        assert_eq!(
+            (stopping.status, &stopping.json()["phase"], &stopping.json()["canceled"]),
+            (202, &json!("canceling"), &json!(true)),
+            "{method} {target}: {}",
+            stopping.text()
+        );
         assert_eq!(service.finished(&job)["phase"], "canceled");
         let done = service.ask(&wish);
         assert_eq!(done.status, if method == "DELETE" { 204 } else { 200 }, "{method} {target}: {}", done.text());
@@ -88,15 +126,33 @@ fn a_cancel_is_202_while_it_stops_and_then_204_or_200() {
     service.finished(&finished);
     assert_eq!(service.ask(&request("DELETE", &finished)).status, 204);
     let job = service.get(&finished).json();
-    assert_eq!((&job["phase"], &job["canceled"]), (&json!("succeeded"), &json!(false)), "it stays as it finished: {job}");
+    assert_eq!(
+        (&job["phase"], &job["canceled"]),
+        (&json!("succeeded"), &json!(false)),
+        "it stays as it finished: {job}"
+    );
     let patch = format!("PATCH {finished}");
     hold(
         &service,
         &[
             ("nothing else can be changed", &patch, &[], r#"{"phase":"failed"}"#, 422, "invalid"),
             ("a cancel is not taken back", &patch, &[], r#"{"canceled":false}"#, 422, "invalid"),
-            ("a media type of patches", &patch, &["Content-Type: application/json-patch+json"], "[]", 415, "unsupported-media-type"),
-            ("jobs honour a precondition", &patch, &["If-Match: \"999.999\""], r#"{"canceled":true}"#, 412, "precondition-failed"),
+            (
+                "a media type of patches",
+                &patch,
+                &["Content-Type: application/json-patch+json"],
+                "[]",
+                415,
+                "unsupported-media-type",
+            ),
+            (
+                "jobs honour a precondition",
+                &patch,
+                &["If-Match: \"999.999\""],
+                r#"{"canceled":true}"#,
+                412,
+                "precondition-failed",
+            ),
         ],
     );
 }
@@ -119,7 +175,8 @@ fn at_most_100_jobs_are_unfinished_and_20_are_shown() {
     assert!(refused.header("retry-after").is_some_and(|seconds| seconds.parse::<u32>().is_ok()));
     let processing = service.get("/v1/notes/42").json()["status"]["processing"].clone();
     assert_eq!(processing["activeCount"], 100);
-    let shown: Vec<_> = processing["active"].as_array().expect("active").iter().map(|job| job["id"].as_str().expect("an id")).collect();
+    let shown: Vec<_> =
+        processing["active"].as_array().expect("active").iter().map(|job| job["id"].as_str().expect("an id")).collect();
     assert_eq!(shown, ids.iter().take(20).collect::<Vec<_>>(), "the 20 oldest");
     world.write("go", "");
     assert_eq!(service.ask(&request("DELETE", "/v1/notes/42")).status, 202);
@@ -130,9 +187,14 @@ fn at_most_100_jobs_are_unfinished_and_20_are_shown() {
 fn results_and_progress_have_their_bounds() {
     let world = world();
     let service = world.start();
-    let give = |bytes: usize| format!(r#"printf '{{"result":"%s"}}\n' "$(head -c {} /dev/zero | tr '\0' x)" >>"$HEELER_EVENTS""#, bytes - 2);
-    for (bytes, kept, in_last) in [(4096, true, true), (4097, true, false), (65536, true, false), (65537, false, false)] {
-        let note = request("PUT", "/v1/notes/42").field("Prefer", "wait=30").json(JSON, &json!({ "processing": script(&give(bytes)) }));
+    let give = |bytes: usize| {
+        format!(r#"printf '{{"result":"%s"}}\n' "$(head -c {} /dev/zero | tr '\0' x)" >>"$HEELER_EVENTS""#, bytes - 2)
+    };
+    for (bytes, kept, in_last) in [(4096, true, true), (4097, true, false), (65536, true, false), (65537, false, false)]
+    {
+        let note = request("PUT", "/v1/notes/42")
+            .field("Prefer", "wait=30")
+            .json(JSON, &json!({ "processing": script(&give(bytes)) }));
         let last = service.ask(&note).json()["status"]["processing"]["last"].clone();
         let job = service.get(&format!("{ACTIVITY}/last")).json();
         assert_eq!((&job["phase"], &last["id"]), (&json!("succeeded"), &job["id"]), "{bytes}: {last}");
@@ -172,7 +234,11 @@ fn the_log_can_be_had_in_parts() {
         ("bytes=3-1", 200, "0123456789abcdef", None),
     ] {
         let answer = service.ask(&request("GET", &log).field("Range", range));
-        assert_eq!((answer.status, String::from_utf8_lossy(&answer.body).as_ref(), answer.header("content-range")), (status, part, content_range), "{range}");
+        assert_eq!(
+            (answer.status, String::from_utf8_lossy(&answer.body).as_ref(), answer.header("content-range")),
+            (status, part, content_range),
+            "{range}"
+        );
     }
     let beyond = service.ask(&request("GET", &log).field("Range", "bytes=16-"));
     assert_eq!((beyond.status, beyond.header("content-range")), (416, Some("bytes */16")));
@@ -181,7 +247,11 @@ fn the_log_can_be_had_in_parts() {
     let silent = service.launch(ACTIVITY, &script("true"));
     service.finished(&silent);
     let nothing = service.get(&format!("{silent}/log"));
-    assert!(matches!(nothing.status, 200 | 404) && (nothing.status == 404 || nothing.body.is_empty()), "{}", nothing.text());
+    assert!(
+        matches!(nothing.status, 200 | 404) && (nothing.status == 404 || nothing.body.is_empty()),
+        "{}",
+        nothing.text()
+    );
 }
 
 #[test]

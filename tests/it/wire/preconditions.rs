@@ -43,7 +43,12 @@ fn a_tag_holds_while_the_desired_state_is_current_whatever_the_status_did_since(
     assert_ne!(changed(edited.etag()), changed(first.etag()));
     let strict = [&tagged("If-Match", edited.etag()), "Prefer: handling=strict"];
     let edited = change(&service, "PATCH", &strict.map(AsRef::as_ref), r#"{"title":"c"}"#);
-    assert_eq!((edited.status, edited.header("preference-applied")), (200, Some("handling=strict")), "{}", edited.text());
+    assert_eq!(
+        (edited.status, edited.header("preference-applied")),
+        (200, Some("handling=strict")),
+        "{}",
+        edited.text()
+    );
     let lost = change(&service, "PATCH", &[&old], r#"{"title":"d"}"#);
     assert_eq!((lost.status, lost.problem().as_str()), (412, "precondition-failed"));
     assert_eq!(lost.json()["etag"], lost.etag(), "the current tag in the header and in the body");
@@ -72,26 +77,90 @@ fn preconditions_are_required_honoured_and_judged_in_order() {
             ("with none: 428", put, &[], title, 428, "precondition-required"),
             ("with none: 428", patch, &[], title, 428, "precondition-required"),
             ("with none: 428", delete, &[], "", 428, "precondition-required"),
-            ("reading dates are no precondition", delete, &["If-Modified-Since: Sat, 21 Nov 2026 10:00:00 GMT"], "", 428, "precondition-required"),
-            ("a date that is none is none", delete, &["If-Unmodified-Since: tomorrow"], "", 428, "precondition-required"),
+            (
+                "reading dates are no precondition",
+                delete,
+                &["If-Modified-Since: Sat, 21 Nov 2026 10:00:00 GMT"],
+                "",
+                428,
+                "precondition-required",
+            ),
+            (
+                "a date that is none is none",
+                delete,
+                &["If-Unmodified-Since: tomorrow"],
+                "",
+                428,
+                "precondition-required",
+            ),
             ("allowed when optional", "PUT /v1/notes/1", &[], "{}", 201, ""),
             ("allowed when optional", "PUT /v1/notes/1", &[], r#"{"a":1}"#, 200, ""),
             ("`If-None-Match: *` creates only", put, &["If-None-Match: *"], title, 412, "precondition-failed"),
             ("creates", "PUT /v1/videos/43", &["If-None-Match: *"], title, 201, ""),
-            ("creates once", "PUT /v1/videos/43", &["If-None-Match: *"], r#"{"title":"b"}"#, 412, "precondition-failed"),
-            ("412 before 409", patch, &["If-Match: \"999.999\"", "Content-Type: application/json-patch+json"], r#"[{"op":"remove","path":"/none"}]"#, 412, "precondition-failed"),
+            (
+                "creates once",
+                "PUT /v1/videos/43",
+                &["If-None-Match: *"],
+                r#"{"title":"b"}"#,
+                412,
+                "precondition-failed",
+            ),
+            (
+                "412 before 409",
+                patch,
+                &["If-Match: \"999.999\"", "Content-Type: application/json-patch+json"],
+                r#"[{"op":"remove","path":"/none"}]"#,
+                412,
+                "precondition-failed",
+            ),
             ("412 before 422", put, &["If-Match: \"999.999\""], r#"{"title":7}"#, 412, "precondition-failed"),
-            ("409", patch, &["If-Match: *", "Content-Type: application/json-patch+json"], r#"[{"op":"remove","path":"/none"}]"#, 409, "patch-conflict"),
+            (
+                "409",
+                patch,
+                &["If-Match: *", "Content-Type: application/json-patch+json"],
+                r#"[{"op":"remove","path":"/none"}]"#,
+                409,
+                "patch-conflict",
+            ),
             ("422", put, &["If-Match: *"], r#"{"title":7}"#, 422, "invalid"),
             ("not a tag", put, &["If-Match: 1.1"], title, 400, "bad-request"),
             ("a stranger", put, &["If-Match: \"x\", \"y\""], title, 412, "precondition-failed"),
-            ("If-Match outweighs the date", patch, &["If-Match: *", "If-Unmodified-Since: Thu, 01 Jan 1970 00:00:00 GMT"], "{}", 200, ""),
-            ("the date alone", patch, &["If-Unmodified-Since: Thu, 01 Jan 1970 00:00:00 GMT"], "{}", 412, "precondition-failed"),
+            (
+                "If-Match outweighs the date",
+                patch,
+                &["If-Match: *", "If-Unmodified-Since: Thu, 01 Jan 1970 00:00:00 GMT"],
+                "{}",
+                200,
+                "",
+            ),
+            (
+                "the date alone",
+                patch,
+                &["If-Unmodified-Since: Thu, 01 Jan 1970 00:00:00 GMT"],
+                "{}",
+                412,
+                "precondition-failed",
+            ),
             ("a date in the future", patch, &["If-Unmodified-Since: Fri, 01 Jan 2100 00:00:00 GMT"], "{}", 200, ""),
-            ("jobs honour one that is sent", "POST /v1/videos/42/processing", &["If-Match: \"999.999\""], r#"{"operation":"script","input":{"script":"true"}}"#, 412, "precondition-failed"),
-            ("jobs never need one", "POST /v1/videos/42/processing", &[], r#"{"operation":"script","input":{"script":"true"}}"#, 202, ""),
+            (
+                "jobs honour one that is sent",
+                "POST /v1/videos/42/processing",
+                &["If-Match: \"999.999\""],
+                r#"{"operation":"script","input":{"script":"true"}}"#,
+                412,
+                "precondition-failed",
+            ),
+            (
+                "jobs never need one",
+                "POST /v1/videos/42/processing",
+                &[],
+                r#"{"operation":"script","input":{"script":"true"}}"#,
+                202,
+                "",
+            ),
         ],
     );
+    service.until("it settles", VIDEO, |video| video["status"]["settled"] == true);
     let tag = service.get(VIDEO).etag().to_owned();
     let inner = tag.trim_matches('"');
     for (name, value) in [
@@ -117,7 +186,8 @@ fn a_date_of_one_second_never_loses_an_update() {
         change(&service, "PATCH", &[&tagged("If-Unmodified-Since", &date)], &json!({ "title": title }).to_string())
     };
     assert_eq!(by_date("b").status, 412, "the last change fell into the named second");
-    let later = |from: &str| service.ask(&asked(&format!("GET {VIDEO}"), &[&tagged("If-Modified-Since", from)], "")).status;
+    let later =
+        |from: &str| service.ask(&asked(&format!("GET {VIDEO}"), &[&tagged("If-Modified-Since", from)], "")).status;
     assert_eq!((later(&date), later("Thu, 01 Jan 1970 00:00:00 GMT")), (304, 200));
     let future = ["If-Unmodified-Since: Fri, 01 Jan 2100 00:00:00 GMT"];
     assert_eq!(change(&service, "PATCH", &future, r#"{"title":"c"}"#).status, 200);
@@ -136,12 +206,23 @@ fn a_lost_answer_is_a_412_that_says_that_it_was_applied() {
     assert_eq!(done.status, 200);
     for round in ["at once", "after a kill"] {
         let again = write(&service, r#"{"title":"b"}"#);
-        assert_eq!((again.status, &again.json()["alreadyApplied"], again.etag()), (412, &json!(true), done.etag()), "{round}: {}", again.text());
+        assert_eq!(
+            (again.status, &again.json()["alreadyApplied"], again.etag()),
+            (412, &json!(true), done.etag()),
+            "{round}: {}",
+            again.text()
+        );
         for (name, other) in [
             ("another body", write(&service, r#"{"title":"b" }"#)),
             ("another method", change(&service, "PUT", &[&if_match], r#"{"title":"b"}"#)),
-            ("another media type", change(&service, "PATCH", &[&if_match, "Content-Type: application/json"], r#"{"title":"b"}"#)),
-            ("another precondition", change(&service, "PATCH", &[&format!("{if_match}, \"999.999\"")], r#"{"title":"b"}"#)),
+            (
+                "another media type",
+                change(&service, "PATCH", &[&if_match, "Content-Type: application/json"], r#"{"title":"b"}"#),
+            ),
+            (
+                "another precondition",
+                change(&service, "PATCH", &[&format!("{if_match}, \"999.999\"")], r#"{"title":"b"}"#),
+            ),
         ] {
             assert_eq!(other.status, 412, "{round}: {name}");
             assert_ne!(other.json()["alreadyApplied"], true, "{round}: {name}");

@@ -70,11 +70,17 @@ fn a_representation_has_the_members_that_the_design_shows() {
     assert_eq!((created.status, created.header("location")), (201, Some("/v1/videos/42")));
     let shown = service.until("it settles", "/v1/videos/42", |shown| shown["status"]["settled"] == true);
     let status = &shown["status"];
-    assert_eq!((&shown["id"], &shown["title"], &shown["processing"]), (&json!("42"), &document["title"], &document["processing"]));
+    assert_eq!(
+        (&shown["id"], &shown["title"], &shown["processing"]),
+        (&json!("42"), &document["title"], &document["processing"])
+    );
     assert_eq!(status["generation"], 1, "{shown}");
     for member in ["created", "updated"] {
         let time = status[member].as_str().expect("a time");
-        assert!(time.len() == 24 && time.ends_with('Z') && time.as_bytes()[19] == b'.', "RFC 3339, UTC, Z, milliseconds: {time}");
+        assert!(
+            time.len() == 24 && time.ends_with('Z') && time.as_bytes()[19] == b'.',
+            "RFC 3339, UTC, Z, milliseconds: {time}"
+        );
     }
     let processing = &status["processing"];
     assert_eq!(processing["phase"], "succeeded", "{shown}");
@@ -100,7 +106,11 @@ fn whenever_it_is_not_settled_a_condition_says_why_and_since_when() {
     let running = |note: &Value| note["status"]["processing"]["active"][0]["phase"] == "running";
     let note = service.until("it runs", "/v1/notes/42", running);
     let condition = &note["status"]["conditions"][0];
-    assert_eq!((&note["status"]["settled"], &condition["type"], &condition["status"], &condition["reason"]), (&json!(false), &json!("Settled"), &json!("False"), &json!("JobRunning")), "{note}");
+    assert_eq!(
+        (&note["status"]["settled"], &condition["type"], &condition["status"], &condition["reason"]),
+        (&json!(false), &json!("Settled"), &json!("False"), &json!("JobRunning")),
+        "{note}"
+    );
     assert!(condition["since"].is_string() && condition["message"].is_string(), "{note}");
     let active = &note["status"]["processing"]["active"][0];
     assert_eq!((&active["phase"], &active["attempt"]), (&json!("running"), &json!(1)), "{note}");

@@ -70,9 +70,17 @@ fn head_is_get_without_a_body_and_options_says_what_can_be_done() {
     let world = world();
     let service = world.start();
     assert_eq!(service.put("/v1/notes/42", &json!({ "text": "ä€" })).status, 201);
-    for target in
-        ["/", "/v1/notes", "/v1/notes/42", "/v1/notes/42/", "/v1/notes/42/processing", "/v1/jobs", "/v1/operations", "/healthz", "/v1/none"]
-    {
+    for target in [
+        "/",
+        "/v1/notes",
+        "/v1/notes/42",
+        "/v1/notes/42/",
+        "/v1/notes/42/processing",
+        "/v1/jobs",
+        "/v1/operations",
+        "/healthz",
+        "/v1/none",
+    ] {
         let (get, head) = (service.get(target), service.ask(&request("HEAD", target)));
         assert_eq!(head.status, get.status, "{target}");
         for field in ["content-length", "content-type", "etag", "last-modified", "vary", "cache-control"] {
