@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
+use crate::service::processes::kill;
 use crate::service::{Service, World};
 
 /// How often the service is killed.
@@ -37,6 +38,12 @@ grace = "200ms"
 exec  = { command = ["sh", "work.sh", "plain", "${input.pause}", "${input.code}"] }
 grace = "200ms"
 retry = { attempts = 2, backoff = "20ms" }
+
+[operations.again]
+exec       = { command = ["sh", "work.sh", "${input.kind}", "${input.pause}", "${input.code}"] }
+grace      = "200ms"
+on_unknown = "retry"
+retry      = { backoff = "20ms", never = [1, 65] }
 
 [operations.single]
 exec        = { command = ["sh", "work.sh", "single", "${input.pause}", "${input.code}"] }
@@ -125,8 +132,27 @@ fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().expect("a number"))
 }
 
+/// What is killed each time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Harm {
+    /// The service alone: the fate of every attempt stays known.
+    Service,
+    /// The supervisors, too, as the machine does when it goes down, but
+    /// without their work, which makes it worse.
+    Supervisors,
+}
+
 #[test]
 fn whatever_was_acknowledged_survives_any_number_of_kills_and_nothing_runs_twice() {
+    kill_again_and_again(Harm::Service);
+}
+
+#[test]
+fn also_where_supervisors_are_killed_nothing_runs_twice_or_is_stuck() {
+    kill_again_and_again(Harm::Supervisors);
+}
+
+fn kill_again_and_again(harm: Harm) {
     let now = || SystemTime::UNIX_EPOCH.elapsed().expect("a clock after 1970").subsec_nanos();
     let seed = setting("HEELER_KILL_SEED").unwrap_or_else(|| u64::from(now()));
     let rounds = setting("HEELER_KILL_ROUNDS").unwrap_or(ROUNDS);
@@ -154,6 +180,9 @@ fn whatever_was_acknowledged_survives_any_number_of_kills_and_nothing_runs_twice
     for _ in 0..rounds {
         choices.pause(500);
         service.kill();
+        if harm == Harm::Supervisors && choices.below(2) == 0 {
+            world.supervisors().into_iter().for_each(kill);
+        }
         service = world.start();
         *scene.address.lock().expect("no holder of this lock panics") = service.address;
     }
@@ -161,7 +190,7 @@ fn whatever_was_acknowledged_survives_any_number_of_kills_and_nothing_runs_twice
     scene.over.store(true, Ordering::Relaxed);
     let beliefs: Vec<_> = writers.into_iter().flat_map(|thread| joined(thread, seed)).collect();
     launchers.into_iter().for_each(|thread| joined(thread, seed));
-    verdict::judge(&world, &service, &beliefs, &scene.acknowledged(), seed);
+    verdict::judge(&verdict::Case { world: &world, service: &service, harm, seed }, &beliefs, &scene.acknowledged());
 }
 
 fn joined<T>(thread: thread::JoinHandle<T>, seed: u64) -> T {

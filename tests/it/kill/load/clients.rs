@@ -112,7 +112,7 @@ fn change(belief: &Belief, before: Option<&Value>, n: u64, choices: &mut Choices
 }
 
 fn activity(choices: &mut Choices) -> Value {
-    let operation = *choices.of(&["work", "work", "work", "tries", "single"]);
+    let operation = *choices.of(&["work", "work", "again", "tries", "single"]);
     json!({ "operation": operation, "input": input(choices) })
 }
 
@@ -173,7 +173,7 @@ pub(super) fn launch(scene: &Scene, mut choices: Choices) {
 
 fn post(scene: &Scene, choices: &mut Choices) -> io::Result<Option<String>> {
     let target = target(choices.below(WRITERS), choices.below(DOCUMENTS));
-    let operation = *choices.of(&["work", "work", "tries", "single"]);
+    let operation = *choices.of(&["work", "again", "tries", "single"]);
     let body = json!({ "operation": operation, "input": input(choices) });
     let answer = request("POST", &format!("{target}/processing")).json(JSON, &body).send(scene.address())?;
     match answer.status {

@@ -4,20 +4,25 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::Acknowledged;
 use super::clients::Belief;
+use super::{Acknowledged, Harm};
 use crate::service::{Service, World, until};
+
+/// What is judged.
+pub(super) struct Case<'a> {
+    pub(super) world: &'a World,
+    pub(super) service: &'a Service,
+    pub(super) harm: Harm,
+    pub(super) seed: u64,
+}
 
 /// Waits until all is quiet, then compares what is recorded with what was
 /// acknowledged and with what the programs really did.
-pub(super) fn judge(world: &World, service: &Service, beliefs: &[Belief], told: &Acknowledged, seed: u64) {
-    let mut open = Vec::new();
-    until("every job ends", || {
-        open = ["queued", "starting", "running", "canceling"].map(|phase| count(service, phase)).to_vec();
-        open.iter().sum::<usize>() == 0
-    });
+pub(super) fn judge(case: &Case<'_>, beliefs: &[Belief], told: &Acknowledged) {
+    let Case { world, service, seed, .. } = *case;
+    until("every job ends", || UNFINISHED.iter().all(|phase| is_none_in(service, phase)));
     let jobs = all(service, "/v1/jobs?limit=1000");
-    println_summary(&jobs, told);
+    say_how_much(&jobs, told);
     beliefs.iter().for_each(|belief| belief.confirm(service, seed));
     let ids: BTreeSet<&str> = jobs.iter().filter_map(|job| job["id"].as_str()).collect();
     for id in &told.launched {
@@ -26,7 +31,7 @@ pub(super) fn judge(world: &World, service: &Service, beliefs: &[Belief], told: 
     for job in jobs.iter().filter(|job| told.canceled.iter().any(|id| job["id"] == **id)) {
         assert_eq!(job["canceled"], true, "HEELER_KILL_SEED={seed}: its acknowledged cancel is not there: {job}");
     }
-    attempts(world, &jobs, seed);
+    attempts(case, &jobs);
     for thing in all(service, "/v1/things?limit=1000") {
         assert_eq!(thing["status"]["settled"], true, "HEELER_KILL_SEED={seed}: {thing}");
     }
@@ -34,8 +39,11 @@ pub(super) fn judge(world: &World, service: &Service, beliefs: &[Belief], told: 
     until("nothing is left", || world.workers().is_empty() && world.supervisors().is_empty());
 }
 
+/// Phases in which something is still to come.
+const UNFINISHED: [&str; 4] = ["queued", "starting", "running", "canceling"];
+
 #[expect(clippy::print_stderr, reason = "who runs the tests by hand wants to know how much was tried")]
-fn println_summary(jobs: &[Value], told: &Acknowledged) {
+fn say_how_much(jobs: &[Value], told: &Acknowledged) {
     let mut phases: BTreeMap<&str, usize> = BTreeMap::new();
     for job in jobs {
         *phases.entry(job["phase"].as_str().unwrap_or_default()).or_default() += 1;
@@ -43,9 +51,9 @@ fn println_summary(jobs: &[Value], told: &Acknowledged) {
     eprintln!("jobs {phases:?}, acknowledged launches {}, cancels {}", told.launched.len(), told.canceled.len());
 }
 
-fn count(service: &Service, phase: &str) -> usize {
+fn is_none_in(service: &Service, phase: &str) -> bool {
     let page = service.get(&format!("/v1/jobs?limit=1&phase={phase}")).json();
-    page["items"].as_array().map_or(0, Vec::len)
+    page["items"].as_array().is_some_and(Vec::is_empty) && page["_links"]["next"].is_null()
 }
 
 /// All items of a list.
@@ -62,7 +70,8 @@ fn all(service: &Service, target: &str) -> Vec<Value> {
 
 /// Each attempt on record was made once, every one that was made is on record,
 /// and each ended as the record says.
-fn attempts(world: &World, jobs: &[Value], seed: u64) {
+fn attempts(case: &Case<'_>, jobs: &[Value]) {
+    let Case { world, seed, .. } = *case;
     let mut started: BTreeMap<(String, u64), usize> = BTreeMap::new();
     for line in world.text("starts").lines() {
         *started.entry(attempt_of(line).0).or_default() += 1;
@@ -79,11 +88,17 @@ fn attempts(world: &World, jobs: &[Value], seed: u64) {
                 Some("succeeded") => starts == 1 && code == Some(0) && ended.get(&key) == Some(&code),
                 Some("failed") => starts == 1 && code > Some(0) && ended.get(&key) == Some(&code),
                 // It can be stopped before its first line and after its last.
+                // One who is gone cannot say how far it got.
+                Some("lost") => starts <= 1 && code.is_none() && case.harm == Harm::Supervisors,
                 Some("canceled") => starts <= 1 && job["canceled"] == true,
                 _ => false,
             };
             assert!(as_it_was, "HEELER_KILL_SEED={seed}: {starts} starts, end {:?}: {job}", ended.get(&key));
         }
+    }
+    for job in jobs.iter().filter(|job| job["operation"] == "work" || job["operation"] == "single") {
+        let count = job["attempts"].as_array().map(Vec::len);
+        assert!(count <= Some(1), "HEELER_KILL_SEED={seed}: under `fail` it is tried once: {job}");
     }
     assert!(started.is_empty(), "HEELER_KILL_SEED={seed}: these are not on record: {started:?}");
 }
