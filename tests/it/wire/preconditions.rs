@@ -25,7 +25,8 @@ fn a_tag_holds_while_the_desired_state_is_current_whatever_the_status_did_since(
     let service = world.start();
     let document = json!({ "title": "a", "processing": script(UNTIL_GO) });
     let first = service.put(VIDEO, &document);
-    let running = service.until("it runs", VIDEO, |video| video["status"]["processing"]["phase"] == "running");
+    let running =
+        service.until("it runs", VIDEO, |video| video["status"]["processing"]["active"][0]["phase"] == "running");
     let now = service.get(VIDEO);
     assert_ne!(now.etag(), first.etag(), "anything visible moves the tag");
     let changed = |tag: &str| tag.trim_matches('"').split('.').next().expect("a part").to_owned();
