@@ -114,7 +114,16 @@ impl Engine {
 
     /// One attempt from its claim to its end.
     async fn work(&self, claim: &Claim) -> Result<(), StepError> {
-        let Some(launch) = self.steps.claim(claim).await? else { return Ok(()) };
+        let launch = match self.steps.claim(claim).await {
+            Ok(Some(launch)) => launch,
+            Ok(None) => return Ok(()),
+            // In hand meanwhile: giving it back rings the bell for the next try.
+            Err(StepError::Later(why)) => {
+                self.later(claim.job, &why).await;
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
         info!(job = %claim.job, resource = %claim.resource, attempt = launch.attempt.number, "starting");
         match self.steps.start(launch).await {
             Ok(next) => self.follow(next).await,

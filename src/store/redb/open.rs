@@ -15,13 +15,17 @@ use ::redb::backends::FileBackend;
 use ::redb::{Database, DatabaseError, ReadTransaction, ReadableDatabase, StorageBackend, TableError};
 
 use super::gate::Gate;
-use super::lock::{Lock, beside};
+use super::lock::{Lock, beside, pause};
 use super::tables::{FORMAT, FORMAT_NEWEST, LOG, META, REVISION, ROWS};
 use super::{Check, Fault, FreeSpace, Options, group, read};
 use crate::store::{OpenError, Rev};
 
 /// How the files of the engine begin.
 const MAGIC: &[u8] = b"redb\x1A\x0A\xA9\x0D\x0A";
+
+/// How often the file is tried under our own lock while somebody else has it:
+/// what a dead owner leaves behind for a moment holds the engine's lock, too.
+const TRIES_MAX: u32 = 10;
 
 /// A store that is ready to be used.
 pub(super) struct Opened {
@@ -44,8 +48,17 @@ enum Refusal {
 /// Opens or creates the store at a path, under its lock.
 pub(super) fn at(path: &Path, options: &Options) -> Result<(Opened, Lock), OpenError> {
     let lock = Lock::take(path)?;
-    let opened = find(path, options).map_err(|refusal| refusal.of(&path.display().to_string()))?;
-    Ok((opened, lock))
+    let mut tries = 1;
+    let opened = loop {
+        match find(path, options) {
+            Err(Refusal::InUse) if tries < TRIES_MAX => {
+                tries += 1;
+                pause();
+            }
+            found => break found,
+        }
+    };
+    Ok((opened.map_err(|refusal| refusal.of(&path.display().to_string()))?, lock))
 }
 
 fn find(path: &Path, options: &Options) -> Result<Opened, Refusal> {

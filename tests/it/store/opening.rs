@@ -1,7 +1,10 @@
 //! One owner, one format, and no harm to what is not ours.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
 
 use heeler::store::redb::{Check, Options, RedbStore};
 use heeler::store::{OpenError, Rev, Store};
@@ -63,6 +66,26 @@ fn the_lock_file_of_an_owner_that_is_gone_is_no_obstacle() {
     drop(open(&path).expect("it is free"));
     let pid = fs::read_to_string(folder.path().join("store.lock")).expect("it is there");
     assert_eq!(pid, format!("{}\n", std::process::id()));
+}
+
+#[test]
+fn what_an_owner_that_is_gone_was_about_to_start_is_waited_for() {
+    let (folder, path) = folder();
+    filled(&path);
+    let mut gone = Command::new("true").spawn().expect("a program");
+    let pid = gone.id();
+    gone.wait().expect("it ends");
+    let lock = folder.path().join("store.lock");
+    fs::write(&lock, format!("{pid}\n")).expect("there is room");
+    let held = File::open(&lock).expect("it is there");
+    held.try_lock().expect("it is free");
+    // It lets go by itself, as a process does when it becomes the program.
+    let program = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(100));
+        drop(held);
+    });
+    drop(open(&path).expect("it is free after a while"));
+    program.join().expect("it does not panic");
 }
 
 #[test]
