@@ -36,9 +36,6 @@ pub(crate) fn document(count: usize) -> String {
 
 /// Creates the resources.
 pub(crate) async fn fill(target: &Target, resources: usize) {
-    if !target.takes_patches {
-        return;
-    }
     let lanes = 64;
     let mut tasks = tokio::task::JoinSet::new();
     for lane in 0..lanes {
@@ -54,6 +51,14 @@ pub(crate) async fn fill(target: &Target, resources: usize) {
     while let Some(done) = tasks.join_next().await {
         done.unwrap();
     }
+}
+
+/// What a GET of a resource is answered with.
+pub(crate) async fn body(target: &Target) -> Vec<u8> {
+    let mut connection = Connection::open(target).await;
+    connection.send("GET", 0, "", None, "").await;
+    let end = connection.buffer.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
+    connection.buffer[end + 4..].to_vec()
 }
 
 /// Lets so many connections work for so long. Each one has its own share of

@@ -40,13 +40,16 @@ fn main() {
     let seconds = Duration::from_secs(setting("HEELER_BENCH_SECONDS", 3));
     let folder = tempfile::tempdir().unwrap();
     println!("{}", probe(folder.path()));
-    let servers = servers::start(folder.path());
+    let mut servers = servers::start(folder.path());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let targets: Vec<(&str, Target)> = servers.iter().map(|server| (server.name, server.target())).collect();
-    for (name, target) in &targets {
-        eprintln!("filling {name}");
-        runtime.block_on(load::fill(target, RESOURCES));
+    for server in &servers {
+        eprintln!("filling {}", server.name);
+        runtime.block_on(load::fill(&server.target(), RESOURCES));
     }
+    // The same bytes as Heeler sends.
+    let body = runtime.block_on(load::body(&servers[0].target()));
+    servers.push(servers::start_bare(folder.path(), &body));
+    let targets: Vec<(&str, Target)> = servers.iter().map(|server| (server.name, server.target())).collect();
     for (case, work, connections) in CASES {
         measure(&runtime, case, work, connections, rounds, seconds, &targets);
     }

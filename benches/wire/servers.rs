@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use warp::Filter;
 use warp::http::{HeaderMap, Response};
 
-use crate::load::{Target, document};
+use crate::load::Target;
 
 /// A server that runs until it is dropped.
 #[derive(Debug)]
@@ -35,23 +35,29 @@ impl Drop for Server {
     }
 }
 
-/// Starts all of them; Heeler comes first.
+/// The file of the folder with what bare warp is to serve.
+const BODY: &str = "body.json";
+
+/// Starts those that store; Heeler comes first.
 pub(crate) fn start(folder: &Path) -> Vec<Server> {
     let config = folder.join("heeler.toml");
     std::fs::write(&config, "[server]\nlisten = \"127.0.0.1:0\"\n\n[collections.docs]\n").unwrap();
     let mut heeler = Command::new(env!("CARGO_BIN_EXE_heeler"));
     heeler.arg("serve").arg("--config").arg(&config);
-    let own = std::env::current_exe().unwrap();
-    let serve = |kind: &str| {
-        let mut command = Command::new(&own);
-        command.arg("--serve").arg(kind).arg(folder);
-        command
-    };
-    vec![
-        launch("heeler", heeler, true),
-        launch("reference", serve("reference"), true),
-        launch("bare warp", serve("bare"), false),
-    ]
+    vec![launch("heeler", heeler, true), launch("reference", own("reference", folder), true)]
+}
+
+/// Starts bare warp, which serves the same bytes for every document.
+pub(crate) fn start_bare(folder: &Path, body: &[u8]) -> Server {
+    std::fs::write(folder.join(BODY), body).unwrap();
+    launch("bare warp", own("bare", folder), false)
+}
+
+/// This program once more, as a server.
+fn own(kind: &str, folder: &Path) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.arg("--serve").arg(kind).arg(folder);
+    command
 }
 
 fn launch(name: &'static str, mut command: Command, takes_patches: bool) -> Server {
@@ -67,15 +73,14 @@ pub(crate) fn serve(kind: &str, folder: &Path) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         match kind {
-            "bare" => bare().await,
+            "bare" => bare(std::fs::read(folder.join(BODY)).unwrap().into()).await,
             _ => reference(&folder.join("reference.redb")).await,
         }
     });
 }
 
 /// warp, answering every GET with the same document.
-async fn bare() {
-    let body = Bytes::from(document(0));
+async fn bare(body: Bytes) {
     let get = warp::path!("v1" / "docs" / String)
         .and(warp::get())
         .map(move |_id| Response::builder().header("content-type", "application/json").body(body.clone()).unwrap());

@@ -72,7 +72,7 @@ pub enum ApiError {
         detail: String,
     },
     /// The activity has as many unfinished jobs as it may have.
-    #[error("the activity has {limit} unfinished jobs, and may have no more")]
+    #[error("the activity has as many unfinished jobs as it may have: at most {limit}, with 4 MiB of input in all")]
     TooManyJobs {
         /// How many it may have.
         limit: usize,

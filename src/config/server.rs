@@ -101,7 +101,7 @@ pub const RUNNING_MAX: i64 = 10_000;
 
 /// The largest that a body or document can be allowed to be. A request is held
 /// in memory as a whole, several times over while it is patched.
-pub const BYTES_MAX: usize = 64 * 1024 * 1024;
+pub const BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// The smallest, so that the service stays usable.
 pub const BYTES_MIN: usize = 1024;

@@ -100,8 +100,8 @@ pub enum Refused {
     /// The document keeps jobs of the activity from starting.
     #[error("{0}")]
     NotAccepting(String),
-    /// The activity has as many unfinished jobs as it may have.
-    #[error("the activity has {} unfinished jobs, and may have no more", super::UNFINISHED_MAX)]
+    /// The activity has as many unfinished jobs as it may have, or as much input in them.
+    #[error("the activity has as many unfinished jobs as it may have")]
     TooManyJobs,
     /// The job refuses it.
     #[error(transparent)]

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::state::{ActiveJob, ActivityStatus, Asked, Fate, Observed, ResourceState, UNFINISHED_MAX};
+use super::state::{ActiveJob, ActivityStatus, Asked, Fate, Observed, ResourceState};
 use crate::domain::activity::{Activity, Overlap, Standing, judge_input};
 use crate::domain::catalog::Catalog;
 use crate::domain::condition::Reason;
@@ -258,7 +258,7 @@ impl<'a> ActivityView<'a> {
         if !judge_input("", operation, &activity.input).is_empty() {
             return Some(Reason::InvalidInput);
         }
-        (self.status.active.len() >= UNFINISHED_MAX).then_some(Reason::TooManyJobs)
+        (!self.state.has_room(&self.status.active)).then_some(Reason::TooManyJobs)
     }
 
     /// Lets at most one queued job of the activity be claimed at a time, so

@@ -10,6 +10,7 @@ use crate::domain::condition::Settlement;
 use crate::domain::document::Desired;
 use crate::domain::id::{ActivityName, JobId, ResourceKey};
 use crate::domain::job::{Job, JobError, JobPhase, Progress, StartRule, TriggerKind};
+use crate::domain::json;
 use crate::domain::schema::Violation;
 use crate::domain::time::Timestamp;
 use crate::domain::version::Generation;
@@ -17,6 +18,11 @@ use crate::domain::version::Generation;
 /// The most unfinished jobs of one activity: its status names them all, and a
 /// status must stay small.
 pub const UNFINISHED_MAX: usize = 100;
+
+/// The most bytes of input that the unfinished jobs of one activity may have
+/// for another one to be made: all of them can be cancelled in one transaction,
+/// which holds their records.
+pub(super) const UNFINISHED_INPUT_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Everything that is known of one resource.
 #[derive(Debug, Clone, PartialEq)]
@@ -240,6 +246,14 @@ impl ResourceState {
     pub fn wanted(&self, name: &ActivityName) -> Option<Result<Activity, Vec<Violation>>> {
         let member = self.desired.as_ref()?.document.members().get(name.as_str())?;
         Some(Activity::parse(name, member))
+    }
+
+    /// Whether an activity may have another unfinished job beside these.
+    #[must_use]
+    pub fn has_room(&self, unfinished: &[ActiveJob]) -> bool {
+        let inputs = unfinished.iter().filter_map(|active| self.jobs.get(&active.id));
+        let bytes: usize = inputs.map(|job| json::encoded_len(&job.input)).sum();
+        unfinished.len() < UNFINISHED_MAX && bytes < UNFINISHED_INPUT_BYTES_MAX
     }
 
     /// The status of an activity, if anything was ever decided about it.

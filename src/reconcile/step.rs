@@ -4,7 +4,6 @@ use super::event::{Event, Refused};
 use super::plan::{Action, LaunchAction, plan, retry_of, timeout_ms_of};
 use super::state::{
     ActiveJob, ActivityStatus, Asked, Fate, LAST_RESULT_BYTES_MAX, LastJob, LastResult, Observed, Ready, ResourceState,
-    UNFINISHED_MAX,
 };
 use crate::domain::activity::{Activity, Overlap, Standing};
 use crate::domain::catalog::Catalog;
@@ -145,7 +144,7 @@ impl Stepper<'_> {
             Some(Standing::Active) | None => {}
         }
         let active = self.state.status(name).map(|status| status.active.clone()).unwrap_or_default();
-        if active.len() >= UNFINISHED_MAX {
+        if !self.state.has_room(&active) {
             return Err(Refused::TooManyJobs);
         }
         let overlap = wanted.as_ref().and_then(|activity| activity.overlap).unwrap_or(Overlap::FOR_POSTS);

@@ -152,7 +152,7 @@ impl Limits {
     /// Room for the largest document with all that a change of it writes, and
     /// for a thousand due ticks at once; small enough that one transaction
     /// cannot hold up the others for long.
-    pub const EMBEDDED: Self = Self { txn_ops_max: 8192, txn_bytes_max: 8 << 20 };
+    pub const EMBEDDED: Self = Self { txn_ops_max: 8192, txn_bytes_max: 48 << 20 };
 }
 
 /// The most bytes of rows or log entries in one page.

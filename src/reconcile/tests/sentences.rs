@@ -299,6 +299,18 @@ fn an_activity_has_a_hundred_unfinished_jobs_at_most_and_a_change_waits_for_room
 }
 
 #[test]
+fn the_inputs_of_unfinished_jobs_fit_into_the_transaction_that_cancels_them() {
+    let mut world = World::with(&json!({"processing": {"operation": "a", "overlap": "allow"}}));
+    let large = json!({"data": "x".repeat(1024 * 1024)});
+    for _ in 0..4 {
+        world.post("a", large.clone()).expect("there is room");
+    }
+    assert_eq!(world.post("a", json!({})), Err(Refused::TooManyJobs));
+    world.cancel(1).expect("it waits");
+    world.post("a", large).expect("there is room again");
+}
+
+#[test]
 fn a_change_that_replaces_makes_its_own_room() {
     let mut world = World::with(&json!({"processing": {"operation": "a"}}));
     for _ in 1..UNFINISHED_MAX {

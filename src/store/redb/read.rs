@@ -84,12 +84,7 @@ pub(super) fn get(snapshot: &Snapshot, keys: &[Key]) -> Result<(Rev, Vec<Option<
 }
 
 /// Some rows of a range.
-pub(super) fn scan(
-    snapshot: &Snapshot,
-    range: &KeyRange,
-    order: Order,
-    limit: usize,
-) -> Result<Page, ::redb::Error> {
+pub(super) fn scan(snapshot: &Snapshot, range: &KeyRange, order: Order, limit: usize) -> Result<Page, ::redb::Error> {
     let rev = snapshot.revision()?;
     if range.start >= range.end {
         return Ok(Page { rev, rows: Vec::new(), more: false });
@@ -110,11 +105,7 @@ pub(super) fn scan(
 }
 
 /// Some log entries after a position; `None` if one of them is forgotten.
-pub(super) fn changes(
-    snapshot: &Snapshot,
-    after: Position,
-    limit: usize,
-) -> Result<Option<Changes>, ::redb::Error> {
+pub(super) fn changes(snapshot: &Snapshot, after: Position, limit: usize) -> Result<Option<Changes>, ::redb::Error> {
     let txn = &snapshot.txn;
     let forgotten =
         Position { rev: Rev(meta(txn, FORGOTTEN_REV)?), n: u32::try_from(meta(txn, FORGOTTEN_N)?).unwrap_or(u32::MAX) };

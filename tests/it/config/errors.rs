@@ -240,8 +240,8 @@ retry.attempts = 1
 "#;
     assert_snapshot!(refusal(text), @r##"
     heeler.toml:3:11: `limits.running`: expected an integer from 1 to 10000, found 0
-    heeler.toml:4:8: `limits.body`: expected a size from 1KiB to 64MiB
-    heeler.toml:5:12: `limits.document`: expected a size from 1KiB to 64MiB
+    heeler.toml:4:8: `limits.body`: expected a size from 1KiB to 16MiB
+    heeler.toml:5:12: `limits.document`: expected a size from 1KiB to 16MiB
     heeler.toml:6:9: `limits.depth`: expected an integer from 1 to 100, found 101
     heeler.toml:7:20: `limits.patch_operations`: expected an integer from 1 to 100000, found 0x186a1
     heeler.toml:10:11: `operations.o.timeout`: expected a duration longer than 0s
