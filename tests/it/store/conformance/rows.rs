@@ -66,8 +66,7 @@ async fn a_page_of_large_rows_ends_before_its_limit(store: Arc<dyn Store>) {
     let size = 6 << 20;
     for name in ["a", "b", "c"] {
         let ops = vec![Op::Put(key(name), Bytes::from(vec![0; size]))];
-        let log = vec![Bytes::from(vec![0; store.limits().txn_bytes_max - size - 1])];
-        store.commit(Txn { ops, log, ..Txn::default() }).await.expect("it is applied");
+        store.commit(Txn { ops, ..Txn::default() }).await.expect("it is applied");
     }
     let fit = PAGE_BYTES_MAX / size;
     for order in [Order::Ascending, Order::Descending] {
