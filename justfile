@@ -17,6 +17,10 @@ sim SEEDS="20000":
 bless:
     INSTA_UPDATE=always cargo test
 
+# What comes in with dependencies: advisories, licenses, sources (needs cargo-deny).
+deny:
+    cargo deny check
+
 # Measures the wire. Numbers mean something on a quiet machine only.
 bench *ARGS:
     cargo bench --bench wire -- {{ARGS}}

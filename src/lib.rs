@@ -22,17 +22,19 @@
 //! 6. [`engine`]: the loops that claim, start, hear, stop and look again.
 //! 7. [`api`]: what can be done with resources and jobs, without HTTP.
 //! 8. [`http`]: the wire.
-//! 9. [`config`] and [`cli`]: the operator's file, and the command.
+//! 9. [`config`], [`cli`] and [`telemetry`]: the operator's file, the command, its logs.
+//! 10. [`clock`]: the machine's clock and randomness, behind traits.
 //!
 //! # Never
 //! - The core reads no clock, makes no randomness, and knows neither tokio nor disk.
 //! - Nothing is done in the world before it is recorded in the store.
 //! - No outcome is accepted with an old fencing token.
-//! - No error becomes a status anywhere but in `http/reply.rs`, nor an exit
+//! - No error becomes a problem anywhere but in `http`, a problem a status
+//!   anywhere but in `http/problem.rs`, nor a failure of the command an exit
 //!   code anywhere but in `cli/exit.rs`.
 //! - No queue, body, page or retry is without a named limit.
 //!
-//! The edges between modules are checked by a test (`tests/it/tidy.rs`).
+//! The edges between modules are checked by a test (`tests/it/tidy/`).
 
 pub mod domain;
 

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::sync::Arc;
 
 use crate::domain::patch::PatchError;
+use crate::domain::precondition::Failed;
 use crate::domain::schema::Violation;
 use crate::domain::version::ETag;
 
@@ -17,8 +18,10 @@ pub enum ApiError {
         what: String,
     },
     /// The client's belief about the resource is wrong.
-    #[error("the resource is not as the request expects")]
+    #[error("{}", why.map_or("this very request was made already".to_owned(), |why| why.to_string()))]
     PreconditionFailed {
+        /// Which belief is wrong; `None` where the request is known to be made already.
+        why: Option<Failed>,
         /// The tag that holds now; absent where there is no resource.
         etag: Option<ETag>,
         /// Whether the last change is this very request.
@@ -72,7 +75,7 @@ pub enum ApiError {
         detail: String,
     },
     /// The activity has as many unfinished jobs as it may have.
-    #[error("the activity has as many unfinished jobs as it may have: at most {limit}, with 4 MiB of input in all")]
+    #[error("the activity has as many unfinished jobs as it may have: at most {limit}, and not too much input in all")]
     TooManyJobs {
         /// How many it may have.
         limit: usize,

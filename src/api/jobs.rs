@@ -300,7 +300,7 @@ fn believes_job(loaded: &Loaded, job: &Job, request: &ChangeRequest) -> Result<(
     let etag = loaded.job_etag(job.id);
     let current = etag.map(|etag| Current { etag, changed_at: job_view(job, etag).changed_at });
     precondition::check(&request.preconditions, current.as_ref(), request.strictness)
-        .map_err(|_| ApiError::PreconditionFailed { etag, already_applied: AlreadyApplied::No })
+        .map_err(|why| ApiError::PreconditionFailed { why: Some(why), etag, already_applied: AlreadyApplied::No })
 }
 
 fn invalid(pointer: &str, detail: &str) -> ApiError {

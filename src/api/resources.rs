@@ -223,12 +223,12 @@ impl Api {
         let same_request = desired.is_some_and(|desired| desired.fingerprint == request.fingerprint);
         let by_date = preconditions.if_match.is_none() && preconditions.if_unmodified_since.is_some();
         if same_request && by_date {
-            return Err(ApiError::PreconditionFailed { etag, already_applied: AlreadyApplied::Yes });
+            return Err(ApiError::PreconditionFailed { why: None, etag, already_applied: AlreadyApplied::Yes });
         }
         let current = etag.zip(desired).map(|(etag, desired)| Current { etag, changed_at: desired.updated });
         let already_applied = if same_request { AlreadyApplied::Yes } else { AlreadyApplied::No };
         precondition::check(preconditions, current.as_ref(), request.strictness)
-            .map_err(|_| ApiError::PreconditionFailed { etag, already_applied })
+            .map_err(|failed| ApiError::PreconditionFailed { why: Some(failed), etag, already_applied })
     }
 
     pub(super) fn collection(&self, name: &CollectionName) -> Result<&Collection, ApiError> {
@@ -283,7 +283,7 @@ pub(super) fn absent(key: &ResourceKey) -> ApiError {
 }
 
 pub(super) fn is_deleting(loaded: &Loaded) -> bool {
-    loaded.state.observed.as_ref().is_some_and(|observed| observed.deleting_since.is_some())
+    loaded.state.is_deleting()
 }
 
 pub(super) fn deleting(loaded: &Loaded) -> ApiError {

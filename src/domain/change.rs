@@ -214,8 +214,7 @@ impl Judge<'_> {
 const STATUS_MEMBERS: [&str; 7] = ["uid", "generation", "created", "updated", "settled", "conditions", "deletion"];
 
 /// The members of an activity's status.
-const ACTIVITY_STATUS: [&str; 10] =
-    ["phase", "effective", "progress", "active", "activeCount", "last", "next", "upcoming", "previous", "ticks"];
+const ACTIVITY_STATUS: [&str; 6] = ["phase", "effective", "progress", "active", "activeCount", "last"];
 
 fn read_only(pointer: &str, detail: &str) -> ChangeError {
     ChangeError::ReadOnly { pointer: pointer.to_owned(), detail: detail.to_owned() }

@@ -12,10 +12,14 @@
 //!                       └▶ succeeded · failed · lost
 //! ```
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::catalog::Catalog;
 use super::id::{ActivityName, JobId, OperationName, ResourceKey, Token, Uid};
+use super::operation::Operation;
 use super::retry::{RetryPolicy, retry_at};
 use super::time::Timestamp;
 use super::version::Generation;
@@ -353,7 +357,33 @@ pub enum Refusal {
     WrongPhase,
 }
 
+impl Ending {
+    /// The end of an attempt that could not be started.
+    #[must_use]
+    pub const fn failed_to_start(detail: String) -> Self {
+        Self { outcome: AttemptOutcome::Failed, exit_code: None, result: None, detail: Some(detail) }
+    }
+}
+
 impl Job {
+    /// The longest that an attempt may take.
+    #[must_use]
+    pub fn timeout(&self, operation: &Operation) -> Option<Duration> {
+        self.timeout_ms.map(Duration::from_millis).or(operation.timeout)
+    }
+
+    /// What becomes of an attempt that was recorded and never started; `None`
+    /// if it is to be started now.
+    #[must_use]
+    pub fn ending_unstarted(&self, catalog: &Catalog) -> Option<Ending> {
+        if self.phase.is_stopping() {
+            let detail = Some("it was stopped before it started".to_owned());
+            return Some(Ending { outcome: AttemptOutcome::Canceled, exit_code: None, result: None, detail });
+        }
+        let undeclared = !catalog.operations.contains_key(&self.operation);
+        undeclared.then(|| Ending::failed_to_start(format!("the operation `{}` is no longer declared", self.operation)))
+    }
+
     /// The attempt that is under way.
     #[must_use]
     pub fn current(&self) -> Option<&Attempt> {

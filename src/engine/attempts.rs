@@ -1,12 +1,14 @@
 //! Starts attempts that are recorded, hears what they say, stops them, and
 //! finds them again after a restart.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::{ROWS_MAX, StepError, Steps, unless_refused};
 use crate::domain::catalog::Catalog;
 use crate::domain::id::JobId;
-use crate::domain::job::{AttemptOutcome, Ending, Job};
+use crate::domain::job::{Ending, Job};
 use crate::runner::{AttemptRef, Launch, Probe, Report};
 use crate::state::{AttemptRow, Event, ResourceState, show_job, show_state};
 
@@ -28,10 +30,7 @@ impl Steps {
         let attempt = launch.attempt;
         match self.runner.start(launch).await {
             Ok(()) => self.started(attempt).await,
-            Err(error) => {
-                let ending = ending(AttemptOutcome::Failed, error.detail);
-                self.hear(attempt, Report::Ended(ending)).await
-            }
+            Err(error) => self.hear(attempt, Report::Ended(Ending::failed_to_start(error.detail))).await,
         }
     }
 
@@ -90,6 +89,9 @@ impl Steps {
     /// # Errors
     /// The store cannot be read.
     pub async fn stop(&self, row: &AttemptRow) -> Result<(), StepError> {
+        if !row.phase.is_stopping() {
+            return Ok(());
+        }
         match self.state.job(row.job).await?.and_then(|(job, _)| attempt_of(&job)) {
             Some(attempt) => self.stop_if_wanted(attempt).await,
             None => Ok(()),
@@ -117,24 +119,17 @@ impl Steps {
 
     /// Starts an attempt whose start was recorded before a restart and not made.
     async fn start_late(&self, job: &Job, attempt: AttemptRef) -> Result<Next, StepError> {
-        if job.phase.is_stopping() {
-            let ending = ending(AttemptOutcome::Canceled, "it was stopped before it started".to_owned());
+        let catalog = self.state.catalog();
+        if let Some(ending) = job.ending_unstarted(catalog) {
             return self.hear(attempt, Report::Ended(ending)).await;
         }
-        let catalog = self.state.catalog();
         let state = self.state.resource_state(&job.resource, Some(job.id)).await?;
         match launch_of(&state, job.id, catalog) {
             Some(launch) => self.start(launch).await,
-            None => {
-                let detail = format!("the operation `{}` is no longer declared", job.operation);
-                self.hear(attempt, Report::Ended(ending(AttemptOutcome::Failed, detail))).await
-            }
+            // It changed meanwhile, and whoever changed it sees to it.
+            None => Ok(Next::Over),
         }
     }
-}
-
-const fn ending(outcome: AttemptOutcome, detail: String) -> Ending {
-    Ending { outcome, exit_code: None, result: None, detail: Some(detail) }
 }
 
 fn attempt_of(job: &Job) -> Option<AttemptRef> {
@@ -148,8 +143,8 @@ pub(super) fn launch_of(state: &ResourceState, job: JobId, catalog: &Catalog) ->
     let shown = show_state(state, catalog);
     Some(Launch {
         attempt: attempt_of(job)?,
-        operation: std::sync::Arc::clone(operation),
-        timeout: job.timeout_ms.map(std::time::Duration::from_millis).or(operation.timeout),
+        operation: Arc::clone(operation),
+        timeout: job.timeout(operation),
         job: show_job(job),
         resource: serde_json::from_slice(&shown).unwrap_or(Value::Null),
     })

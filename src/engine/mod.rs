@@ -36,8 +36,11 @@ pub const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 /// the resource too busy.
 pub const RECORD_AGAIN: Duration = Duration::from_secs(1);
 
-/// The most rows of an index that one pass reads. There are never more
-/// attempts than limits allow, and what is left over is there for the next pass.
+/// How many of the newest revisions the change log keeps: enough for whoever
+/// comes back after a while, and not a second copy of all that ever happened.
+pub const LOG_KEPT: u64 = 100_000;
+
+/// The most rows of an index that one pass reads.
 const ROWS_MAX: usize = 10_000;
 
 /// What the loops have in common: each step of the engine as a function of its own.

@@ -1,4 +1,4 @@
-//! The loops themselves, and the only place that spawns.
+//! The loops themselves, and the tasks that they wait for.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -12,7 +12,7 @@ use tracing::{error, info, warn};
 
 use super::attempts::Next;
 use super::dispatcher::Claim;
-use super::{InHand, PROGRESS_INTERVAL, RECORD_AGAIN, ROWS_MAX, SWEEP, StepError, Steps, unless_refused};
+use super::{InHand, LOG_KEPT, PROGRESS_INTERVAL, RECORD_AGAIN, ROWS_MAX, SWEEP, StepError, Steps, unless_refused};
 use crate::domain::id::JobId;
 use crate::runner::{AttemptRef, Report, Runner};
 use crate::state::{Event, State};
@@ -237,6 +237,7 @@ impl Engine {
     async fn sweep(self: Arc<Self>) -> Result<(), StepError> {
         loop {
             self.steps.sweep().await?;
+            self.steps.trim_log().await?;
             self.sleep(SWEEP).await;
         }
     }
@@ -299,6 +300,14 @@ impl Steps {
                 self.look(key).await?;
             }
         }
+    }
+
+    /// Forgets what the change log holds beyond [`LOG_KEPT`].
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn trim_log(&self) -> Result<(), StepError> {
+        Ok(self.state.trim_log(LOG_KEPT).await?)
     }
 
     async fn look(&self, key: &crate::domain::id::ResourceKey) -> Result<(), StepError> {

@@ -169,7 +169,7 @@ impl From<ApiError> for Problem {
         let detail = error.to_string();
         match error {
             ApiError::NotFound { .. } => Self::new(Kind::NotFound, detail),
-            ApiError::PreconditionFailed { etag, already_applied } => {
+            ApiError::PreconditionFailed { etag, already_applied, .. } => {
                 let problem = Self::new(Kind::PreconditionFailed, detail).tagged(etag);
                 match already_applied {
                     AlreadyApplied::Yes => problem.with("alreadyApplied", true),

@@ -94,7 +94,7 @@ pub struct LaunchAction {
     pub timeout_ms: Option<u64>,
 }
 
-/// Proposes what to do now. See the module of [`super`] for what it promises.
+/// Proposes what to do now. See [`super`] for what it promises.
 #[must_use]
 pub fn plan(state: &ResourceState, catalog: &Catalog, now: Timestamp) -> Plan {
     let mut actions = Vec::new();
@@ -106,7 +106,7 @@ pub fn plan(state: &ResourceState, catalog: &Catalog, now: Timestamp) -> Plan {
             reason = view.reason();
         }
     }
-    if deleting(state) {
+    if state.is_deleting() {
         reason = Reason::Deleting;
         if !state.observed.iter().flat_map(|o| o.activities.values()).any(|status| !status.active.is_empty()) {
             actions = vec![Action::Remove];
@@ -114,10 +114,6 @@ pub fn plan(state: &ResourceState, catalog: &Catalog, now: Timestamp) -> Plan {
     }
     let wake_at = state.observed.as_ref().and_then(Observed::wake_at).filter(|at| now < *at);
     Plan { actions, wake_at, reason }
-}
-
-fn deleting(state: &ResourceState) -> bool {
-    state.observed.as_ref().is_some_and(|observed| observed.deleting_since.is_some())
 }
 
 /// Those that the operator declared, in that order, and those that still have a past.
@@ -163,7 +159,7 @@ impl<'a> ActivityView<'a> {
     }
 
     fn plan(&self, actions: &mut Vec<Action>) {
-        if deleting(self.state) {
+        if self.state.is_deleting() {
             self.cancel_all(CancelReason::Deleted, actions);
             return;
         }

@@ -248,6 +248,12 @@ impl ResourceState {
         Some(Activity::parse(name, member))
     }
 
+    /// Whether the resource goes once its jobs are gone.
+    #[must_use]
+    pub fn is_deleting(&self) -> bool {
+        self.observed.as_ref().is_some_and(|observed| observed.deleting_since.is_some())
+    }
+
     /// Whether an activity may have another unfinished job beside these.
     #[must_use]
     pub fn has_room(&self, unfinished: &[ActiveJob]) -> bool {

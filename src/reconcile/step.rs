@@ -89,7 +89,7 @@ impl Stepper<'_> {
     }
 
     fn changed(&mut self, document: Document, fingerprint: [u8; 32]) -> Result<(), Refused> {
-        if self.state.observed.as_ref().is_some_and(|observed| observed.deleting_since.is_some()) {
+        if self.state.is_deleting() {
             return Err(Refused::Deleting);
         }
         self.state.desired = Some(match self.state.desired.take() {
@@ -134,7 +134,7 @@ impl Stepper<'_> {
         if self.state.desired.is_none() {
             return Err(Refused::Absent);
         }
-        if self.state.observed.as_ref().is_some_and(|observed| observed.deleting_since.is_some()) {
+        if self.state.is_deleting() {
             return Err(Refused::Deleting);
         }
         let wanted = self.state.wanted(name).and_then(Result::ok);

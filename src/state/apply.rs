@@ -13,8 +13,9 @@ use crate::reconcile::{Event, Refused, ResourceState, show, step};
 use crate::store::{CommitError, Entry, Guard, Key, Op, ReadError, Rev, Txn};
 
 /// How often a decision is made again after conflicts before the caller is
-/// told that the resource is busy. One process has a lock for each resource,
-/// so a conflict means another process, and sixteen in a row a storm of them.
+/// told that the resource is busy. One process has a lock for each resource, so
+/// only another process over the same store can cause one, and sixteen in a row
+/// are a storm of them.
 const CONFLICTS_MAX: usize = 16;
 
 /// The state of a resource as it is stored, with what is needed to commit upon it.
@@ -178,6 +179,10 @@ impl State {
             }
             match self.store.commit(txn.clone()).await {
                 Ok(rev) => return Ok(self.committed(loaded, after, &txn, rev)),
+                // Another resource was given the slot: to decide again would change nothing.
+                Err(CommitError::Conflict { guard }) if txn.guards.get(guard).is_some_and(is_slot) => {
+                    return Err(ApplyError::Refused(Refused::NotReady));
+                }
                 Err(CommitError::Conflict { .. }) => {}
                 Err(CommitError::Full) => return Err(ApplyError::Full),
                 Err(CommitError::Stopped) => return Err(ApplyError::Stopped),
@@ -263,6 +268,10 @@ impl State {
             }
         }
     }
+}
+
+fn is_slot(guard: &Guard) -> bool {
+    keys::is_slot(guard.key())
 }
 
 fn unchanged(loaded: Loaded) -> Applied {

@@ -12,14 +12,17 @@ use crate::domain::job::{Job, JobPhase};
 use crate::domain::time::Timestamp;
 use crate::domain::version::{ETag, Revision};
 use crate::reconcile::{Observed, show};
-use crate::store::{Key, KeyRange, Order, ReadError, Rev};
+use crate::store::{CommitError, Key, KeyRange, Order, ReadError, Rev};
 
-/// What is stored cannot be read.
+/// What is stored cannot be read, or nothing can be stored.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StateError {
     /// The store failed.
     #[error(transparent)]
     Read(ReadError),
+    /// The store takes nothing any more.
+    #[error(transparent)]
+    Write(CommitError),
     /// A row is not what its key says.
     #[error("the rows of `{key}` are damaged: {detail}")]
     Damaged {

@@ -33,7 +33,7 @@ use crate::clock::{Clock, Entropy};
 use crate::domain::catalog::Catalog;
 use crate::domain::id::ResourceId;
 use crate::domain::moment::Moment;
-use crate::store::Store;
+use crate::store::{CommitError, Rev, Store};
 use changes::Changes;
 use locks::Locks;
 
@@ -87,6 +87,19 @@ impl State {
     pub fn new_resource_id(&self) -> ResourceId {
         let uid = self.moment().mint_uid().to_string();
         uid.parse().expect("a UUID is a resource id")
+    }
+
+    /// Forgets the change log but for the newest `kept` revisions.
+    ///
+    /// # Errors
+    /// The store has stopped.
+    pub async fn trim_log(&self, kept: u64) -> Result<(), StateError> {
+        let newest = self.store.committed().borrow().0;
+        match self.store.compact(Rev(newest.saturating_sub(kept))).await {
+            // Where there is no room for it now, it can wait.
+            Ok(()) | Err(CommitError::Full) => Ok(()),
+            Err(error) => Err(StateError::Write(error)),
+        }
     }
 
     fn moment(&self) -> Moment {

@@ -199,7 +199,7 @@ async fn a_slot_is_never_taken_twice() {
         async move { state.happen(&key, Event::Claimed { job, slot: Some(slot) }).await }
     };
     claim(0, 0).await.expect("it is free");
-    assert!(matches!(claim(1, 0).await, Err(ApplyError::Busy)));
+    assert!(matches!(claim(1, 0).await, Err(ApplyError::Refused(crate::reconcile::Refused::NotReady))));
     claim(1, 1).await.expect("it is free");
 }
 

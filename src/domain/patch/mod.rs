@@ -29,7 +29,7 @@ pub enum PatchBody {
     Json(Vec<Operation>),
 }
 
-/// A patch that is malformed. It is answered with 400.
+/// A patch that is malformed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PatchSyntaxError {
     /// A merge patch that would replace the document (RFC 7396, 2).
@@ -134,7 +134,7 @@ pub const WORK_FACTOR: usize = 16;
 /// Why a well-formed patch was not applied.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PatchError {
-    /// A `test` found another value (RFC 6902, 4.6). Answered with 409.
+    /// A `test` found another value (RFC 6902, 4.6).
     #[error("operation /{index} at `{pointer}`: `test` failed, the value is {found}")]
     TestFailed {
         /// The operation, from 0.
@@ -144,7 +144,7 @@ pub enum PatchError {
         /// What is there, in short.
         found: String,
     },
-    /// A member does not exist. Answered with 409.
+    /// A member does not exist.
     #[error("operation /{index}: there is no `{pointer}`")]
     Missing {
         /// The operation, from 0.
@@ -152,7 +152,7 @@ pub enum PatchError {
         /// The first member on the way that does not exist.
         pointer: String,
     },
-    /// The operation has no meaning for this document. Answered with 409.
+    /// The operation has no meaning for this document.
     #[error("operation /{index} at `{pointer}`: {detail}")]
     NotApplicable {
         /// The operation, from 0.
@@ -162,32 +162,31 @@ pub enum PatchError {
         /// What is wrong there.
         detail: String,
     },
-    /// The document would become something else than an object. Answered with 422.
+    /// The document would become something else than an object.
     #[error("operation /{index}: the document must stay an object")]
     NotAnObject {
         /// The operation, from 0.
         index: usize,
     },
-    /// The document would become too large. Answered with 413.
+    /// The document would become too large.
     #[error("the document would be larger than {limit} bytes")]
     TooLarge {
         /// The bytes that are allowed.
         limit: usize,
     },
-    /// The document would become too deep. Answered with 422.
+    /// The document would become too deep.
     #[error("the document would be nested deeper than {limit} levels")]
     TooDeep {
         /// The levels that are allowed.
         limit: usize,
     },
-    /// The patch has too many operations. Answered with 422.
+    /// The patch has too many operations.
     #[error("the patch has more than {limit} operations")]
     TooManyOperations {
         /// The operations that are allowed.
         limit: usize,
     },
-    /// The patch copies or shifts too much in all ([`WORK_FACTOR`]). Answered
-    /// with 422.
+    /// The patch copies or shifts too much in all ([`WORK_FACTOR`]).
     #[error("operation /{index}: the patch moves and copies more than {limit} bytes in all")]
     TooCostly {
         /// The operation that went too far, from 0.

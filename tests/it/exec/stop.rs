@@ -1,5 +1,6 @@
 //! How the work ends: with everything that it started, whatever that does.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use heeler::domain::job::{AttemptOutcome, Ending};
@@ -141,18 +142,17 @@ async fn a_supervisor_does_not_end_when_asked_like_a_program() {
 #[tokio::test]
 async fn a_supervisor_that_is_done_does_not_stay_as_a_zombie() {
     let world = World::new();
-    let launch = world.launch(&["true"]);
+    let done = world.script("sleep 0.2");
     let lost = world.script("sleep 1000");
-    world.run(launch).await;
-    world.runner.start(lost.clone()).await.expect("it starts");
-    super::world::kill(supervisor(lost.attempt)[0]);
+    let mut supervisors = Vec::new();
+    for launch in [&done, &lost] {
+        world.runner.start(launch.clone()).await.expect("it starts");
+        supervisors.extend(supervisor(launch.attempt));
+    }
+    assert_eq!(supervisors.len(), 2);
+    super::world::kill(supervisors[1]);
+    world.end(done.attempt).await;
     world.end(lost.attempt).await;
-    until("no child is left", || children().is_empty()).await;
-}
-
-/// The children of this process, zombies too.
-fn children() -> String {
-    let tasks = std::fs::read_dir("/proc/self/task").expect("/proc").filter_map(Result::ok);
-    let of = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("children"));
-    tasks.filter_map(|task| of(task).ok()).collect()
+    // A zombie is still there under its number.
+    until("both are reaped", || !supervisors.iter().any(|pid| Path::new(&format!("/proc/{pid}")).exists())).await;
 }
