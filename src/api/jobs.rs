@@ -131,6 +131,8 @@ impl Api {
         self.activity(key, activity)?;
         let stored = self.state.resource(key).await?.ok_or_else(|| absent(key))?;
         let mut before = page.cursor.as_deref().map(read_cursor).transpose()?;
+        // Before the jobs are read: so the tag is never newer than they are.
+        let etag = tag(self.state.last_change(&key.collection));
         let (mut items, mut bytes, mut more) = (Vec::new(), 0, true);
         while more && items.len() < page.limit && bytes < PAGE_BYTES_MAX {
             let limit = LIST_CHUNK.min(page.limit - items.len());
@@ -148,7 +150,7 @@ impl Api {
                 before = Some(job.id);
             }
         }
-        Ok(ListView { items, next: before.filter(|_| more).map(|id| id.to_string()), etag: None })
+        Ok(ListView { items, next: before.filter(|_| more).map(|id| id.to_string()), etag: Some(etag) })
     }
 
     /// A job of an activity.
@@ -195,6 +197,7 @@ impl Api {
     /// `BadCursor`, `Store`.
     pub async fn jobs(&self, filter: &JobFilter, page: &PageRequest) -> Result<ListView, ApiError> {
         let mut before = page.cursor.as_deref().map(read_cursor).transpose()?;
+        let etag = tag(self.state.newest_change());
         let (mut items, mut bytes, mut looked_at, mut more) = (Vec::new(), 0, 0, true);
         while more && items.len() < page.limit && bytes < PAGE_BYTES_MAX && looked_at < LOOKED_AT_MAX {
             let (jobs, found_more) = self.state.all_jobs(before, LIST_CHUNK).await?;
@@ -213,7 +216,7 @@ impl Api {
                 }
             }
         }
-        Ok(ListView { items, next: before.filter(|_| more).map(|id| id.to_string()), etag: None })
+        Ok(ListView { items, next: before.filter(|_| more).map(|id| id.to_string()), etag: Some(etag) })
     }
 
     /// Cancels a job. One that finished first stays as it finished.
@@ -250,15 +253,20 @@ impl Api {
     }
 
     /// The log of an attempt of a job, the newest one unless another is named:
-    /// its length in bytes now, and the file that holds it.
+    /// its length in bytes now, and the file that holds it; no file where
+    /// nothing was written.
     ///
     /// # Errors
-    /// `NotFound`, `Store`.
-    pub async fn log(&self, id: JobId, attempt: Option<u32>) -> Result<(u64, std::fs::File), ApiError> {
+    /// `NotFound`, also for an attempt that was not made; `Store`.
+    pub async fn log(&self, id: JobId, attempt: Option<u32>) -> Result<Option<(u64, std::fs::File)>, ApiError> {
         let (job, _) = self.find(id).await?;
+        if let Some(number) = attempt
+            && !job.attempts.iter().any(|attempt| attempt.number == number)
+        {
+            return Err(ApiError::NotFound { what: format!("attempt {number} of job {id}") });
+        }
         let newest = job.attempts.last().map(|attempt| attempt.number);
-        let log = attempt.or(newest).and_then(|number| self.logs.open(id, number));
-        log.ok_or_else(|| ApiError::NotFound { what: format!("a log of job {id}") })
+        Ok(attempt.or(newest).and_then(|number| self.logs.open(id, number)))
     }
 
     async fn find(&self, id: JobId) -> Result<(Job, Revision), ApiError> {

@@ -109,7 +109,8 @@ impl RetryOverride {
             attempts: self.attempts.unwrap_or(policy.attempts),
             backoff: self.backoff.unwrap_or(policy.backoff),
             factor: self.factor.unwrap_or(policy.factor),
-            max: self.max.unwrap_or(policy.max),
+            // A first wait is meant as it is written, however short the longest is by default.
+            max: self.max.unwrap_or_else(|| policy.max.max(self.backoff.unwrap_or_default())),
             never: policy.never.clone(),
         }
     }
@@ -300,8 +301,8 @@ impl Reader {
             self.refuse(&["retry", member], format!("`retry` has no member `{member}`{hint}"));
         }
         let attempts = retry.get("attempts").and_then(|value| {
-            let attempts =
-                value.as_u64().and_then(|n| u32::try_from(n).ok()).filter(|n| (1..=ATTEMPTS_MAX).contains(n));
+            let attempts = json::whole_number(value).and_then(|n| u32::try_from(n).ok());
+            let attempts = attempts.filter(|n| (1..=ATTEMPTS_MAX).contains(n));
             if attempts.is_none() {
                 self.refuse(&["retry", "attempts"], format!("expected a whole number from 1 to {ATTEMPTS_MAX}"));
             }
@@ -316,6 +317,11 @@ impl Reader {
         });
         let backoff = self.duration(retry, &["retry", "backoff"]);
         let max = self.duration(retry, &["retry", "max"]);
+        if let (Some(backoff), Some(max)) = (backoff, max)
+            && max < backoff
+        {
+            self.refuse(&["retry", "max"], "expected at least `backoff`".to_owned());
+        }
         Some(RetryOverride { attempts, backoff, factor, max })
     }
 }
@@ -364,6 +370,7 @@ mod tests {
             (json!({"operation": "t", "retry": {"factor": 0.5}}), "/processing/retry/factor", "at least 1"),
             (json!({"operation": "t", "retry": {"back-off": "1s"}}), "/processing/retry/back-off", "`backoff`"),
             (json!({"operation": "t", "retry": {"max": 7}}), "/processing/retry/max", "length of time"),
+            (json!({"operation": "t", "retry": {"backoff": "3s", "max": "1s"}}), "/processing/retry/max", "`backoff`"),
             (json!({"operation": "t", "schedule": {}}), "/processing/schedule", "not in this version"),
             (json!({"operation": "t", "a/b": 1}), "/processing/a~1b", "no member"),
         ] {
@@ -389,6 +396,18 @@ mod tests {
         assert_ne!(first, digest(json!({"operation": "t", "input": {"a": 1}})));
         assert_ne!(first, digest(json!({"operation": "t", "input": {"a": 1, "b": 2}, "trigger": "again"})));
         assert_eq!(digest(json!({"operation": "t"})), digest(json!({"operation": "t", "input": {}})));
+    }
+
+    #[test]
+    fn what_a_document_says_of_retries_is_meant_as_it_is_written() {
+        let retry = |retry| {
+            let activity = parse(json!({"operation": "t", "retry": retry})).expect("valid");
+            activity.retry.expect("it says something").over(&RetryPolicy::default())
+        };
+        assert_eq!(retry(json!({"attempts": 3.0})).attempts, 3);
+        assert_eq!(retry(json!({"backoff": "10m"})).max, Duration::from_secs(600));
+        assert_eq!(retry(json!({"backoff": "10m", "max": "1h"})).max, Duration::from_secs(3600));
+        assert_eq!(retry(json!({"backoff": "1s"})).max, RetryPolicy::default().max);
     }
 
     #[test]

@@ -282,6 +282,8 @@ pub struct JobError {
 /// What a runner says of an attempt that is over.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ending {
+    /// When it ended, where that is known better than by when it was heard of.
+    pub finished: Option<Timestamp>,
     /// How it ended.
     pub outcome: AttemptOutcome,
     /// The exit code, where there is one.
@@ -361,7 +363,7 @@ impl Ending {
     /// The end of an attempt that could not be started.
     #[must_use]
     pub const fn failed_to_start(detail: String) -> Self {
-        Self { outcome: AttemptOutcome::Failed, exit_code: None, result: None, detail: Some(detail) }
+        Self { finished: None, outcome: AttemptOutcome::Failed, exit_code: None, result: None, detail: Some(detail) }
     }
 }
 
@@ -378,7 +380,13 @@ impl Job {
     pub fn ending_unstarted(&self, catalog: &Catalog) -> Option<Ending> {
         if self.phase.is_stopping() {
             let detail = Some("it was stopped before it started".to_owned());
-            return Some(Ending { outcome: AttemptOutcome::Canceled, exit_code: None, result: None, detail });
+            return Some(Ending {
+                finished: None,
+                outcome: AttemptOutcome::Canceled,
+                exit_code: None,
+                result: None,
+                detail,
+            });
         }
         let undeclared = !catalog.operations.contains_key(&self.operation);
         undeclared.then(|| Ending::failed_to_start(format!("the operation `{}` is no longer declared", self.operation)))
@@ -473,8 +481,11 @@ fn judge_token(job: &Job, token: Token) -> Result<(), Refusal> {
 fn end(next: &mut Job, ending: Ending, after: &AfterAttempt, now: Timestamp) {
     let canceling = next.phase == JobPhase::Canceling;
     let mut number = 0;
+    let mut finished = now;
     if let Some(attempt) = next.attempts.last_mut() {
-        attempt.finished = Some(now);
+        // The end of an attempt that nobody heard of at once, the service being down.
+        finished = ending.finished.map_or(now, |at| at.max(attempt.started).min(now));
+        attempt.finished = Some(finished);
         attempt.outcome = Some(ending.outcome);
         attempt.exit_code = ending.exit_code;
         attempt.detail.clone_from(&ending.detail);
@@ -502,7 +513,7 @@ fn end(next: &mut Job, ending: Ending, after: &AfterAttempt, now: Timestamp) {
     };
     next.result = ending.result;
     next.error = error(&ending.outcome, ending.detail);
-    finish(next, phase, now);
+    finish(next, phase, finished);
 }
 
 fn error(outcome: &AttemptOutcome, detail: Option<String>) -> Option<JobError> {

@@ -5,10 +5,21 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
-use http::HeaderMap;
-use http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderValue};
 
 use super::problem::{Kind, Problem};
+
+/// Refuses a body in a coding, since none is undone here (RFC 9110, 8.4).
+pub(super) fn judge_coding(headers: &HeaderMap) -> Result<(), Problem> {
+    let coded =
+        headers.get_all(CONTENT_ENCODING).iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"));
+    if !coded {
+        return Ok(());
+    }
+    let problem = Problem::new(Kind::UnsupportedMediaType, "the body is in a coding: send it without Content-Encoding");
+    Err(problem.header(ACCEPT_ENCODING, HeaderValue::from_static("identity")))
+}
 
 /// The body of a request, as it comes.
 pub(super) struct Payload {

@@ -191,6 +191,7 @@ impl Call<'_> {
     pub(super) async fn sent(&mut self, taken: &[MediaType]) -> Result<Sent, Problem> {
         let config = &self.http.config;
         body::judge_length(self.headers, config.body_bytes_max)?;
+        body::judge_coding(self.headers)?;
         let media = media::content_type(self.headers)
             .and_then(|media| {
                 if taken.contains(&media) { Ok(media) } else { Err(Unsupported::Other(media.as_str().to_owned())) }
@@ -205,6 +206,7 @@ impl Call<'_> {
     pub(super) async fn sent_or_empty(&mut self) -> Result<Sent, Problem> {
         let config = &self.http.config;
         body::judge_length(self.headers, config.body_bytes_max)?;
+        body::judge_coding(self.headers)?;
         let media = match media::content_type(self.headers) {
             Ok(MediaType::Json) => Some(MediaType::Json),
             Ok(other) => return Err(self.unsupported(&Unsupported::Other(other.as_str().to_owned()))),

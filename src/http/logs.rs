@@ -26,7 +26,7 @@ const CHUNK_BYTES: usize = 64 * 1024;
 /// `/v1/jobs/{job}/log`
 pub(super) async fn log(call: Call<'_>, id: JobId) -> Result<Response, Problem> {
     let attempt = call.query.attempt()?;
-    let (length, file) = call.http.api.log(id, attempt).await?;
+    let (length, file) = call.http.api.log(id, attempt).await?.map_or((0, None), |(length, file)| (length, Some(file)));
     // Ranges are for GET alone (RFC 9110, 14.2).
     let part = if call.method == Method::GET { range::wanted(call.headers, length) } else { Part::Whole };
     match part {
@@ -61,26 +61,24 @@ fn text(
     response
 }
 
-/// So many bytes of a file from an offset on, piece by piece.
+/// So many bytes of a file from an offset on, piece by piece; none without a file.
 ///
 /// A file that ends earlier breaks the answer off: its length is promised.
-fn read(file: File, offset: u64, length: u64) -> impl Stream<Item = io::Result<Bytes>> + Send + Sync {
+fn read(file: Option<File>, offset: u64, length: u64) -> impl Stream<Item = io::Result<Bytes>> + Send + Sync {
     struct Reading {
-        file: tokio::fs::File,
+        file: Option<tokio::fs::File>,
         seek: Option<u64>,
         left: u64,
     }
-    let start = Reading { file: tokio::fs::File::from_std(file), seek: Some(offset), left: length };
+    let start = Reading { file: file.map(tokio::fs::File::from_std), seek: Some(offset), left: length };
     stream::try_unfold(start, |mut reading| async move {
-        if reading.left == 0 {
-            return Ok(None);
-        }
+        let Some(file) = reading.file.as_mut().filter(|_| reading.left > 0) else { return Ok(None) };
         if let Some(offset) = reading.seek.take() {
-            reading.file.seek(SeekFrom::Start(offset)).await?;
+            file.seek(SeekFrom::Start(offset)).await?;
         }
         let wanted = usize::try_from(reading.left).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES);
         let mut chunk = BytesMut::zeroed(wanted);
-        let read = reading.file.read(&mut chunk).await?;
+        let read = file.read(&mut chunk).await?;
         if read == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }

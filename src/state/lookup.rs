@@ -143,6 +143,12 @@ impl State {
         revision(self.changes.last(collection))
     }
 
+    /// The revision of the last change of anything; ask before [`State::all_jobs`].
+    #[must_use]
+    pub fn newest_change(&self) -> Revision {
+        revision(*self.store.committed().borrow())
+    }
+
     /// The names of all collections that hold resources, declared or not.
     ///
     /// # Errors

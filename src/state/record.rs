@@ -313,7 +313,8 @@ mod tests {
         let report = Event::Progressed { job: id, token, fraction, message: Some("half".to_owned()) };
         world.happen(report).expect("it runs");
         let detail = Some("exited with code 1".to_owned());
-        let ending = Ending { outcome: AttemptOutcome::Failed, exit_code: Some(1), result: None, detail };
+        let ending =
+            Ending { finished: None, outcome: AttemptOutcome::Failed, exit_code: Some(1), result: None, detail };
         world.end_with(0, ending).expect("it runs");
         let observed = world.state.observed.clone().expect("something was decided");
         let job = world.job(0).clone();

@@ -176,7 +176,8 @@ async fn a_claim_takes_slot_and_attempt_and_leaves_the_queue_in_one_transaction(
     assert_eq!(state.slots(&"b".parse().expect("a name"), 9).await.expect("it reads"), vec![3]);
 
     let token = state.resource_state(&key, None).await.expect("it reads").jobs[&job].attempts[0].token;
-    let ending = Ending { outcome: AttemptOutcome::Succeeded, exit_code: None, result: None, detail: None };
+    let ending =
+        Ending { finished: None, outcome: AttemptOutcome::Succeeded, exit_code: None, result: None, detail: None };
     state.happen(&key, Event::Ended { job, token, ending }).await.expect("it runs");
     let (_, mut deletes) = last_ops(&spy);
     let mut gone = vec![keys::attempt(job), slot, keys::unsettled(&key)];
@@ -325,7 +326,8 @@ async fn what_follows_is_looked_up_where_it_is_needed() {
     let attempts = state.attempts(9).await.expect("it reads");
     assert_eq!(attempts, [AttemptRow { job, resource: key.clone(), phase: JobPhase::Starting }]);
     let token = claimed.state.jobs[&job].attempts[0].token;
-    let ending = Ending { outcome: AttemptOutcome::Failed, exit_code: None, result: None, detail: None };
+    let ending =
+        Ending { finished: None, outcome: AttemptOutcome::Failed, exit_code: None, result: None, detail: None };
     let ended = state.happen(&key, Event::Ended { job, token, ending }).await.expect("it runs");
     let due = ended.state.jobs[&job].not_before.expect("it waits");
     assert_eq!(state.timers(9).await.expect("it reads"), [(due, key.clone())]);

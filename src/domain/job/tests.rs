@@ -52,7 +52,7 @@ fn progressed(number: u8) -> JobEvent {
 
 /// The attempt is over; `attempts` in all are allowed, and a lost one counts as failed.
 fn ended(number: u8, outcome: AttemptOutcome, attempts: u32) -> JobEvent {
-    let ending = Ending { outcome, exit_code: None, result: None, detail: None };
+    let ending = Ending { finished: None, outcome, exit_code: None, result: None, detail: None };
     let retry = RetryPolicy { attempts, ..RetryPolicy::default() };
     let after = AfterAttempt { retry, retry_unknown: attempts > 1, fraction: 0.0 };
     JobEvent::Ended { token: token(number), ending, after }
@@ -246,5 +246,28 @@ proptest! {
             prop_assert!(after.not_before.is_none() || after.phase == JobPhase::Queued);
             job = after;
         }
+    }
+}
+
+#[test]
+fn an_end_that_is_heard_of_late_bears_its_own_time_within_that_of_its_attempt() {
+    let later = NOW.after(std::time::Duration::from_secs(3600));
+    for (known, finished) in [
+        (None, later),
+        (Some(NOW.after(std::time::Duration::from_secs(2))), NOW.after(std::time::Duration::from_secs(2))),
+        (Some(Timestamp::EPOCH), NOW),
+        (Some(later.next()), later),
+    ] {
+        let ending = Ending {
+            finished: known,
+            outcome: AttemptOutcome::Succeeded,
+            exit_code: Some(0),
+            result: None,
+            detail: None,
+        };
+        let after = AfterAttempt { retry: RetryPolicy::default(), retry_unknown: false, fraction: 0.0 };
+        let event = JobEvent::Ended { token: token(1), ending, after };
+        let job = transition(&in_phase(JobPhase::Running), event, later).expect("it can happen");
+        assert_eq!((job.finished, job.attempts[0].finished), (Some(finished), Some(finished)), "{known:?}");
     }
 }

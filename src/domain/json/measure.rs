@@ -30,6 +30,16 @@ const fn is_container(value: &Value) -> bool {
     matches!(value, Value::Array(_) | Value::Object(_))
 }
 
+/// The whole number that a value is, however it is spelled: `3`, `3.0`, `3e0`.
+///
+/// `None` for anything else, and for what an unsigned 32-bit number cannot hold.
+#[must_use]
+pub fn whole_number(value: &Value) -> Option<u64> {
+    let spelled_out =
+        value.as_f64().filter(|number| number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(number));
+    value.as_u64().or_else(|| spelled_out.map(|number| number as u64))
+}
+
 /// How many bytes a value takes when it is written without white space.
 #[must_use]
 pub fn encoded_len(value: &Value) -> usize {

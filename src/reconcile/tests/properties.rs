@@ -151,7 +151,7 @@ impl Story {
             Turn::End(n, named, outcome) => self.report(*n, *named, |job, token| Event::Ended {
                 job,
                 token,
-                ending: Ending { outcome: *outcome, exit_code: None, result: None, detail: None },
+                ending: Ending { finished: None, outcome: *outcome, exit_code: None, result: None, detail: None },
             }),
         }
         if self.world.state.desired.is_none() {
@@ -235,7 +235,7 @@ impl Story {
                     let canceling = job.phase == JobPhase::Canceling;
                     let outcome = if canceling { AttemptOutcome::Canceled } else { AttemptOutcome::Succeeded };
                     let token = job.attempts.last().expect("it was tried").token;
-                    let ending = Ending { outcome, exit_code: None, result: None, detail: None };
+                    let ending = Ending { finished: None, outcome, exit_code: None, result: None, detail: None };
                     let event = Event::Ended { job: job.id, token, ending };
                     self.world.happen(event).map_err(|refused| refused.to_string())?;
                 }

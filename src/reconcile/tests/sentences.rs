@@ -378,8 +378,13 @@ fn a_document_shows_a_result_of_up_to_4_kib_and_says_where_a_larger_one_is() {
         let mut world = World::with(&json!({"processing": {"operation": "a"}}));
         world.claim(0).expect("it is ready");
         let result = json!("x".repeat(bytes - 2));
-        let ending =
-            Ending { outcome: AttemptOutcome::Succeeded, exit_code: Some(0), result: Some(result), detail: None };
+        let ending = Ending {
+            finished: None,
+            outcome: AttemptOutcome::Succeeded,
+            exit_code: Some(0),
+            result: Some(result),
+            detail: None,
+        };
         world.end_with(0, ending).expect("it runs");
         let last = world.status().last.as_ref().expect("a job is done");
         assert_eq!(last.result == LastResult::Large, large);

@@ -155,7 +155,7 @@ impl World {
     }
 
     pub(crate) fn end(&mut self, number: usize, outcome: AttemptOutcome) -> Result<(), Refused> {
-        self.end_with(number, Ending { outcome, exit_code: None, result: None, detail: None })
+        self.end_with(number, Ending { finished: None, outcome, exit_code: None, result: None, detail: None })
     }
 
     pub(crate) fn end_with(&mut self, number: usize, ending: Ending) -> Result<(), Refused> {

@@ -15,6 +15,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::ending::ending;
+use super::events::Gift;
 use super::folder::{Evidence, Folder, Noted, write_exit};
 use super::record::{End, Exit, Spec};
 use super::remains;
@@ -171,7 +172,7 @@ impl Attempt {
                         tokio::time::sleep(AGAIN).await;
                     }
                 }
-                Seen::Ended(exit, gift) => return Report::Ended(ending(&exit, &gift)),
+                Seen::Ended(exit, gift) => return Report::Ended(self.ended(&exit, &gift)),
             }
         }
     }
@@ -250,7 +251,13 @@ impl Attempt {
     async fn ending(&self, exit: &Exit) -> Ending {
         // Not the watch of ours: who follows it may be waiting for our gate.
         let gift = Watch::default().last_gift(&self.folder).await;
-        ending(exit, &gift)
+        self.ended(exit, &gift)
+    }
+
+    /// The ending, with the time at which it was written down: it may be heard
+    /// of much later.
+    fn ended(&self, exit: &Exit, gift: &Gift) -> Ending {
+        Ending { finished: self.folder.ended_at(), ..ending(exit, gift) }
     }
 }
 

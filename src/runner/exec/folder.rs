@@ -22,12 +22,14 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::record::{End, Exit, Spec};
 use crate::domain::id::JobId;
+use crate::domain::time::Timestamp;
 
 pub(super) const SPEC: &str = "spec.json";
 pub(super) const JOB: &str = "job.json";
@@ -111,6 +113,13 @@ impl Folder {
         // It was written whole or not at all; what cannot be read was damaged later.
         let damaged = |error| Exit::by_itself(End::Lost(format!("the record of its end is damaged: {error}")));
         Ok(Some(serde_json::from_slice(&bytes).unwrap_or_else(damaged)))
+    }
+
+    /// When that was written.
+    pub(super) fn ended_at(&self) -> Option<Timestamp> {
+        let written = fs::metadata(self.file(EXIT)).and_then(|exit| exit.modified()).ok()?;
+        let since = written.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        Some(Timestamp::from_millis(i64::try_from(since.as_millis()).ok()?))
     }
 
     /// Makes sure that the attempt is never started by a supervisor that was

@@ -69,7 +69,7 @@ impl Runner for Patient {
     async fn probe(&self, _attempt: AttemptRef) -> Probe {
         let outcome = *self.0.lock().expect("no holder of this lock panics");
         outcome.map_or(Probe::Running, |outcome| {
-            Probe::Ended(Ending { outcome, exit_code: None, result: None, detail: None })
+            Probe::Ended(Ending { finished: None, outcome, exit_code: None, result: None, detail: None })
         })
     }
 

@@ -136,7 +136,11 @@ impl Workload {
             6 => AttemptOutcome::Canceled,
             _ => AttemptOutcome::Lost,
         };
-        Event::Ended { job, token, ending: Ending { outcome, exit_code: None, result: Some(json!(1)), detail: None } }
+        Event::Ended {
+            job,
+            token,
+            ending: Ending { finished: None, outcome, exit_code: None, result: Some(json!(1)), detail: None },
+        }
     }
 
     fn changed(&mut self) -> Event {
