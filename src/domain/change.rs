@@ -111,9 +111,10 @@ impl Judge<'_> {
                 // The limit is the document's; what the service shows beside it comes on top.
                 let beside = json::encoded_len(shown).saturating_sub(document.bytes().len());
                 let limits = PatchLimits { bytes_max: self.limits.bytes_max.saturating_add(beside), ..*self.limits };
-                let after = apply_patch(shown, patch, &limits).map_err(|error| match error {
-                    PatchError::TooLarge { .. } => ChangeError::TooLarge { limit: self.limits.bytes_max },
-                    other => ChangeError::Patch(other),
+                let after = apply_patch(shown, patch, &limits).map_err(|error| {
+                    let too_large = matches!(error, PatchError::TooLarge { .. });
+                    // What is shown beside the document is not the client's to know.
+                    if too_large { ChangeError::TooLarge { limit: self.limits.bytes_max } } else { error.into() }
                 })?;
                 own_members(shown, after)?
             }
