@@ -62,7 +62,7 @@ fn obey(command: &Command) -> Result<(), Failure> {
         }
         Command::Demo(args) => {
             start_logs(&args.log, LOG_DEFAULT_OF_DEMO)?;
-            settings::Reach::Loopback.judge(args.listen)?;
+            settings::Reach::Loopback.judge(args.listen, None)?;
             demo::run(args)
         }
         Command::Check(args) => check::run(args),

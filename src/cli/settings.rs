@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::args::{CheckArgs, ServeArgs};
 use super::exit::Failure;
-use crate::config::{self, Config};
+use crate::config::{self, Config, ConfigErrors, Place};
 
 /// Who may reach the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,12 +20,17 @@ impl Reach {
         if insecure { Self::Any } else { Self::Loopback }
     }
 
-    /// Refuses an address that others can reach, where they should not.
-    pub(super) fn judge(self, address: SocketAddr) -> Result<(), Failure> {
-        match self {
-            Self::Loopback if !is_loopback(address.ip()) => Err(Failure::Exposed { address }),
-            Self::Loopback | Self::Any => Ok(()),
+    /// Refuses an address that others can reach, where they should not; `at` is
+    /// where the file names it.
+    pub(super) fn judge(self, address: SocketAddr, at: Option<&Place>) -> Result<(), Failure> {
+        if self == Self::Any || is_loopback(address.ip()) {
+            return Ok(());
         }
+        let exposed = Failure::Exposed { address };
+        Err(match at {
+            None => exposed,
+            Some(place) => Failure::Configuration(ConfigErrors::later(place, format!("`server.listen`: {exposed}"))),
+        })
     }
 }
 
@@ -39,18 +44,19 @@ pub(super) fn for_serve(args: &ServeArgs) -> Result<Config, Failure> {
     let mut config = config::load(&args.config.config).map_err(Failure::Configuration)?;
     if let Some(listen) = args.listen {
         config.server.listen = listen;
+        config.server.listen_at = None;
     }
     if let Some(store) = &args.store {
         config.store = store.clone();
     }
-    Reach::from_insecure(args.insecure).judge(config.server.listen)?;
+    Reach::from_insecure(args.insecure).judge(config.server.listen, config.server.listen_at.as_ref())?;
     Ok(config)
 }
 
 /// What `serve` would find in the file.
 pub(super) fn for_check(args: &CheckArgs) -> Result<Config, Failure> {
     let config = config::load(&args.config.config).map_err(Failure::Configuration)?;
-    Reach::from_insecure(args.insecure).judge(config.server.listen)?;
+    Reach::from_insecure(args.insecure).judge(config.server.listen, config.server.listen_at.as_ref())?;
     Ok(config)
 }
 
@@ -70,8 +76,8 @@ mod tests {
             ("192.168.0.1:7117", false),
         ] {
             let address = address.parse().expect("an address");
-            assert_eq!(Reach::Loopback.judge(address).is_ok(), loopback, "{address}");
-            assert!(Reach::Any.judge(address).is_ok(), "{address}");
+            assert_eq!(Reach::Loopback.judge(address, None).is_ok(), loopback, "{address}");
+            assert!(Reach::Any.judge(address, None).is_ok(), "{address}");
         }
     }
 }

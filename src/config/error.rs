@@ -23,6 +23,17 @@ pub struct ConfigError {
     pub message: String,
 }
 
+/// Where something stands in a configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file, as it was named.
+    pub file: PathBuf,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column, in characters from 1.
+    pub column: usize,
+}
+
 /// All that is wrong with a configuration, in the order of the file; at least one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigErrors(Vec<ConfigError>);
@@ -31,6 +42,13 @@ impl ConfigErrors {
     /// A single error that concerns the file as a whole.
     pub(super) fn whole_file(file: &Path, message: String) -> Self {
         Self(vec![ConfigError { file: file.to_owned(), line: 1, column: 1, message }])
+    }
+
+    /// A single error that was found once the file had been read.
+    #[must_use]
+    pub fn later(place: &Place, message: String) -> Self {
+        let Place { file, line, column } = place.clone();
+        Self(vec![ConfigError { file, line, column, message }])
     }
 
     /// The errors, in the order of the file.
@@ -93,13 +111,18 @@ impl<'t> Report<'t> {
     }
 
     fn locate(&self, offset: usize, message: &str) -> ConfigError {
+        let Place { file, line, column } = self.place(offset);
+        ConfigError { file, line, column, message: message.to_owned() }
+    }
+
+    /// Where something stands that begins so many bytes into the text.
+    pub(super) fn place(&self, offset: usize) -> Place {
         let before = self.text.get(..offset).unwrap_or(self.text);
         let line_start = before.rfind('\n').map_or(0, |end| end + 1);
-        ConfigError {
+        Place {
             file: self.file.to_owned(),
             line: before.matches('\n').count() + 1,
             column: before[line_start..].chars().count() + 1,
-            message: message.to_owned(),
         }
     }
 }

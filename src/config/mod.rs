@@ -58,7 +58,7 @@ mod operations;
 mod section;
 mod server;
 
-pub use error::{ConfigError, ConfigErrors, ERRORS_MAX};
+pub use error::{ConfigError, ConfigErrors, ERRORS_MAX, Place};
 pub use server::{
     BYTES_MAX, BYTES_MIN, DEPTH_MAX, Limits, PATCH_OPERATIONS_MAX, ParseStoreUrlError, RUNNING_MAX, Server, StoreUrl,
 };

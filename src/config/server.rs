@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use super::error::Report;
+use super::error::{Place, Report};
 use super::section::{Field, Keys, Section};
 
 /// Where and as what the service answers.
@@ -12,6 +12,8 @@ use super::section::{Field, Keys, Section};
 pub struct Server {
     /// The address that is listened on; port 0 takes any free one.
     pub listen: SocketAddr,
+    /// Where the file says so, if it does.
+    pub listen_at: Option<Place>,
     /// Host names under which it may be asked, beside its address and
     /// localhost; in lower case, with a port where one was given.
     pub hosts: Vec<String>,
@@ -19,7 +21,7 @@ pub struct Server {
 
 impl Default for Server {
     fn default() -> Self {
-        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7117)), hosts: Vec::new() }
+        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7117)), listen_at: None, hosts: Vec::new() }
     }
 }
 
@@ -122,8 +124,11 @@ pub(super) fn server(root: &Section<'_>, report: &mut Report<'_>) -> Server {
     let mut server = Server::default();
     let Some(section) = root.table("server", report) else { return server };
     section.check_keys(SERVER, report);
-    if let Some(listen) = section.get("listen").and_then(|field| address(&field, report)) {
+    if let Some(field) = section.get("listen")
+        && let Some(listen) = address(&field, report)
+    {
         server.listen = listen;
+        server.listen_at = Some(report.place(field.span.start));
     }
     let hosts = section.get("hosts").and_then(|field| field.elements("an array of host names", report));
     server.hosts = hosts.unwrap_or_default().iter().filter_map(|field| host(field, report)).collect();

@@ -74,7 +74,10 @@ fn only_loopback_is_served_unless_it_is_meant() {
     let world = World::with("[server]\nlisten = \"0.0.0.0:0\"\n");
     for command in ["serve", "check"] {
         let ended = world.run(&[command]);
-        assert!(said(&ended, 2).starts_with("heeler: 0.0.0.0:0 is not a loopback address"), "{ended:?}");
+        assert!(
+            said(&ended, 2).starts_with("heeler.toml:2:10: `server.listen`: 0.0.0.0:0 is not a loopback address"),
+            "{ended:?}"
+        );
     }
     assert_eq!(world.run(&["check", "--insecure"]).code, Some(0));
     assert!(!world.path().join("heeler.redb").exists());
