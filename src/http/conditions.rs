@@ -2,7 +2,7 @@
 //! what tells it from every other request.
 
 use http::header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE};
-use http::{HeaderMap, HeaderName, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use sha2::{Digest, Sha256};
 
 use super::media::MediaType;
@@ -65,15 +65,19 @@ pub(super) fn fingerprint(method: &Method, media: Option<MediaType>, body: &[u8]
     for name in IN_FINGERPRINT {
         let values = headers.get_all(name);
         add(&(values.iter().count() as u64).to_be_bytes());
-        values.iter().for_each(|value| add(value.as_bytes()));
+        values.iter().for_each(|value| add(&as_sent_by_us(value)));
     }
     digest.finalize().into()
 }
 
+/// A field as it is without the `W/` that a compressing proxy puts before our
+/// tags, so that a retry is recognised whichever way it comes.
+fn as_sent_by_us(value: &HeaderValue) -> Vec<u8> {
+    String::from_utf8_lossy(value.as_bytes()).replace("W/\"", "\"").into_bytes()
+}
+
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     fn headers(fields: &[(HeaderName, &'static str)]) -> HeaderMap {
@@ -110,5 +114,12 @@ mod tests {
         let read = preconditions(&dates).expect("preconditions");
         assert_eq!(read.if_unmodified_since, None);
         assert!(read.if_modified_since.is_some());
+    }
+
+    #[test]
+    fn a_retry_past_the_proxy_is_the_same_request() {
+        let of = |tag| fingerprint(&Method::PUT, Some(MediaType::Json), b"{}", &headers(&[(IF_MATCH, tag)]));
+        assert_eq!(of("W/\"1.1\", \"2.2\""), of("\"1.1\", \"2.2\""));
+        assert_ne!(of("\"1.1\""), of("\"1.2\""));
     }
 }
