@@ -131,7 +131,7 @@ impl Activity {
     pub fn parse(name: &ActivityName, member: &Value) -> Result<Self, Vec<Violation>> {
         let mut reader = Reader { at: format!("/{}", json::escape_pointer(name.as_str())), violations: Vec::new() };
         let Value::Object(members) = member else {
-            reader.refuse(&[], format!("expected an object that names an `operation`, not {}", kind(member)));
+            reader.refuse(&[], format!("expected an object that names an `operation`, not {}", json::kind(member)));
             return Err(reader.violations);
         };
         for member in members.keys().filter(|member| !MEMBERS.contains(&member.as_str())) {
@@ -228,7 +228,7 @@ impl Reader {
                 Err(_) => self.refuse(&["operation"], format!("there is no operation `{}`", clip(name, 128))),
             },
             Some(other) => {
-                self.refuse(&["operation"], format!("expected the name of an operation, not {}", kind(other)))
+                self.refuse(&["operation"], format!("expected the name of an operation, not {}", json::kind(other)))
             }
         }
         None
@@ -242,7 +242,7 @@ impl Reader {
             }
             Value::String(_) => self.refuse(&["trigger"], format!("expected at most {TRIGGER_BYTES_MAX} bytes")),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-                self.refuse(&["trigger"], format!("expected a string or a number, not {}", kind(trigger)));
+                self.refuse(&["trigger"], format!("expected a string or a number, not {}", json::kind(trigger)));
             }
         }
         None
@@ -272,7 +272,7 @@ impl Reader {
             None => false,
             Some(Value::Bool(flag)) => *flag,
             Some(other) => {
-                self.refuse(&[member], format!("expected true or false, not {}", kind(other)));
+                self.refuse(&[member], format!("expected true or false, not {}", json::kind(other)));
                 false
             }
         }
@@ -293,7 +293,7 @@ impl Reader {
     fn retry(&mut self, members: &Map<String, Value>) -> Option<RetryOverride> {
         let value = members.get("retry")?;
         let Value::Object(retry) = value else {
-            self.refuse(&["retry"], format!("expected an object, not {}", kind(value)));
+            self.refuse(&["retry"], format!("expected an object, not {}", json::kind(value)));
             return None;
         };
         for member in retry.keys().filter(|member| !RETRY_MEMBERS.contains(&member.as_str())) {
@@ -323,18 +323,6 @@ impl Reader {
             self.refuse(&["retry", "max"], "expected at least `backoff`".to_owned());
         }
         Some(RetryOverride { attempts, backoff, factor, max })
-    }
-}
-
-/// What a JSON value is, for people.
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
     }
 }
 

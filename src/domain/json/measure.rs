@@ -30,6 +30,19 @@ const fn is_container(value: &Value) -> bool {
     matches!(value, Value::Array(_) | Value::Object(_))
 }
 
+/// What a value is, as a phrase for a message: `a number`, `an object`.
+#[must_use]
+pub const fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
+
 /// The whole number that a value is, however it is spelled: `3`, `3.0`, `3e0`.
 ///
 /// `None` for anything else, and for what an unsigned 32-bit number cannot hold.

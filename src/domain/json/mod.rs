@@ -15,7 +15,7 @@ mod parse;
 use std::borrow::Cow;
 
 pub use compare::{canonical, equal};
-pub use measure::{depth, encoded_len, string_len, whole_number};
+pub use measure::{depth, encoded_len, kind, string_len, whole_number};
 pub use parse::{JsonError, JsonLimits, NESTING_MAX, Position, parse};
 
 /// A name as one token of a JSON Pointer (RFC 6901, 3): `~` is `~0`, `/` is `~1`.

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::{Operation, PatchError, PatchLimits, Pointer, WORK_FACTOR, kind};
+use super::{Operation, PatchError, PatchLimits, Pointer, WORK_FACTOR};
 use crate::domain::json;
 
 pub(super) fn apply(document: &Value, operations: &[Operation], limits: &PatchLimits) -> Result<Value, PatchError> {
@@ -234,7 +234,7 @@ const SHOWN_BYTES_MAX: usize = 64;
 /// A value as a client can be told of it: a short scalar itself, else its kind.
 fn brief(value: &Value) -> String {
     match value {
-        Value::Array(_) | Value::Object(_) => kind(value).to_owned(),
+        Value::Array(_) | Value::Object(_) => json::kind(value).to_owned(),
         Value::String(text) if text.len() > SHOWN_BYTES_MAX => "another string".to_owned(),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.to_string(),
     }
@@ -280,7 +280,7 @@ fn missing(tokens: &[String]) -> Fault {
 }
 
 fn no_parent(scalar: &Value, tokens: &[String]) -> Fault {
-    Fault::not_applicable(tokens, format!("{} has no members", kind(scalar)))
+    Fault::not_applicable(tokens, format!("{} has no members", json::kind(scalar)))
 }
 
 /// Reads an array index below `end` in its one spelling (RFC 6901, 4).

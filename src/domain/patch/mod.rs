@@ -63,7 +63,7 @@ impl PatchBody {
         match body {
             Value::Object(members) => Ok(Self::Merge(members)),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-                Err(PatchSyntaxError::MergeNotAnObject { found: kind(&body) })
+                Err(PatchSyntaxError::MergeNotAnObject { found: json::kind(&body) })
             }
         }
     }
@@ -86,21 +86,9 @@ impl PatchBody {
                 .collect::<Result<_, _>>()
                 .map(Self::Json),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
-                Err(PatchSyntaxError::JsonNotAnArray { found: kind(&body) })
+                Err(PatchSyntaxError::JsonNotAnArray { found: json::kind(&body) })
             }
         }
-    }
-}
-
-/// What a value is, as a phrase for a message.
-const fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
     }
 }
 

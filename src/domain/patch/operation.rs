@@ -6,7 +6,6 @@ use json_patch::PatchOperation;
 use json_patch::jsonptr;
 use serde_json::Value;
 
-use super::kind;
 use crate::domain::json;
 
 /// A JSON Pointer (RFC 6901), taken apart.
@@ -84,7 +83,7 @@ impl Operation {
     /// Reads one operation, or says what is wrong with it.
     pub(super) fn parse(mut operation: Value) -> Result<Self, String> {
         let Value::Object(members) = &mut operation else {
-            return Err(format!("an operation must be an object, and this is {}", kind(&operation)));
+            return Err(format!("an operation must be an object, and this is {}", json::kind(&operation)));
         };
         // The value is taken out before the rest is read, so that reading cannot
         // change it and need not copy it.
