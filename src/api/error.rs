@@ -56,12 +56,6 @@ pub enum ApiError {
         /// What is wrong, and where.
         errors: Vec<Violation>,
     },
-    /// The resulting document is larger than the limit.
-    #[error("the document would be larger than {limit} bytes")]
-    TooLarge {
-        /// In bytes of JSON.
-        limit: usize,
-    },
     /// The activity's overlap policy forbids another job now.
     #[error("{detail}")]
     Overlap {

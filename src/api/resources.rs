@@ -62,7 +62,7 @@ impl Api {
     /// Creates a resource with an id that the service makes.
     ///
     /// # Errors
-    /// `NotFound`, `Invalid`, `ReadOnly`, `TooLarge`, those of every commit.
+    /// `NotFound`, `Invalid`, `ReadOnly`, `Patch`, those of every commit.
     pub async fn create(
         &self,
         collection: &CollectionName,
@@ -83,7 +83,7 @@ impl Api {
     ///
     /// # Errors
     /// `PreconditionFailed`, `PreconditionRequired`, `Deleting`, `Invalid`,
-    /// `ReadOnly`, `TooLarge`, those of every commit.
+    /// `ReadOnly`, `Patch`, those of every commit.
     pub async fn put(&self, key: &ResourceKey, body: Value, request: &ChangeRequest) -> Result<Put, ApiError> {
         let collection = self.collection(&key.collection)?;
         let body = object(body)?;
@@ -105,7 +105,7 @@ impl Api {
     ///
     /// # Errors
     /// `NotFound`, `PreconditionFailed`, `PreconditionRequired`, `Deleting`,
-    /// `Patch`, `Invalid`, `ReadOnly`, `TooLarge`, those of every commit.
+    /// `Patch`, `Invalid`, `ReadOnly`, those of every commit.
     pub async fn patch(&self, key: &ResourceKey, body: &PatchBody, request: &ChangeRequest) -> Result<View, ApiError> {
         let collection = self.collection(&key.collection)?;
         let judge = self.judge(collection, request);
@@ -346,8 +346,6 @@ impl From<ChangeError> for ApiError {
             ChangeError::ReadOnly { pointer, detail } => Self::ReadOnly { pointer, detail },
             ChangeError::Patch(error) => Self::Patch(error),
             ChangeError::Invalid(errors) => Self::Invalid { errors },
-            ChangeError::TooLarge { limit } => Self::TooLarge { limit },
-            ChangeError::TooDeep { limit } => Self::Patch(PatchError::TooDeep { limit }),
         }
     }
 }

@@ -26,24 +26,12 @@ pub enum ChangeError {
         /// What is wrong, and what to do instead.
         detail: String,
     },
-    /// The patch does not apply.
+    /// The patch does not apply, or the result would be beyond a limit.
     #[error(transparent)]
     Patch(#[from] PatchError),
     /// The result breaks a rule.
     #[error("the document would not be valid")]
     Invalid(Vec<Violation>),
-    /// The result is larger than the limit.
-    #[error("the document would be larger than {limit} bytes")]
-    TooLarge {
-        /// In bytes of JSON.
-        limit: usize,
-    },
-    /// The result is deeper than the limit.
-    #[error("the document would be nested deeper than {limit} levels")]
-    TooDeep {
-        /// In levels.
-        limit: usize,
-    },
 }
 
 /// What a change is judged by.
@@ -114,7 +102,7 @@ impl Judge<'_> {
                 let after = apply_patch(shown, patch, &limits).map_err(|error| {
                     let too_large = matches!(error, PatchError::TooLarge { .. });
                     // What is shown beside the document is not the client's to know.
-                    if too_large { ChangeError::TooLarge { limit: self.limits.bytes_max } } else { error.into() }
+                    if too_large { PatchError::TooLarge { limit: self.limits.bytes_max } } else { error }
                 })?;
                 own_members(shown, after)?
             }
@@ -183,10 +171,10 @@ impl Judge<'_> {
         let value = Value::Object(members);
         let depth_max = self.limits.depth_max.min(json::NESTING_MAX);
         if json::depth(&value) > depth_max {
-            return Err(ChangeError::TooDeep { limit: depth_max });
+            return Err(PatchError::TooDeep { limit: depth_max }.into());
         }
         if json::encoded_len(&value) > self.limits.bytes_max {
-            return Err(ChangeError::TooLarge { limit: self.limits.bytes_max });
+            return Err(PatchError::TooLarge { limit: self.limits.bytes_max }.into());
         }
         let Value::Object(members) = value else { unreachable!("it was made as an object") };
         let violations = self.violations(&members);

@@ -186,7 +186,6 @@ impl From<ApiError> for Problem {
                 detail,
                 errors.into_iter().map(|error| json!({ "pointer": error.pointer, "detail": error.detail })).collect(),
             ),
-            ApiError::TooLarge { limit } => Self::new(Kind::TooLarge, detail).with("limit", limit),
             ApiError::Overlap { .. } => Self::new(Kind::Overlap, detail),
             ApiError::NotAccepting { .. } => Self::new(Kind::NotAccepting, detail),
             ApiError::TooManyJobs { limit } => {

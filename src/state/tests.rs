@@ -306,6 +306,18 @@ async fn a_resource_that_is_created_again_inherits_nothing() {
 }
 
 #[tokio::test]
+async fn the_change_log_is_trimmed_to_the_newest_revisions() {
+    let (state, _) = state();
+    for title in ["a", "b", "c", "d"] {
+        put(&state, &key("1"), &json!({"title": title})).await;
+    }
+    state.trim_log(2).await.expect("it works");
+    let after = |rev| state.store().changes(crate::store::Position { rev: Rev(rev), n: 0 }, 9);
+    assert!(matches!(after(0).await, Err(WatchError::Compacted)));
+    assert_eq!(after(2).await.expect("it is kept").entries.len(), 2);
+}
+
+#[tokio::test]
 async fn a_job_of_another_resource_is_not_there() {
     let (state, _) = state();
     let job = only_job(&put(&state, &key("1"), &json!({"processing": {"operation": "a"}})).await);

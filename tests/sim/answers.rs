@@ -102,7 +102,6 @@ impl Exchange {
             ApiError::Stopping => "answers: stopping",
             ApiError::NotFound { .. } | ApiError::Patch(_) | ApiError::Invalid { .. } => "answers: 404 or 422",
             ApiError::ReadOnly { .. }
-            | ApiError::TooLarge { .. }
             | ApiError::TooManyJobs { .. }
             | ApiError::BadCursor
             | ApiError::Store(_) => {
