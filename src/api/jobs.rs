@@ -9,12 +9,14 @@ use super::resources::{absent, deleting, is_deleting};
 use super::{Api, ApiError, Cancelled, ChangeRequest, ListView, PAGE_BYTES_MAX, PageRequest, View};
 use crate::api::error::AlreadyApplied;
 use crate::domain::activity::{Activity, judge_input, unknown_operation};
+use crate::domain::catalog::Catalog;
 use crate::domain::id::{ActivityName, CollectionName, JobId, OperationName, ResourceId, ResourceKey};
 use crate::domain::job::{Job, JobPhase};
 use crate::domain::near::did_you_mean;
 use crate::domain::patch::{PatchBody, apply_patch};
 use crate::domain::precondition::{self, Current};
 use crate::domain::schema::Violation;
+use crate::domain::time::Timestamp;
 use crate::domain::version::{ETag, Revision};
 use crate::state::{Decision, Event, Loaded, show_job};
 
@@ -78,7 +80,7 @@ impl Api {
         let applied = applied.await.map_err(|error| self.refusal(key, error, etag))?;
         let new = applied.state.jobs.values().find(|job| !before.contains(&job.id)).ok_or_else(|| absent(key))?;
         let etag = applied.job_etag(new.id).ok_or_else(|| absent(key))?;
-        Ok((new.id, job_view(new, etag)))
+        Ok((new.id, job_view(new, etag, &self.catalog)))
     }
 
     fn decide_launch(
@@ -144,7 +146,7 @@ impl Api {
                     more = true;
                     break;
                 }
-                let body = encode(&job);
+                let body = encode(&job, &self.catalog);
                 bytes += body.len();
                 items.push(body);
                 before = Some(job.id);
@@ -162,7 +164,7 @@ impl Api {
         let (job, revision) = self.find(id).await?;
         let stored = self.state.resource(key).await?.ok_or_else(|| absent(key))?;
         if job.uid == stored.desired.uid && job.activity == *activity {
-            Ok(job_view(&job, tag(revision)))
+            Ok(job_view(&job, tag(revision), &self.catalog))
         } else {
             Err(no_job(id))
         }
@@ -178,7 +180,7 @@ impl Api {
         let (ids, _) = self.state.jobs_of_activity(stored.desired.uid, activity, None, 1).await?;
         let none_yet = || ApiError::NotFound { what: format!("a job of `{key}/{activity}`") };
         let (job, revision) = self.find(*ids.first().ok_or_else(none_yet)?).await?;
-        Ok(job_view(&job, tag(revision)))
+        Ok(job_view(&job, tag(revision), &self.catalog))
     }
 
     /// A job.
@@ -187,7 +189,7 @@ impl Api {
     /// `NotFound`, `Store`.
     pub async fn job(&self, id: JobId) -> Result<View, ApiError> {
         let (job, revision) = self.find(id).await?;
-        Ok(job_view(&job, tag(revision)))
+        Ok(job_view(&job, tag(revision), &self.catalog))
     }
 
     /// All jobs that pass a filter, the newest first. A page may hold fewer
@@ -210,7 +212,7 @@ impl Api {
                 looked_at += 1;
                 before = Some(job.id);
                 if filter.takes(&job) {
-                    let body = encode(&job);
+                    let body = encode(&job, &self.catalog);
                     bytes += body.len();
                     items.push(body);
                 }
@@ -236,7 +238,7 @@ impl Api {
         });
         let applied = applied.await.map_err(|error| self.refusal(&job.resource, error, None))?;
         let job = applied.state.jobs.get(&id).ok_or_else(|| no_job(id))?;
-        let view = job_view(job, applied.job_etag(id).ok_or_else(|| no_job(id))?);
+        let view = job_view(job, applied.job_etag(id).ok_or_else(|| no_job(id))?, &self.catalog);
         Ok(if job.phase.is_final() { Cancelled::Final(view) } else { Cancelled::Stopping(view) })
     }
 
@@ -247,7 +249,7 @@ impl Api {
     pub async fn job_finished(&self, id: JobId, wait: Duration) -> Result<View, ApiError> {
         let is_final = || async {
             let (job, revision) = self.find(id).await?;
-            Ok((job.phase.is_final(), job_view(&job, tag(revision))))
+            Ok((job.phase.is_final(), job_view(&job, tag(revision), &self.catalog)))
         };
         self.wait_until(wait, is_final).await
     }
@@ -275,7 +277,7 @@ impl Api {
 
     /// An activity is there when its collection declares it.
     fn activity(&self, key: &ResourceKey, activity: &ActivityName) -> Result<(), ApiError> {
-        if self.collection(&key.collection)?.is_activity(activity.as_str()) {
+        if self.collection(&key.collection)?.activity(activity.as_str()).is_some() {
             Ok(())
         } else {
             Err(ApiError::NotFound { what: format!("the activity `{activity}` of `{key}`") })
@@ -291,22 +293,26 @@ fn tag(revision: Revision) -> ETag {
     ETag { changed: revision, revision }
 }
 
-fn encode(job: &Job) -> Bytes {
-    serde_json::to_vec(&show_job(job)).expect("what we show can be written").into()
+fn encode(job: &Job, catalog: &Catalog) -> Bytes {
+    serde_json::to_vec(&show_job(job, catalog)).expect("what we show can be written").into()
 }
 
-fn job_view(job: &Job, etag: ETag) -> View {
+fn job_view(job: &Job, etag: ETag, catalog: &Catalog) -> View {
+    View { body: encode(job, catalog), etag, changed_at: changed_at(job) }
+}
+
+/// When anything visible of a job last changed.
+fn changed_at(job: &Job) -> Timestamp {
     let attempt = job.attempts.last().map(|attempt| attempt.finished.unwrap_or(attempt.started));
     let reported = job.progress.as_ref().map(|progress| progress.updated);
     let changes = [Some(job.created), attempt, reported, job.cancel.as_ref().map(|cancel| cancel.at), job.finished];
-    let changed_at = changes.into_iter().flatten().max().unwrap_or(job.created);
-    View { body: encode(job), etag, changed_at }
+    changes.into_iter().flatten().max().unwrap_or(job.created)
 }
 
 /// A job never needs a precondition, and honours one that is sent.
 fn believes_job(loaded: &Loaded, job: &Job, request: &ChangeRequest) -> Result<(), ApiError> {
     let etag = loaded.job_etag(job.id);
-    let current = etag.map(|etag| Current { etag, changed_at: job_view(job, etag).changed_at });
+    let current = etag.map(|etag| Current { etag, changed_at: changed_at(job) });
     precondition::check(&request.preconditions, current.as_ref(), request.strictness)
         .map_err(|why| ApiError::PreconditionFailed { why: Some(why), etag, already_applied: AlreadyApplied::No })
 }

@@ -70,6 +70,33 @@ pub struct ChangeRequest {
     /// What tells this very request from every other: a digest of principal,
     /// method, media type, body and preconditions.
     pub fingerprint: [u8; 32],
+    /// Whether the change is to be made.
+    pub intent: Intent,
+    /// The key under which its answer is remembered, if the client sent one.
+    pub once: Option<OnceKey>,
+}
+
+/// Whether a change is to be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Intent {
+    /// It is.
+    #[default]
+    Make,
+    /// It is only to be said what it would do (`?dryRun=true`).
+    Try,
+}
+
+/// An `Idempotency-Key` and what it was sent with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OnceKey {
+    /// Who sent it.
+    pub principal: String,
+    /// The key, as it was sent.
+    pub key: String,
+    /// What it was sent to: the path of the URL.
+    pub target: String,
+    /// A digest of method, media type and body.
+    pub digest: [u8; 32],
 }
 
 /// A representation and its validators.

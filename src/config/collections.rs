@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::error::Report;
 use super::files::Files;
 use super::section::{Field, Keys, Section};
-use crate::domain::catalog::{Collection, PreconditionPolicy};
+use crate::domain::catalog::{ActivitySpec, Collection, PreconditionPolicy};
 use crate::domain::id::{ActivityName, CollectionName};
 
 const COLLECTION: Keys = Keys {
@@ -55,13 +55,13 @@ fn collection(
     let preconditions =
         section.get("preconditions").and_then(|field| field.word(&POLICIES, report)).unwrap_or_default();
     let activities = match section.get("activities") {
-        None => ACTIVITY_DEFAULT.parse().ok().into_iter().collect(),
+        None => ACTIVITY_DEFAULT.parse().ok().map(ActivitySpec::new).into_iter().collect(),
         Some(field) => {
             let table = field.table("a table of activities", report)?;
-            table.fields().iter().filter_map(|field| activity(field, report)).collect()
+            table.fields().iter().filter_map(|field| activity(field, report)).map(ActivitySpec::new).collect()
         }
     };
-    Some(Collection { name: name?, schema, preconditions, activities })
+    Some(Collection { schema, preconditions, activities, ..Collection::new(name?) })
 }
 
 fn activity(field: &Field<'_>, report: &mut Report<'_>) -> Option<ActivityName> {

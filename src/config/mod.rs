@@ -134,6 +134,7 @@ pub fn parse(
         catalog: Catalog {
             operations: operations::operations(&root, &mut files, &mut report),
             collections: collections::collections(&root, &mut files, &mut report),
+            aliases: Vec::new(),
         },
     };
     if report.is_empty() { Ok(config) } else { Err(report.into_errors()) }

@@ -9,7 +9,7 @@ use super::files::Files;
 use super::section::{Field, Keys, Section};
 use crate::domain::expression::Template;
 use crate::domain::id::OperationName;
-use crate::domain::operation::{ExecSpec, OnUnknown, Operation, RunnerSpec};
+use crate::domain::operation::{ExecSpec, Keep, OnUnknown, Operation, Reply, RunnerSpec};
 use crate::domain::retry::{ATTEMPTS_MAX, RetryPolicy};
 
 const OPERATION: Keys = Keys {
@@ -75,6 +75,8 @@ fn operation(
         concurrency,
         priority,
         on_unknown,
+        reply: Reply::default(),
+        keep: Keep::default(),
     })
 }
 

@@ -1,9 +1,13 @@
 //! What the operator declared: the collections and the operations.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::document::STATUS;
+use super::expression::Expression;
 use super::id::{ActivityName, CollectionName, OperationName};
+use super::json::Pointer;
 use super::operation::Operation;
 use super::schema::Schema;
 
@@ -14,6 +18,20 @@ pub struct Catalog {
     pub collections: BTreeMap<CollectionName, Arc<Collection>>,
     /// The operations, by name.
     pub operations: BTreeMap<OperationName, Arc<Operation>>,
+    /// Further paths of what has a path already.
+    pub aliases: Vec<Alias>,
+}
+
+impl Catalog {
+    /// Where a collection is mounted. One that is no longer declared is named
+    /// as it would be by default.
+    #[must_use]
+    pub fn path_of(&self, name: &CollectionName) -> Cow<'_, str> {
+        match self.collections.get(name) {
+            Some(collection) => Cow::Borrowed(&collection.path),
+            None => Cow::Owned(Collection::default_path(name)),
+        }
+    }
 }
 
 /// A named set of resources.
@@ -21,19 +39,61 @@ pub struct Catalog {
 pub struct Collection {
     /// Its name.
     pub name: CollectionName,
+    /// Where it is mounted: an absolute path without a slash at its end.
+    pub path: String,
     /// What the client-owned members must look like, without `id` and activities.
     pub schema: Option<Arc<Schema>>,
+    /// What an id must look like, beside what every id does: a schema of strings.
+    pub id: Option<Arc<Schema>>,
     /// Whether a change of an existing resource must name a precondition.
     pub preconditions: PreconditionPolicy,
     /// The members of a document that ask for work.
-    pub activities: Vec<ActivityName>,
+    pub activities: Vec<ActivitySpec>,
+    /// The members that effects write. Clients may give them when they create a resource.
+    pub observed: Vec<Pointer>,
+    /// What the member is called under which the service shows observed state.
+    pub observed_as: String,
+    /// What no change may lead to.
+    pub rules: Vec<Rule>,
+    /// How a PATCH is answered whose client wants no representation.
+    pub patched: PatchedReply,
 }
 
 impl Collection {
-    /// Whether a member of a document of this collection asks for work.
+    /// A collection about which nothing is said: any JSON object, and no activities.
     #[must_use]
-    pub fn is_activity(&self, member: &str) -> bool {
-        self.activities.iter().any(|name| name.as_str() == member)
+    pub fn new(name: CollectionName) -> Self {
+        Self {
+            path: Self::default_path(&name),
+            name,
+            schema: None,
+            id: None,
+            preconditions: PreconditionPolicy::default(),
+            activities: Vec::new(),
+            observed: Vec::new(),
+            observed_as: STATUS.to_owned(),
+            rules: Vec::new(),
+            patched: PatchedReply::default(),
+        }
+    }
+
+    /// Where a collection is mounted unless the operator says otherwise.
+    #[must_use]
+    pub fn default_path(name: &CollectionName) -> String {
+        format!("/v1/{name}")
+    }
+
+    /// What is declared of an activity.
+    #[must_use]
+    pub fn activity(&self, name: &str) -> Option<&ActivitySpec> {
+        self.activities.iter().find(|activity| activity.name.as_str() == name)
+    }
+
+    /// Whether a member of a document is an activity in the standard
+    /// vocabulary, and so not the schema's to judge.
+    #[must_use]
+    pub fn is_vocabulary(&self, member: &str) -> bool {
+        self.activity(member).is_some_and(|activity| activity.mapping.is_none())
     }
 }
 
@@ -45,4 +105,128 @@ pub enum PreconditionPolicy {
     Required,
     /// Without one the change is made to whatever is there.
     Optional,
+}
+
+/// How a PATCH is answered whose client wants no representation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PatchedReply {
+    /// 204.
+    #[default]
+    NoContent,
+    /// 205: the client is to show its form anew (RFC 9110, 15.3.6).
+    ResetContent,
+}
+
+/// What the operator says of one activity.
+#[derive(Debug, Clone)]
+pub struct ActivitySpec {
+    /// Its name: that of a member of the document, and of its jobs' URL.
+    pub name: ActivityName,
+    /// Which operations it may run.
+    pub operations: OperationChoice,
+    /// How the document says what it wants, where it keeps its own shape.
+    pub mapping: Option<Mapping>,
+    /// Members that show observed state where the document's own shape has a place for it.
+    pub show: Vec<ShownMember>,
+    /// What the success of a job does to observed members: an object that is merged into the document.
+    pub on_success: Option<Expression>,
+    /// What the failure of a job does to them.
+    pub on_failure: Option<Expression>,
+    /// Whether clients may edit the list of its jobs.
+    pub editable: bool,
+}
+
+impl ActivitySpec {
+    /// An activity about which nothing is said: the standard vocabulary, any operation.
+    #[must_use]
+    pub const fn new(name: ActivityName) -> Self {
+        Self {
+            name,
+            operations: OperationChoice::Any,
+            mapping: None,
+            show: Vec::new(),
+            on_success: None,
+            on_failure: None,
+            editable: false,
+        }
+    }
+}
+
+/// Which operations an activity may run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OperationChoice {
+    /// Any that is declared.
+    Any,
+    /// This one, which the document need not name.
+    Fixed(OperationName),
+    /// One of these.
+    OneOf(Vec<OperationName>),
+}
+
+impl OperationChoice {
+    /// Whether an operation is among them.
+    #[must_use]
+    pub fn allows(&self, operation: &OperationName) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Fixed(fixed) => fixed == operation,
+            Self::OneOf(allowed) => allowed.contains(operation),
+        }
+    }
+
+    /// The operation where nothing names one.
+    #[must_use]
+    pub const fn fixed(&self) -> Option<&OperationName> {
+        match self {
+            Self::Fixed(fixed) => Some(fixed),
+            Self::Any | Self::OneOf(_) => None,
+        }
+    }
+}
+
+/// How a document of its own shape says what it wants.
+#[derive(Debug, Clone)]
+pub struct Mapping {
+    /// The input of the operation; `{}` without one.
+    pub input: Option<Expression>,
+    /// The schedule. Where there is one, changes ask for nothing.
+    pub schedule: Option<Expression>,
+}
+
+/// A member that shows observed state.
+#[derive(Debug, Clone)]
+pub struct ShownMember {
+    /// Where it is in the representation.
+    pub pointer: Pointer,
+    /// What it shows.
+    pub value: Expression,
+}
+
+/// A guard: what no change may lead to.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    /// Holds for what is forbidden, given `self` and `old`.
+    pub when: Expression,
+    /// The status of the refusal, a client error.
+    pub status: u16,
+    /// Why, for people.
+    pub message: String,
+}
+
+/// A further path of something that has a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alias {
+    /// The path.
+    pub path: Vec<AliasSegment>,
+    /// The path that it stands for; each of its variables is one of `path`.
+    pub target: Vec<AliasSegment>,
+}
+
+/// A segment of a path with variables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AliasSegment {
+    /// This, percent-decoded.
+    Literal(String),
+    /// Any one segment, by this name.
+    Variable(String),
 }

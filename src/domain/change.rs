@@ -7,7 +7,7 @@
 use serde_json::{Map, Value};
 
 use super::activity::Activity;
-use super::catalog::{Catalog, Collection};
+use super::catalog::{ActivitySpec, Catalog, Collection};
 use super::document::{Document, ID, LINKS, STATUS};
 use super::id::ResourceId;
 use super::json;
@@ -129,7 +129,7 @@ impl Judge<'_> {
         }
         if let Some(status) = body.shift_remove(STATUS) {
             self.echoes("/status", &status, |member| self.is_status_member(member))?;
-            for name in &self.collection.activities {
+            for ActivitySpec { name, .. } in &self.collection.activities {
                 if let Some(activity) = status.get(name.as_str()) {
                     let at = format!("/status/{}", json::escape_pointer(name.as_str()));
                     self.echoes(&at, activity, |member| ACTIVITY_STATUS.contains(&member))?;
@@ -142,7 +142,7 @@ impl Judge<'_> {
         }
         if let Some(links) = body.shift_remove(LINKS) {
             self.echoes("/_links", &links, |member| {
-                matches!(member, "self" | "collection") || self.collection.is_activity(member)
+                matches!(member, "self" | "collection") || self.collection.activity(member).is_some()
             })?;
         }
         Ok(body)
@@ -163,7 +163,7 @@ impl Judge<'_> {
     }
 
     fn is_status_member(&self, member: &str) -> bool {
-        STATUS_MEMBERS.contains(&member) || self.collection.is_activity(member)
+        STATUS_MEMBERS.contains(&member) || self.collection.activity(member).is_some()
     }
 
     /// The document with these members, if they obey every rule.
@@ -185,7 +185,7 @@ impl Judge<'_> {
     /// vocabulary judges the activities.
     fn violations(&self, members: &Map<String, Value>) -> Vec<Violation> {
         let mut violations = Vec::new();
-        for name in &self.collection.activities {
+        for ActivitySpec { name, .. } in &self.collection.activities {
             if let Some(member) = members.get(name.as_str()) {
                 match Activity::parse(name, member) {
                     Ok(activity) => violations.extend(activity.judge(name, self.catalog)),
@@ -194,7 +194,7 @@ impl Judge<'_> {
             }
         }
         if let Some(schema) = &self.collection.schema {
-            let own = members.iter().filter(|(member, _)| !self.collection.is_activity(member));
+            let own = members.iter().filter(|(member, _)| !self.collection.is_vocabulary(member));
             let own: Map<String, Value> = own.map(|(member, value)| (member.clone(), value.clone())).collect();
             violations.extend(schema.validate(&Value::Object(own)));
         }
@@ -253,17 +253,15 @@ fn own_members(before: &Value, after: Value) -> Result<Value, ChangeError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::catalog::PreconditionPolicy;
     use proptest::prelude::*;
     use serde_json::json;
 
     fn collection() -> Collection {
         let schema = json!({"type": "object", "properties": {"title": {"type": "string"}}, "required": ["title"]});
         Collection {
-            name: "videos".parse().expect("a name"),
             schema: Some(std::sync::Arc::new(crate::domain::schema::Schema::compile(schema).expect("a schema"))),
-            preconditions: PreconditionPolicy::Required,
-            activities: vec!["processing".parse().expect("a name")],
+            activities: vec![ActivitySpec::new("processing".parse().expect("a name"))],
+            ..Collection::new("videos".parse().expect("a name"))
         }
     }
 

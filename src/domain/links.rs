@@ -1,29 +1,30 @@
 //! Where things are: the one place that builds paths of URLs.
 
+use super::catalog::Catalog;
 use super::id::{ActivityName, CollectionName, JobId, ResourceKey};
 
 /// A collection.
 #[must_use]
-pub fn collection(name: &CollectionName) -> String {
-    format!("/v1/{name}")
+pub fn collection(catalog: &Catalog, name: &CollectionName) -> String {
+    catalog.path_of(name).into_owned()
 }
 
 /// A resource. Ids hold only characters that a path segment may hold as they are (RFC 3986, 3.3).
 #[must_use]
-pub fn resource(key: &ResourceKey) -> String {
-    format!("/v1/{}/{}", key.collection, key.id)
+pub fn resource(catalog: &Catalog, key: &ResourceKey) -> String {
+    format!("{}/{}", catalog.path_of(&key.collection), key.id)
 }
 
 /// The jobs of an activity.
 #[must_use]
-pub fn activity(key: &ResourceKey, activity: &ActivityName) -> String {
-    format!("/v1/{}/{}/{activity}", key.collection, key.id)
+pub fn activity(catalog: &Catalog, key: &ResourceKey, activity: &ActivityName) -> String {
+    format!("{}/{}/{activity}", catalog.path_of(&key.collection), key.id)
 }
 
 /// A job under its resource.
 #[must_use]
-pub fn activity_job(key: &ResourceKey, activity: &ActivityName, job: JobId) -> String {
-    format!("/v1/{}/{}/{activity}/{job}", key.collection, key.id)
+pub fn activity_job(catalog: &Catalog, key: &ResourceKey, activity: &ActivityName, job: JobId) -> String {
+    format!("{}/{}/{activity}/{job}", catalog.path_of(&key.collection), key.id)
 }
 
 /// A job among all jobs.

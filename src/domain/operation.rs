@@ -33,6 +33,63 @@ pub struct Operation {
     pub priority: i32,
     /// What becomes of an attempt whose fate cannot be known.
     pub on_unknown: OnUnknown,
+    /// How a POST for a job of this operation is answered.
+    pub reply: Reply,
+    /// Whether a finished job that was answered synchronously leaves a record.
+    pub keep: Keep,
+}
+
+/// How a POST for a job is answered, and where its job leads once it is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reply {
+    /// When the POST is answered.
+    pub mode: ReplyMode,
+    /// What a GET of the finished job under its resource gives.
+    pub complete: Complete,
+}
+
+/// When a POST for a job is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ReplyMode {
+    /// At once, with 202.
+    #[default]
+    Async,
+    /// When the job is done, with this status if it did its work.
+    Sync(SyncStatus),
+}
+
+/// The status of a synchronous answer about a job that did its work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SyncStatus {
+    /// 200 with the result.
+    #[default]
+    Ok,
+    /// 201 with the job and where it is.
+    Created,
+    /// 204.
+    NoContent,
+    /// 303 to the resource.
+    SeeOther,
+}
+
+/// What a GET of a finished job under its resource gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Complete {
+    /// The job.
+    #[default]
+    Job,
+    /// 303 to the resource.
+    Resource,
+}
+
+/// Whether a finished job that was answered synchronously leaves a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Keep {
+    /// As every job does.
+    #[default]
+    Record,
+    /// None.
+    Nothing,
 }
 
 impl Operation {

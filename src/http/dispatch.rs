@@ -27,7 +27,7 @@ use super::query::Query;
 use super::reply::{self, ACCEPT_PATCH};
 use super::routes::{self, Known, NoRoute, Route, Verb};
 use super::{Inner, home, jobs, logs, resources};
-use crate::api::ChangeRequest;
+use crate::api::{ChangeRequest, Intent};
 use crate::domain::json::{self, JsonError, JsonLimits};
 
 /// A request, as it came.
@@ -227,6 +227,8 @@ impl Call<'_> {
             preconditions: conditions::preconditions(self.headers)?,
             strictness: conditions::strictness(&self.prefer),
             fingerprint: conditions::fingerprint(self.method, media, body, self.headers),
+            intent: Intent::Make,
+            once: None,
         })
     }
 

@@ -17,8 +17,8 @@ pub(super) fn home(http: &Inner) -> Response {
         .collections
         .values()
         .map(|collection| {
-            let activities: Vec<_> = collection.activities.iter().map(|activity| activity.as_str()).collect();
-            json!({ "name": collection.name, "href": links::collection(&collection.name), "activities": activities })
+            let activities: Vec<_> = collection.activities.iter().map(|activity| activity.name.as_str()).collect();
+            json!({ "name": collection.name, "href": links::collection(catalog, &collection.name), "activities": activities })
         })
         .collect();
     let operations: Vec<_> = catalog

@@ -27,7 +27,7 @@ pub(super) async fn activity(
         Verb::Get => {
             let page = call.query.page()?;
             let view = call.http.api.activity_jobs(key, activity, &page).await?;
-            list(&call, &links::activity(key, activity), view)
+            list(&call, &links::activity(call.http.api.catalog(), key, activity), view)
         }
         Verb::Post => launch(call, key, activity).await,
         Verb::Put | Verb::Patch | Verb::Delete | Verb::Options => Err(not_allowed(call.route, call.method)),
@@ -101,7 +101,7 @@ async fn launch(mut call: Call<'_>, key: &ResourceKey, activity: &ActivityName) 
     let view = finished(&call, id, view).await;
     // Only who asked to wait is told that the waiting is over.
     let status = if call.prefer.wait.is_some() && is_final(&view) { StatusCode::OK } else { StatusCode::ACCEPTED };
-    let at = links::activity_job(key, activity, id);
+    let at = links::activity_job(call.http.api.catalog(), key, activity, id);
     let prefer = Prefer { answer: None, ..call.prefer };
     Ok(reply::represent(status, view, call.route).located(&at).content_located(&at).honouring(prefer))
 }

@@ -24,7 +24,7 @@ pub(super) async fn collection(mut call: Call<'_>, verb: Verb, name: &Collection
         Verb::Get => {
             let page = call.query.page()?;
             let view = call.http.api.list(name, &page).await?;
-            list(&call, &links::collection(name), view)
+            list(&call, &links::collection(call.http.api.catalog(), name), view)
         }
         Verb::Post => {
             let sent = call.sent(&[MediaType::Json]).await?;
@@ -139,7 +139,7 @@ async fn settled(call: &Call<'_>, key: &ResourceKey, view: View) -> View {
 
 /// 201.
 fn created(call: &Call<'_>, key: &ResourceKey, view: View) -> Response {
-    let at = links::resource(key);
+    let at = links::resource(call.http.api.catalog(), key);
     match call.prefer.answer {
         Some(Answer::Minimal) => reply::bodiless(StatusCode::CREATED, &view, call.route),
         Some(Answer::Representation) | None => {

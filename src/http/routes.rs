@@ -136,7 +136,7 @@ fn resources(collection: &str, rest: &[&str], catalog: &Catalog) -> Result<Route
     };
     let key = ResourceKey { collection, id };
     let [member, rest @ ..] = rest else { return Ok(Route::Resource(key)) };
-    let activity = declared.activities.iter().find(|name| name.as_str() == *member).ok_or(NoRoute::Unknown)?.clone();
+    let activity = declared.activity(member).ok_or(NoRoute::Unknown)?.name.clone();
     match rest {
         [] => Ok(Route::Activity(key, activity)),
         ["last"] => Ok(Route::LastJob(key, activity)),
@@ -296,17 +296,15 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::domain::catalog::{Collection, PreconditionPolicy};
+    use crate::domain::catalog::{ActivitySpec, Collection};
 
     const JOB_ID: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 
     fn catalog() -> Catalog {
         let name: CollectionName = "videos".parse().expect("a name");
         let videos = Collection {
-            name: name.clone(),
-            schema: None,
-            preconditions: PreconditionPolicy::Required,
-            activities: vec!["processing".parse().expect("a name")],
+            activities: vec![ActivitySpec::new("processing".parse().expect("a name"))],
+            ..Collection::new(name.clone())
         };
         Catalog { collections: [(name, Arc::new(videos))].into(), ..Catalog::default() }
     }

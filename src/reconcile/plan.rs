@@ -118,7 +118,9 @@ pub fn plan(state: &ResourceState, catalog: &Catalog, now: Timestamp) -> Plan {
 
 /// Those that the operator declared, in that order, and those that still have a past.
 fn activities(state: &ResourceState, catalog: &Catalog) -> Vec<ActivityName> {
-    let declared = catalog.collections.get(&state.key.collection).map(|c| c.activities.clone()).unwrap_or_default();
+    let specs =
+        catalog.collections.get(&state.key.collection).into_iter().flat_map(|collection| &collection.activities);
+    let declared: Vec<ActivityName> = specs.map(|spec| spec.name.clone()).collect();
     let past = state.observed.iter().flat_map(|observed| observed.activities.keys());
     let past: Vec<ActivityName> = past.filter(|name| !declared.contains(name)).cloned().collect();
     declared.into_iter().chain(past).collect()
@@ -148,7 +150,8 @@ struct ActivityView<'a> {
 
 impl<'a> ActivityView<'a> {
     fn new(state: &'a ResourceState, catalog: &'a Catalog, name: &'a ActivityName, now: Timestamp) -> Self {
-        let declared = catalog.collections.get(&state.key.collection).is_some_and(|c| c.activities.contains(name));
+        let declared =
+            catalog.collections.get(&state.key.collection).is_some_and(|c| c.activity(name.as_str()).is_some());
         let wanted = match state.wanted(name).filter(|_| declared) {
             None => Wanted::Absent,
             Some(Err(_)) => Wanted::Unreadable,

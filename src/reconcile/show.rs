@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::state::{ActivityStatus, LastJob, LastResult, Observed};
 use crate::domain::activity::{Activity, Overlap, Standing};
-use crate::domain::catalog::{Catalog, Collection};
+use crate::domain::catalog::{ActivitySpec, Catalog, Collection};
 use crate::domain::condition::{Reason, Settlement};
 use crate::domain::id::{ActivityName, JobId, ResourceKey, Uid};
 use crate::domain::job::{Attempt, Job, JobError, Progress};
@@ -59,7 +59,7 @@ pub fn resource(shown: &Shown<'_>, catalog: &Catalog) -> Bytes {
     json.extend_from_slice(b",\"status\":");
     write(&mut json, &status(shown, collection.map(AsRef::as_ref), catalog));
     json.extend_from_slice(b",\"_links\":");
-    write(&mut json, &Links { key: shown.key, collection: collection.map(AsRef::as_ref) });
+    write(&mut json, &Links { key: shown.key, collection: collection.map(AsRef::as_ref), catalog });
     json.push(b'}');
     json.into()
 }
@@ -129,12 +129,12 @@ struct LastShown<'a> {
 }
 
 fn status<'a>(shown: &Shown<'a>, collection: Option<&'a Collection>, catalog: &Catalog) -> Status<'a> {
-    let declared: &[ActivityName] = collection.map_or(&[], |collection| &collection.activities);
+    let declared: &[ActivitySpec] = collection.map_or(&[], |collection| &collection.activities);
     let wanted = wanted(shown.document, declared);
     let past = shown.observed.iter().flat_map(|observed| &observed.activities);
     let mut activities: BTreeMap<&str, ActivityShown<'_>> =
         past.map(|(name, status)| (name.as_str(), activity(status, wanted.get(name.as_str()), catalog))).collect();
-    for name in declared {
+    for ActivitySpec { name, .. } in declared {
         let shown = || activity(&NOTHING_YET, wanted.get(name.as_str()), catalog);
         activities.entry(name.as_str()).or_insert_with(shown);
     }
@@ -232,7 +232,7 @@ fn effective(activity: &Activity, catalog: &Catalog) -> Value {
 }
 
 /// What a document says of its activities, read without building a tree of the rest.
-fn wanted<'a>(document: &[u8], declared: &'a [ActivityName]) -> BTreeMap<&'a str, Activity> {
+fn wanted<'a>(document: &[u8], declared: &'a [ActivitySpec]) -> BTreeMap<&'a str, Activity> {
     if declared.is_empty() {
         return BTreeMap::new();
     }
@@ -240,7 +240,7 @@ fn wanted<'a>(document: &[u8], declared: &'a [ActivityName]) -> BTreeMap<&'a str
     json.deserialize_map(ActivityMembers(declared)).unwrap_or_default()
 }
 
-struct ActivityMembers<'n>(&'n [ActivityName]);
+struct ActivityMembers<'n>(&'n [ActivitySpec]);
 
 impl<'de, 'n> Visitor<'de> for ActivityMembers<'n> {
     type Value = BTreeMap<&'n str, Activity>;
@@ -265,7 +265,7 @@ impl<'de, 'n> Visitor<'de> for ActivityMembers<'n> {
 }
 
 /// Reads the name of a member, and keeps it only if it is one of these.
-struct OneOf<'n>(&'n [ActivityName]);
+struct OneOf<'n>(&'n [ActivitySpec]);
 
 impl<'de, 'n> DeserializeSeed<'de> for OneOf<'n> {
     type Value = Option<&'n ActivityName>;
@@ -283,7 +283,7 @@ impl<'n> Visitor<'_> for OneOf<'n> {
     }
 
     fn visit_str<E>(self, member: &str) -> Result<Self::Value, E> {
-        Ok(self.0.iter().find(|name| name.as_str() == member))
+        Ok(self.0.iter().map(|spec| &spec.name).find(|name| name.as_str() == member))
     }
 }
 
@@ -291,6 +291,7 @@ impl<'n> Visitor<'_> for OneOf<'n> {
 struct Links<'a> {
     key: &'a ResourceKey,
     collection: Option<&'a Collection>,
+    catalog: &'a Catalog,
 }
 
 #[derive(Serialize)]
@@ -301,10 +302,10 @@ struct Link {
 impl Serialize for Links<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("self", &Link { href: links::resource(self.key) })?;
-        map.serialize_entry("collection", &Link { href: links::collection(&self.key.collection) })?;
-        for name in self.collection.map_or(&[][..], |collection| &collection.activities) {
-            map.serialize_entry(name.as_str(), &Link { href: links::activity(self.key, name) })?;
+        map.serialize_entry("self", &Link { href: links::resource(self.catalog, self.key) })?;
+        map.serialize_entry("collection", &Link { href: links::collection(self.catalog, &self.key.collection) })?;
+        for ActivitySpec { name, .. } in self.collection.map_or(&[][..], |collection| &collection.activities) {
+            map.serialize_entry(name.as_str(), &Link { href: links::activity(self.catalog, self.key, name) })?;
         }
         map.end()
     }
@@ -312,13 +313,13 @@ impl Serialize for Links<'_> {
 
 /// The representation of a job.
 #[must_use]
-pub fn job(job: &Job) -> Value {
+pub fn job(job: &Job, catalog: &Catalog) -> Value {
     json!({
         "id": job.id,
         "resource": {
             "collection": job.resource.collection,
             "id": job.resource.id,
-            "href": links::resource(&job.resource),
+            "href": links::resource(catalog, &job.resource),
             "uid": job.uid,
         },
         "activity": job.activity,
@@ -338,8 +339,8 @@ pub fn job(job: &Job) -> Value {
         "finished": job.finished,
         "_links": {
             "self": {"href": links::job(job.id)},
-            "resource": {"href": links::resource(&job.resource)},
-            "activity": {"href": links::activity(&job.resource, &job.activity)},
+            "resource": {"href": links::resource(catalog, &job.resource)},
+            "activity": {"href": links::activity(catalog, &job.resource, &job.activity)},
             "log": {"href": links::job_log(job.id)},
         },
     })

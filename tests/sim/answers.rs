@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use heeler::api::{AlreadyApplied, Api, ApiError, Cancelled, ChangeRequest, Deleted, Put, View};
+use heeler::api::{AlreadyApplied, Api, ApiError, Cancelled, ChangeRequest, Deleted, Intent, Put, View};
 use heeler::domain::id::{JobId, ResourceKey};
 use heeler::domain::patch::PatchBody;
 use heeler::domain::precondition::{Preconditions, Strength, Strictness, Tag, TagList};
@@ -44,6 +44,8 @@ pub(crate) async fn send(api: Api, request: Request, oracle: Arc<Mutex<Oracle>>,
         },
         strictness: Strictness::DesiredState,
         fingerprint: request.fingerprint,
+        intent: Intent::Make,
+        once: None,
     };
     let sent = {
         let mut oracle = lock(&oracle);

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use heeler::clock::{Clock, Entropy};
-use heeler::domain::catalog::{Catalog, Collection, PreconditionPolicy};
-use heeler::domain::operation::{ExecSpec, OnUnknown, Operation, RunnerSpec};
+use heeler::domain::catalog::{ActivitySpec, Catalog, Collection, PreconditionPolicy};
+use heeler::domain::operation::{ExecSpec, Keep, OnUnknown, Operation, Reply, RunnerSpec};
 use heeler::domain::retry::RetryPolicy;
 use heeler::domain::time::Timestamp;
 
@@ -215,13 +215,15 @@ pub(crate) fn catalog() -> Catalog {
             concurrency,
             priority,
             on_unknown,
+            reply: Reply::default(),
+            keep: Keep::default(),
         };
         (name, Arc::new(operation))
     };
     let collection = |name: &str, preconditions| {
         let name: heeler::domain::id::CollectionName = name.parse().expect("a name");
-        let activities = ACTIVITIES.map(|name| name.parse().expect("a name")).to_vec();
-        (name.clone(), Arc::new(Collection { name, schema: None, preconditions, activities }))
+        let activities = ACTIVITIES.map(|name| ActivitySpec::new(name.parse().expect("a name"))).to_vec();
+        (name.clone(), Arc::new(Collection { preconditions, activities, ..Collection::new(name) }))
     };
     let [single, pair, sure, plain] = OPERATIONS;
     Catalog {
@@ -235,5 +237,6 @@ pub(crate) fn catalog() -> Catalog {
             operation(sure, None, 3, OnUnknown::Retry, 0),
             operation(plain, None, 1, OnUnknown::Fail, -1),
         ]),
+        aliases: Vec::new(),
     }
 }

@@ -11,12 +11,14 @@
 mod compare;
 mod measure;
 mod parse;
+mod pointer;
 
 use std::borrow::Cow;
 
 pub use compare::{canonical, equal};
 pub use measure::{depth, encoded_len, kind, string_len, whole_number};
 pub use parse::{JsonError, JsonLimits, NESTING_MAX, Position, parse};
+pub use pointer::{NotAPointer, Pointer};
 
 /// A name as one token of a JSON Pointer (RFC 6901, 3): `~` is `~0`, `/` is `~1`.
 #[must_use]

@@ -5,8 +5,8 @@
 
 use serde_json::Value;
 
-use super::{Operation, PatchError, PatchLimits, Pointer, WORK_FACTOR};
-use crate::domain::json;
+use super::{Operation, PatchError, PatchLimits, WORK_FACTOR};
+use crate::domain::json::{self, Pointer};
 
 pub(super) fn apply(document: &Value, operations: &[Operation], limits: &PatchLimits) -> Result<Value, PatchError> {
     if operations.len() > limits.operations_max {

@@ -18,7 +18,7 @@ mod tests;
 use serde_json::{Map, Value};
 
 use super::json;
-pub use operation::{Operation, Pointer};
+pub use operation::Operation;
 
 /// A patch that is well-formed, of either kind.
 #[derive(Debug, Clone, PartialEq)]

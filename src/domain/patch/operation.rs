@@ -1,38 +1,10 @@
 //! The operations of a JSON Patch, read one by one.
 
-use std::fmt;
-
 use json_patch::PatchOperation;
 use json_patch::jsonptr;
 use serde_json::Value;
 
-use crate::domain::json;
-
-/// A JSON Pointer (RFC 6901), taken apart.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pointer {
-    tokens: Vec<String>,
-}
-
-impl Pointer {
-    /// The names and indices that lead from the root to the place.
-    #[must_use]
-    pub fn tokens(&self) -> &[String] {
-        &self.tokens
-    }
-}
-
-impl From<&jsonptr::Pointer> for Pointer {
-    fn from(pointer: &jsonptr::Pointer) -> Self {
-        Self { tokens: pointer.tokens().map(|token| token.decoded().into_owned()).collect() }
-    }
-}
-
-impl fmt::Display for Pointer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&json::pointer(&self.tokens))
-    }
-}
+use crate::domain::json::{self, Pointer};
 
 /// One operation of a JSON Patch (RFC 6902, 4).
 #[derive(Debug, Clone, PartialEq)]
@@ -94,14 +66,20 @@ impl Operation {
 
     fn new(read: PatchOperation, value: Value) -> Self {
         match read {
-            PatchOperation::Add(add) => Self::Add { path: add.path.as_ptr().into(), value },
-            PatchOperation::Remove(remove) => Self::Remove { path: remove.path.as_ptr().into() },
-            PatchOperation::Replace(replace) => Self::Replace { path: replace.path.as_ptr().into(), value },
-            PatchOperation::Move(mov) => Self::Move { from: mov.from.as_ptr().into(), path: mov.path.as_ptr().into() },
-            PatchOperation::Copy(copy) => {
-                Self::Copy { from: copy.from.as_ptr().into(), path: copy.path.as_ptr().into() }
+            PatchOperation::Add(add) => Self::Add { path: pointer(add.path.as_ptr()), value },
+            PatchOperation::Remove(remove) => Self::Remove { path: pointer(remove.path.as_ptr()) },
+            PatchOperation::Replace(replace) => Self::Replace { path: pointer(replace.path.as_ptr()), value },
+            PatchOperation::Move(mov) => {
+                Self::Move { from: pointer(mov.from.as_ptr()), path: pointer(mov.path.as_ptr()) }
             }
-            PatchOperation::Test(test) => Self::Test { path: test.path.as_ptr().into(), value },
+            PatchOperation::Copy(copy) => {
+                Self::Copy { from: pointer(copy.from.as_ptr()), path: pointer(copy.path.as_ptr()) }
+            }
+            PatchOperation::Test(test) => Self::Test { path: pointer(test.path.as_ptr()), value },
         }
     }
+}
+
+fn pointer(read: &jsonptr::Pointer) -> Pointer {
+    Pointer::new(read.tokens().map(|token| token.decoded().into_owned()).collect())
 }

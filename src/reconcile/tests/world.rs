@@ -7,13 +7,13 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::super::{ActivityStatus, Event, Fate, Observed, Refused, ResourceState, plan, step, violations};
-use crate::domain::catalog::{Catalog, Collection, PreconditionPolicy};
+use crate::domain::catalog::{ActivitySpec, Catalog, Collection, PreconditionPolicy};
 use crate::domain::condition::Reason;
 use crate::domain::document::Document;
 use crate::domain::id::{ActivityName, JobId, ResourceKey, Token};
 use crate::domain::job::{AttemptOutcome, Ending, Job};
 use crate::domain::moment::Moment;
-use crate::domain::operation::{ExecSpec, OnUnknown, Operation, RunnerSpec};
+use crate::domain::operation::{ExecSpec, Keep, OnUnknown, Operation, Reply, RunnerSpec};
 use crate::domain::retry::RetryPolicy;
 use crate::domain::schema::Schema;
 use crate::domain::time::Timestamp;
@@ -45,6 +45,8 @@ pub(crate) fn operation(name: &str) -> Operation {
         concurrency: None,
         priority: 0,
         on_unknown: OnUnknown::Fail,
+        reply: Reply::default(),
+        keep: Keep::default(),
     }
 }
 
@@ -63,14 +65,14 @@ pub(crate) fn catalog() -> Catalog {
         Operation { input: Some(Arc::new(Schema::compile(schema).expect("a schema"))), ..operation("strict") },
     ];
     let collection = Collection {
-        name: "videos".parse().expect("a name"),
-        schema: None,
         preconditions: PreconditionPolicy::Optional,
-        activities: vec![name("processing"), name("review")],
+        activities: vec![ActivitySpec::new(name("processing")), ActivitySpec::new(name("review"))],
+        ..Collection::new("videos".parse().expect("a name"))
     };
     Catalog {
         collections: [(collection.name.clone(), Arc::new(collection))].into(),
         operations: operations.map(|operation| (operation.name.clone(), Arc::new(operation))).into(),
+        aliases: Vec::new(),
     }
 }
 

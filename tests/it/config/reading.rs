@@ -103,7 +103,7 @@ fn exec(config: &Config, name: &str) -> ExecSpec {
 
 fn activities(config: &Config, collection: &str) -> Vec<String> {
     let name = collection.parse().expect("a name");
-    config.catalog.collections[&name].activities.iter().map(ToString::to_string).collect()
+    config.catalog.collections[&name].activities.iter().map(|activity| activity.name.to_string()).collect()
 }
 
 #[test]

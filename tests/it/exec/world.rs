@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use heeler::domain::expression::Template;
 use heeler::domain::id::{JobId, Token};
 use heeler::domain::job::Ending;
-use heeler::domain::operation::{ExecSpec, OnUnknown, Operation, RunnerSpec};
+use heeler::domain::operation::{ExecSpec, Keep, OnUnknown, Operation, Reply, RunnerSpec};
 use heeler::domain::retry::RetryPolicy;
 use heeler::runner::exec::{ExecConfig, ExecRunner};
 use heeler::runner::{AttemptRef, Launch, Report, Runner};
@@ -140,6 +140,8 @@ fn operation(command: &[&str], folder: &Path) -> Operation {
         concurrency: None,
         priority: 0,
         on_unknown: OnUnknown::Fail,
+        reply: Reply::default(),
+        keep: Keep::default(),
     }
 }
 

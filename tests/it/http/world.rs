@@ -12,10 +12,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use heeler::api::{Api, AttemptLogs};
 use heeler::clock::{Clock, Entropy};
-use heeler::domain::catalog::{Catalog, Collection, PreconditionPolicy};
+use heeler::domain::catalog::{ActivitySpec, Catalog, Collection};
 use heeler::domain::id::JobId;
 use heeler::domain::job::{AttemptOutcome, Ending};
-use heeler::domain::operation::{ExecSpec, OnUnknown, Operation, RunnerSpec};
+use heeler::domain::operation::{ExecSpec, Keep, OnUnknown, Operation, Reply, RunnerSpec};
 use heeler::domain::patch::PatchLimits;
 use heeler::domain::retry::RetryPolicy;
 use heeler::domain::time::Timestamp;
@@ -97,10 +97,8 @@ impl AttemptLogs for Logs {
 /// One collection, `videos`, with one activity, `processing`, and one operation.
 fn catalog() -> Catalog {
     let videos = Collection {
-        name: "videos".parse().expect("a name"),
-        schema: None,
-        preconditions: PreconditionPolicy::Required,
-        activities: vec!["processing".parse().expect("a name")],
+        activities: vec![ActivitySpec::new("processing".parse().expect("a name"))],
+        ..Collection::new("videos".parse().expect("a name"))
     };
     let transcode = Operation {
         name: "transcode".parse().expect("a name"),
@@ -113,10 +111,13 @@ fn catalog() -> Catalog {
         concurrency: None,
         priority: 0,
         on_unknown: OnUnknown::Fail,
+        reply: Reply::default(),
+        keep: Keep::default(),
     };
     Catalog {
         collections: [(videos.name.clone(), Arc::new(videos))].into(),
         operations: [(transcode.name.clone(), Arc::new(transcode))].into(),
+        aliases: Vec::new(),
     }
 }
 

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use heeler::clock::{Clock, Entropy};
-use heeler::domain::catalog::{Catalog, Collection, PreconditionPolicy};
+use heeler::domain::catalog::{ActivitySpec, Catalog, Collection, PreconditionPolicy};
 use heeler::domain::document::Document;
 use heeler::domain::id::{JobId, ResourceKey, Token};
 use heeler::domain::job::{AttemptOutcome, Ending, Job};
-use heeler::domain::operation::{ExecSpec, OnUnknown, Operation, RunnerSpec};
+use heeler::domain::operation::{ExecSpec, Keep, OnUnknown, Operation, Reply, RunnerSpec};
 use heeler::domain::retry::RetryPolicy;
 use heeler::domain::time::Timestamp;
 use heeler::state::{Event, State};
@@ -66,17 +66,19 @@ fn catalog() -> Catalog {
         concurrency: Some(4),
         priority: 0,
         on_unknown,
+        reply: Reply::default(),
+        keep: Keep::default(),
     };
     let operations = [operation("once", 1, OnUnknown::Fail), operation("thrice", 3, OnUnknown::Retry)];
     let collection = Collection {
-        name: "c".parse().expect("a name"),
-        schema: None,
         preconditions: PreconditionPolicy::Optional,
-        activities: vec!["work".parse().expect("a name")],
+        activities: vec![ActivitySpec::new("work".parse().expect("a name"))],
+        ..Collection::new("c".parse().expect("a name"))
     };
     Catalog {
         collections: [(collection.name.clone(), Arc::new(collection))].into(),
         operations: operations.map(|operation| (operation.name.clone(), Arc::new(operation))).into(),
+        aliases: Vec::new(),
     }
 }
 

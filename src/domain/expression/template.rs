@@ -13,7 +13,7 @@
 
 use serde_json::Value;
 
-use super::near::nearest;
+use crate::domain::near::nearest;
 
 /// The roots that a path can start at, as they are spelled.
 const ROOTS: [(&str, Root); 3] = [("input", Root::Input), ("resource", Root::Resource), ("job", Root::Job)];
