@@ -56,6 +56,14 @@ pub enum ApiError {
         /// What is wrong, and where.
         errors: Vec<Violation>,
     },
+    /// A rule of the operator forbids it.
+    #[error("{message}")]
+    Forbidden {
+        /// The status that the operator chose.
+        status: u16,
+        /// Why, in the operator's words.
+        message: String,
+    },
     /// The activity's overlap policy forbids another job now.
     #[error("{detail}")]
     Overlap {

@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 use super::resources::{absent, deleting, is_deleting};
 use super::{Api, ApiError, Cancelled, ChangeRequest, ListView, PAGE_BYTES_MAX, PageRequest, View};
 use crate::api::error::AlreadyApplied;
-use crate::domain::activity::{Activity, judge_input, unknown_operation};
-use crate::domain::catalog::Catalog;
+use crate::domain::activity::{judge_input, unknown_operation};
+use crate::domain::catalog::{ActivitySpec, Catalog};
 use crate::domain::id::{ActivityName, CollectionName, JobId, OperationName, ResourceId, ResourceKey};
 use crate::domain::job::{Job, JobPhase};
 use crate::domain::near::did_you_mean;
@@ -89,9 +89,10 @@ impl Api {
         name: &ActivityName,
         body: &Map<String, Value>,
     ) -> Result<Decision, ApiError> {
-        let wanted: Option<Activity> = loaded.state.wanted(name).and_then(Result::ok);
+        let spec = self.activity(&loaded.state.key, name)?;
+        let wanted = loaded.state.wanted(name, &self.catalog).activity();
         let operation = match body.get("operation") {
-            None => wanted.as_ref().map(|activity| activity.operation.clone()),
+            None => wanted.as_ref().map(|activity| &activity.operation).or_else(|| spec.operations.fixed()).cloned(),
             Some(Value::String(text)) => Some(text.parse().map_err(|_| ApiError::Invalid {
                 errors: vec![unknown_operation("/operation", text, &self.catalog)],
             })?),
@@ -101,10 +102,16 @@ impl Api {
             let detail = format!("the document has no `{name}` that names an operation, so the request must name one");
             return Err(invalid("/operation", &detail));
         };
+        if !spec.operations.allows(&operation) {
+            return Err(invalid("/operation", &spec.operations.refusal(operation.as_str())));
+        }
         let declared = self.catalog.operations.get(&operation).ok_or_else(|| ApiError::Invalid {
             errors: vec![unknown_operation("/operation", operation.as_str(), &self.catalog)],
         })?;
-        let base = wanted.map_or_else(|| json!({}), |activity| activity.input);
+        let base = match (&spec.mapping, loaded.state.subject(&self.catalog)) {
+            (Some(mapping), Some(subject)) => subject.mapped_input(mapping).map_err(|detail| invalid("", &detail))?,
+            (Some(_) | None, _) => wanted.map_or_else(|| json!({}), |activity| activity.input),
+        };
         let input = match body.get("input") {
             None => base,
             Some(Value::Object(over)) => {
@@ -276,12 +283,9 @@ impl Api {
     }
 
     /// An activity is there when its collection declares it.
-    fn activity(&self, key: &ResourceKey, activity: &ActivityName) -> Result<(), ApiError> {
-        if self.collection(&key.collection)?.activity(activity.as_str()).is_some() {
-            Ok(())
-        } else {
-            Err(ApiError::NotFound { what: format!("the activity `{activity}` of `{key}`") })
-        }
+    fn activity(&self, key: &ResourceKey, activity: &ActivityName) -> Result<&ActivitySpec, ApiError> {
+        let declared = self.collection(&key.collection)?.activity(activity.as_str());
+        declared.ok_or_else(|| ApiError::NotFound { what: format!("the activity `{activity}` of `{key}`") })
     }
 }
 

@@ -6,12 +6,12 @@ use serde_json::{Map, Value};
 
 use super::{AlreadyApplied, Api, ApiError, ChangeRequest, Deleted, ListView, PAGE_BYTES_MAX, PageRequest, Put, View};
 use crate::domain::catalog::{Collection, PreconditionPolicy};
-use crate::domain::change::{ChangeError, Judge};
-use crate::domain::document::{Desired, Document};
+use crate::domain::change::{Before, ChangeError, Changed, Judge, Reads};
+use crate::domain::document::Desired;
 use crate::domain::id::{CollectionName, ResourceId, ResourceKey};
 use crate::domain::json;
 use crate::domain::patch::{PatchBody, PatchError};
-use crate::domain::precondition::{self, Current, Strictness};
+use crate::domain::precondition::{self, Current};
 use crate::domain::version::ETag;
 use crate::state::{Applied, ApplyError, Decision, Event, Loaded, Refused, StateError, StoredResource, UNFINISHED_MAX};
 
@@ -70,10 +70,13 @@ impl Api {
         request: &ChangeRequest,
     ) -> Result<(ResourceKey, View), ApiError> {
         let declared = self.collection(collection)?;
-        let document = self.judge(declared, request).create(object(body)?)?;
+        let judge = self.judge(declared, request);
         let id = self.state.new_resource_id();
+        let changed = judge.create(&id, object(body)?)?;
+        judge.obeys_rules(&changed, None)?;
         let key = ResourceKey { collection: collection.clone(), id };
-        let event = Event::Changed { document, fingerprint: request.fingerprint };
+        let Changed { document, observed } = changed;
+        let event = Event::Changed { document, observed, fingerprint: request.fingerprint };
         let applied = self.state.happen(&key, event).await.map_err(|error| self.refusal(&key, never(error), None))?;
         let view = self.applied(&applied).ok_or_else(|| absent(&key))?;
         Ok((key, view))
@@ -89,13 +92,10 @@ impl Api {
         let body = object(body)?;
         let judge = self.judge(collection, request);
         let mut existed = false;
-        let applied = self.change(key, collection, request, Presence::Optional, |loaded| {
-            existed = loaded.state.desired.is_some();
-            let shown = match (&loaded.state.desired, request.strictness) {
-                (Some(_), Strictness::WholeTag) => Some(tree(&loaded.show(&self.catalog))?),
-                (Some(_) | None, _) => None,
-            };
-            Ok(judge.replace(&key.id, body.clone(), shown.as_ref())?)
+        let reads = judge.reads(None);
+        let applied = self.change(key, &judge, request, Presence::Optional, reads, |before| {
+            existed = before.is_some();
+            Ok(judge.replace(&key.id, body.clone(), before)?)
         });
         let view = self.applied(&applied.await?).ok_or_else(|| absent(key))?;
         Ok(if existed { Put::Updated(view) } else { Put::Created(view) })
@@ -109,15 +109,9 @@ impl Api {
     pub async fn patch(&self, key: &ResourceKey, body: &PatchBody, request: &ChangeRequest) -> Result<View, ApiError> {
         let collection = self.collection(&key.collection)?;
         let judge = self.judge(collection, request);
-        let applied = self.change(key, collection, request, Presence::Needed, |loaded| {
-            let desired = loaded.state.desired.as_ref().ok_or_else(|| absent(key))?;
-            let shown = match (body, request.strictness) {
-                (PatchBody::Merge(_), Strictness::DesiredState) => Value::Null,
-                (PatchBody::Json(_), _) | (PatchBody::Merge(_), Strictness::WholeTag) => {
-                    tree(&loaded.show(&self.catalog))?
-                }
-            };
-            Ok(judge.patch(&key.id, &desired.document, &shown, body)?)
+        let reads = judge.reads(Some(body));
+        let applied = self.change(key, &judge, request, Presence::Needed, reads, |before| {
+            Ok(judge.patch(&key.id, before.ok_or_else(|| absent(key))?, body)?)
         });
         self.applied(&applied.await?).ok_or_else(|| absent(key))
     }
@@ -175,15 +169,16 @@ impl Api {
         }
     }
 
-    /// Judges a change and makes it: preconditions, then deletion, then the
-    /// document that `make` returns.
+    /// Judges a change and makes it: preconditions, then deletion, then what
+    /// `make` makes of what is there, then the rules of the operator.
     async fn change(
         &self,
         key: &ResourceKey,
-        collection: &Collection,
+        judge: &Judge<'_>,
         request: &ChangeRequest,
         presence: Presence,
-        mut make: impl FnMut(&Loaded) -> Result<Document, ApiError>,
+        reads: Reads,
+        mut make: impl FnMut(Option<&Before<'_>>) -> Result<Changed, ApiError>,
     ) -> Result<Applied, ApiError> {
         let mut etag = None;
         let applied = self.state.apply(key, None, |loaded| {
@@ -192,16 +187,25 @@ impl Api {
             if desired.is_none() && presence == Presence::Needed {
                 return Err(absent(key));
             }
-            self.believes(loaded, desired, Some(collection), request)?;
+            self.believes(loaded, desired, Some(judge.collection), request)?;
             if is_deleting(loaded) {
                 return Err(deleting(loaded));
             }
-            let document = make(loaded)?;
-            let same = |before: &Desired| equal(before.document.members(), document.members());
+            let shown = match (desired, reads) {
+                (Some(_), Reads::Representation) => tree(&loaded.show(&self.catalog))?,
+                (Some(_), Reads::Document) | (None, _) => Value::Null,
+            };
+            let nothing = Map::new();
+            let observed = loaded.state.observed.as_ref().map_or(&nothing, |observed| &observed.members);
+            let before = desired.map(|desired| Before { document: &desired.document, observed, shown: &shown });
+            let changed = make(before.as_ref())?;
+            let same = |before: &Desired| equal(before.document.members(), changed.document.members());
             if desired.is_some_and(same) {
                 return Ok(Decision::Leave);
             }
-            Ok(Decision::Happen(Event::Changed { document, fingerprint: request.fingerprint }))
+            judge.obeys_rules(&changed, before.as_ref())?;
+            let Changed { document, observed } = changed;
+            Ok(Decision::Happen(Event::Changed { document, observed, fingerprint: request.fingerprint }))
         });
         applied.await.map_err(|error| self.refusal(key, error, etag))
     }
@@ -237,7 +241,8 @@ impl Api {
     }
 
     fn judge<'a>(&'a self, collection: &'a Collection, request: &ChangeRequest) -> Judge<'a> {
-        Judge { collection, catalog: &self.catalog, limits: &self.limits, strictness: request.strictness }
+        let now = self.state.clock().now();
+        Judge { collection, catalog: &self.catalog, limits: &self.limits, strictness: request.strictness, now }
     }
 
     fn view(&self, key: &ResourceKey, stored: &StoredResource) -> View {
@@ -346,6 +351,7 @@ impl From<ChangeError> for ApiError {
             ChangeError::ReadOnly { pointer, detail } => Self::ReadOnly { pointer, detail },
             ChangeError::Patch(error) => Self::Patch(error),
             ChangeError::Invalid(errors) => Self::Invalid { errors },
+            ChangeError::Forbidden { status, message } => Self::Forbidden { status, message },
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::catalog::Catalog;
+use super::catalog::{ActivitySpec, Catalog, OperationChoice};
 use super::id::{ActivityName, OperationName};
 use super::job::{StartRule, clip};
 use super::json;
@@ -35,6 +35,18 @@ pub struct Activity {
     pub retry: Option<RetryOverride>,
     /// The longest attempt, where the document overrides the operation.
     pub timeout: Option<Duration>,
+    /// What asks for a job, beside a POST.
+    pub asks: Asks,
+}
+
+/// What asks for a job of an activity, beside a POST.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Asks {
+    /// A change of what is to be run.
+    #[default]
+    Changes,
+    /// A schedule; changes ask for nothing.
+    Schedule,
 }
 
 /// What happens when a trigger meets an active job.
@@ -124,14 +136,15 @@ const MEMBERS: [&str; 9] =
 const RETRY_MEMBERS: [&str; 4] = ["attempts", "backoff", "factor", "max"];
 
 impl Activity {
-    /// Reads the member `name` of a document.
+    /// Reads a member of a document that is written in the standard vocabulary.
     ///
     /// # Errors
     /// Everything that is wrong with it, each with its pointer into the document.
-    pub fn parse(name: &ActivityName, member: &Value) -> Result<Self, Vec<Violation>> {
-        let mut reader = Reader { at: format!("/{}", json::escape_pointer(name.as_str())), violations: Vec::new() };
+    pub fn parse(spec: &ActivitySpec, member: &Value) -> Result<Self, Vec<Violation>> {
+        let at = format!("/{}", json::escape_pointer(spec.name.as_str()));
+        let mut reader = Reader { at, violations: Vec::new() };
         let Value::Object(members) = member else {
-            reader.refuse(&[], format!("expected an object that names an `operation`, not {}", json::kind(member)));
+            reader.refuse(&[], format!("expected an object that says what to run, not {}", json::kind(member)));
             return Err(reader.violations);
         };
         for member in members.keys().filter(|member| !MEMBERS.contains(&member.as_str())) {
@@ -140,7 +153,7 @@ impl Activity {
         if members.contains_key("schedule") {
             reader.refuse(&["schedule"], "schedules are not in this version".to_owned());
         }
-        let operation = reader.operation(members);
+        let operation = reader.operation(members, &spec.operations);
         let trigger = reader.trigger(members);
         let overlap = reader.overlap(members);
         let standing = reader.standing(members);
@@ -149,9 +162,25 @@ impl Activity {
         match operation {
             Some(operation) if reader.violations.is_empty() => {
                 let input = members.get("input").cloned().unwrap_or_else(|| json!({}));
-                Ok(Self { operation, input, trigger, overlap, standing, retry, timeout })
+                Ok(Self { operation, input, trigger, overlap, standing, retry, timeout, asks: Asks::Changes })
             }
             Some(_) | None => Err(reader.violations),
+        }
+    }
+
+    /// What a document of its own shape asks for: an operation with an input,
+    /// and of everything else what holds unless a document says otherwise.
+    #[must_use]
+    pub const fn mapped(operation: OperationName, input: Value, asks: Asks) -> Self {
+        Self {
+            operation,
+            input,
+            trigger: None,
+            overlap: None,
+            standing: Standing::Active,
+            retry: None,
+            timeout: None,
+            asks,
         }
     }
 
@@ -220,18 +249,30 @@ impl Reader {
         self.violations.push(Violation { pointer, detail });
     }
 
-    fn operation(&mut self, members: &Map<String, Value>) -> Option<OperationName> {
-        match members.get("operation") {
-            None => self.refuse(&["operation"], "an activity must name its `operation`".to_owned()),
-            Some(Value::String(name)) => match name.parse() {
-                Ok(name) => return Some(name),
-                Err(_) => self.refuse(&["operation"], format!("there is no operation `{}`", clip(name, 128))),
-            },
-            Some(other) => {
-                self.refuse(&["operation"], format!("expected the name of an operation, not {}", json::kind(other)))
+    fn operation(&mut self, members: &Map<String, Value>, choice: &OperationChoice) -> Option<OperationName> {
+        let name = match (members.get("operation"), choice.fixed()) {
+            (None, Some(fixed)) => return Some(fixed.clone()),
+            (None, None) => {
+                self.refuse(&["operation"], "an activity must name its `operation`".to_owned());
+                return None;
+            }
+            (Some(Value::String(name)), _) => name,
+            (Some(other), _) => {
+                self.refuse(&["operation"], format!("expected the name of an operation, not {}", json::kind(other)));
+                return None;
+            }
+        };
+        match name.parse::<OperationName>() {
+            Ok(operation) if choice.allows(&operation) => Some(operation),
+            Ok(_) => {
+                self.refuse(&["operation"], choice.refusal(name));
+                None
+            }
+            Err(_) => {
+                self.refuse(&["operation"], format!("there is no operation `{}`", clip(name, 128)));
+                None
             }
         }
-        None
     }
 
     fn trigger(&mut self, members: &Map<String, Value>) -> Option<Value> {
@@ -331,7 +372,7 @@ mod tests {
     use super::*;
 
     fn parse(member: Value) -> Result<Activity, Vec<Violation>> {
-        Activity::parse(&"processing".parse().expect("a name"), &member)
+        Activity::parse(&ActivitySpec::new("processing".parse().expect("a name")), &member)
     }
 
     #[test]

@@ -77,6 +77,24 @@ impl Collection {
         }
     }
 
+    /// The places within the document where the service shows something.
+    pub fn shown_places(&self) -> impl Iterator<Item = &Pointer> {
+        let shown = self.activities.iter().flat_map(|activity| &activity.show).map(|member| &member.pointer);
+        self.observed.iter().chain(shown)
+    }
+
+    /// Whether the service shows anything within the document.
+    #[must_use]
+    pub fn shows_in_document(&self) -> bool {
+        self.shown_places().next().is_some()
+    }
+
+    /// Whether the service has to look into a document to show it.
+    #[must_use]
+    pub fn keeps_its_shape(&self) -> bool {
+        self.shows_in_document() || self.activities.iter().any(|activity| activity.mapping.is_some())
+    }
+
     /// Where a collection is mounted unless the operator says otherwise.
     #[must_use]
     pub fn default_path(name: &CollectionName) -> String {
@@ -172,6 +190,17 @@ impl OperationChoice {
             Self::Fixed(fixed) => fixed == operation,
             Self::OneOf(allowed) => allowed.contains(operation),
         }
+    }
+
+    /// Why an operation is refused that is not among them.
+    #[must_use]
+    pub fn refusal(&self, name: &str) -> String {
+        let names: Vec<String> = match self {
+            Self::Any => return format!("there is no operation `{name}`"),
+            Self::Fixed(fixed) => vec![format!("`{fixed}`")],
+            Self::OneOf(allowed) => allowed.iter().map(|name| format!("`{name}`")).collect(),
+        };
+        format!("this activity does not run `{name}`: expected {}", names.join(" or "))
     }
 
     /// The operation where nothing names one.

@@ -4,16 +4,22 @@
 //! them back in one. Here the two are taken apart again, and nothing that a
 //! client would write into the service's members is lost in silence.
 
+mod echo;
+
 use serde_json::{Map, Value};
 
-use super::activity::Activity;
-use super::catalog::{ActivitySpec, Catalog, Collection};
-use super::document::{Document, ID, LINKS, STATUS};
+use super::activity::judge_input;
+use super::catalog::{Catalog, Collection};
+use super::document::{Document, ID, overlaid};
+use super::expression::{EvaluationError, Variable};
 use super::id::ResourceId;
 use super::json;
-use super::patch::{Operation, PatchBody, PatchError, PatchLimits, apply_patch};
+use super::patch::{PatchBody, PatchError, PatchLimits, apply_patch};
 use super::precondition::Strictness;
 use super::schema::Violation;
+use super::time::Timestamp;
+use super::wanted::{Subject, Wanted};
+use echo::Echo;
 
 /// Why a change is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -32,6 +38,14 @@ pub enum ChangeError {
     /// The result breaks a rule.
     #[error("the document would not be valid")]
     Invalid(Vec<Violation>),
+    /// A rule of the operator forbids it.
+    #[error("{message}")]
+    Forbidden {
+        /// The status that the operator chose, a client error.
+        status: u16,
+        /// Why, in the operator's words.
+        message: String,
+    },
 }
 
 /// What a change is judged by.
@@ -45,129 +59,156 @@ pub struct Judge<'a> {
     pub limits: &'a PatchLimits,
     /// How literally the client wants to be taken.
     pub strictness: Strictness,
+    /// When the change happens.
+    pub now: Timestamp,
+}
+
+/// A resource before a change.
+#[derive(Debug, Clone, Copy)]
+pub struct Before<'a> {
+    /// What clients wrote.
+    pub document: &'a Document,
+    /// The members that effects wrote.
+    pub observed: &'a Map<String, Value>,
+    /// The representation, where [`Judge::reads`] says that it is looked at.
+    pub shown: &'a Value,
+}
+
+/// What a change looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reads {
+    /// What clients wrote.
+    Document,
+    /// All that is shown of the resource.
+    Representation,
+}
+
+/// What a change makes of a resource.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Changed {
+    /// What clients want now.
+    pub document: Document,
+    /// The observed members that a new resource begins with; empty for one that exists.
+    pub observed: Map<String, Value>,
 }
 
 impl Judge<'_> {
-    /// The document that a new resource would have, its id chosen by the service.
+    /// Whether a change looks at the representation as it is shown, which then
+    /// has to be made for it.
+    #[must_use]
+    pub fn reads(&self, patch: Option<&PatchBody>) -> Reads {
+        let whole = match patch {
+            Some(PatchBody::Json(_)) => true,
+            Some(PatchBody::Merge(_)) | None => false,
+        };
+        if whole || self.strictness == Strictness::WholeTag || self.collection.shows_in_document() {
+            Reads::Representation
+        } else {
+            Reads::Document
+        }
+    }
+
+    /// What a new resource would be, its id chosen by the service.
     ///
     /// # Errors
     /// [`ChangeError`].
-    pub fn create(&self, body: Map<String, Value>) -> Result<Document, ChangeError> {
+    pub fn create(&self, id: &ResourceId, body: Map<String, Value>) -> Result<Changed, ChangeError> {
         if body.contains_key(ID) {
             let detail = "the service chooses it: leave it out, or PUT to the URL with the id that you want".to_owned();
             return Err(ChangeError::Invalid(vec![Violation { pointer: "/id".to_owned(), detail }]));
         }
-        let members = self.take_apart(body, None, None)?;
-        self.judge(members)
+        self.replace(id, body, None)
     }
 
-    /// The document that a PUT to `id` would make. `shown` is the
-    /// representation now, if there is one.
+    /// What a PUT to `id` would make.
     ///
     /// # Errors
     /// [`ChangeError`].
     pub fn replace(
         &self,
         id: &ResourceId,
-        body: Map<String, Value>,
-        shown: Option<&Value>,
-    ) -> Result<Document, ChangeError> {
-        let members = self.take_apart(body, Some(id), shown)?;
-        self.judge(members)
+        mut body: Map<String, Value>,
+        before: Option<&Before<'_>>,
+    ) -> Result<Changed, ChangeError> {
+        let echo = Echo { collection: self.collection, strictness: self.strictness };
+        echo.take_own(&mut body, id, before.map(|before| before.shown))?;
+        let given = echo.take_shown(&mut body, before)?;
+        let observed = before.map_or(&given, |before| before.observed);
+        let document = self.judge(id, body, observed)?;
+        Ok(Changed { document, observed: given })
     }
 
-    /// The document that a PATCH of `id` would make. `shown` is the
-    /// representation now; a JSON Patch sees all of it.
+    /// What a PATCH of `id` would make. A JSON Patch sees the whole representation.
     ///
     /// # Errors
     /// [`ChangeError`].
-    pub fn patch(
-        &self,
-        id: &ResourceId,
-        document: &Document,
-        shown: &Value,
-        patch: &PatchBody,
-    ) -> Result<Document, ChangeError> {
+    pub fn patch(&self, id: &ResourceId, before: &Before<'_>, patch: &PatchBody) -> Result<Changed, ChangeError> {
+        let echo = Echo { collection: self.collection, strictness: self.strictness };
         let members = match patch {
             PatchBody::Merge(body) => {
-                let body = self.take_apart(body.clone(), Some(id), Some(shown))?;
-                let before = Value::Object(document.members().clone());
-                apply_patch(&before, &PatchBody::Merge(body), self.limits)?
+                let mut body = body.clone();
+                echo.take_own(&mut body, id, Some(before.shown))?;
+                echo.take_patched(&mut body, before)?;
+                let document = Value::Object(before.document.members().clone());
+                apply_patch(&document, &PatchBody::Merge(body), self.limits)?
             }
             PatchBody::Json(operations) => {
-                operations.iter().try_for_each(keeps_read_only)?;
+                operations.iter().try_for_each(|operation| echo.keeps_read_only(operation))?;
                 // The limit is the document's; what the service shows beside it comes on top.
-                let beside = json::encoded_len(shown).saturating_sub(document.bytes().len());
+                let beside = json::encoded_len(before.shown).saturating_sub(before.document.bytes().len());
                 let limits = PatchLimits { bytes_max: self.limits.bytes_max.saturating_add(beside), ..*self.limits };
-                let after = apply_patch(shown, patch, &limits).map_err(|error| {
+                let after = apply_patch(before.shown, patch, &limits).map_err(|error| {
                     let too_large = matches!(error, PatchError::TooLarge { .. });
                     // What is shown beside the document is not the client's to know.
                     if too_large { PatchError::TooLarge { limit: self.limits.bytes_max } } else { error }
                 })?;
-                own_members(shown, after)?
+                echo.own_members(before, after)?
             }
         };
         let Value::Object(members) = members else {
             return Err(ChangeError::Patch(PatchError::NotAnObject { index: 0 }));
         };
-        self.judge(members)
+        let document = self.judge(id, members, before.observed)?;
+        Ok(Changed { document, observed: Map::new() })
     }
 
-    /// Strips what only the service writes from a body that was read from it,
-    /// or refuses the body where more than an echo stands there.
-    fn take_apart(
-        &self,
-        mut body: Map<String, Value>,
-        id: Option<&ResourceId>,
-        shown: Option<&Value>,
-    ) -> Result<Map<String, Value>, ChangeError> {
-        if let (Some(found), Some(id)) = (body.shift_remove(ID), id)
-            && found.as_str() != Some(id.as_str())
-        {
-            let detail = format!("the URL says `{id}`, and an id never changes");
-            return Err(ChangeError::Invalid(vec![Violation { pointer: "/id".to_owned(), detail }]));
+    /// Judges a change that was made by the operator's rules.
+    ///
+    /// A rule that reads a member that is not there does not hold. One that has
+    /// no value for another reason forbids: nobody can know what it would say.
+    ///
+    /// # Errors
+    /// [`ChangeError::Forbidden`] by the first rule that holds.
+    pub fn obeys_rules(&self, changed: &Changed, before: Option<&Before<'_>>) -> Result<(), ChangeError> {
+        if self.collection.rules.is_empty() {
+            return Ok(());
         }
-        if let Some(status) = body.shift_remove(STATUS) {
-            self.echoes("/status", &status, |member| self.is_status_member(member))?;
-            for ActivitySpec { name, .. } in &self.collection.activities {
-                if let Some(activity) = status.get(name.as_str()) {
-                    let at = format!("/status/{}", json::escape_pointer(name.as_str()));
-                    self.echoes(&at, activity, |member| ACTIVITY_STATUS.contains(&member))?;
+        let places = &self.collection.observed;
+        let whole =
+            |document: &Document, observed| Value::Object(overlaid(document.members().clone(), places, observed));
+        let observed = before.map_or(&changed.observed, |before| before.observed);
+        let new = whole(&changed.document, observed);
+        let old = before.map_or(Value::Null, |before| whole(before.document, before.observed));
+        for rule in &self.collection.rules {
+            match rule.when.evaluate(&[(Variable::Document, &new), (Variable::Old, &old)]) {
+                Ok(Value::Bool(false)) | Err(EvaluationError::Missing { .. }) => {}
+                Ok(Value::Bool(true)) => {
+                    return Err(ChangeError::Forbidden { status: rule.status, message: rule.message.clone() });
                 }
-            }
-            let now = shown.and_then(|shown| shown.get(STATUS));
-            if self.strictness == Strictness::WholeTag && now.is_some_and(|now| !json::equal(now, &status)) {
-                return Err(read_only("/status", "it differs from what the resource shows now"));
+                Ok(other) => return Err(unjudged(&format!("it gives {}", json::kind(&other)))),
+                Err(EvaluationError::Failed { detail }) => return Err(unjudged(&detail)),
             }
         }
-        if let Some(links) = body.shift_remove(LINKS) {
-            self.echoes("/_links", &links, |member| {
-                matches!(member, "self" | "collection") || self.collection.activity(member).is_some()
-            })?;
-        }
-        Ok(body)
+        Ok(())
     }
 
-    /// An echo is an object with no member that ours do not have.
-    fn echoes(&self, at: &str, value: &Value, known: impl Fn(&str) -> bool) -> Result<(), ChangeError> {
-        let Value::Object(members) = value else {
-            return Err(read_only(at, "the service writes it: send it back as it was read, or leave it out"));
-        };
-        match members.keys().find(|member| !known(member)) {
-            None => Ok(()),
-            Some(member) => Err(read_only(
-                &format!("{at}/{}", json::escape_pointer(member)),
-                "the service writes everything here, and has no such member",
-            )),
-        }
-    }
-
-    fn is_status_member(&self, member: &str) -> bool {
-        STATUS_MEMBERS.contains(&member) || self.collection.activity(member).is_some()
-    }
-
-    /// The document with these members, if they obey every rule.
-    fn judge(&self, members: Map<String, Value>) -> Result<Document, ChangeError> {
+    /// The document with these members, if they obey every limit and schema.
+    fn judge(
+        &self,
+        id: &ResourceId,
+        members: Map<String, Value>,
+        observed: &Map<String, Value>,
+    ) -> Result<Document, ChangeError> {
         let value = Value::Object(members);
         let depth_max = self.limits.depth_max.min(json::NESTING_MAX);
         if json::depth(&value) > depth_max {
@@ -177,82 +218,61 @@ impl Judge<'_> {
             return Err(PatchError::TooLarge { limit: self.limits.bytes_max }.into());
         }
         let Value::Object(members) = value else { unreachable!("it was made as an object") };
-        let violations = self.violations(&members);
+        let violations = self.violations(id, &members, observed);
         if violations.is_empty() { Ok(Document::new(members)) } else { Err(ChangeError::Invalid(violations)) }
     }
 
-    /// The collection's schema judges the members without activities, and the
-    /// vocabulary judges the activities.
-    fn violations(&self, members: &Map<String, Value>) -> Vec<Violation> {
+    /// The collection's schema judges the members without activities in the
+    /// standard vocabulary, which judges those.
+    fn violations(
+        &self,
+        id: &ResourceId,
+        members: &Map<String, Value>,
+        observed: &Map<String, Value>,
+    ) -> Vec<Violation> {
         let mut violations = Vec::new();
-        for ActivitySpec { name, .. } in &self.collection.activities {
-            if let Some(member) = members.get(name.as_str()) {
-                match Activity::parse(name, member) {
-                    Ok(activity) => violations.extend(activity.judge(name, self.catalog)),
-                    Err(found) => violations.extend(found),
+        let subject = Subject { collection: self.collection, id, members, observed, updated: self.now };
+        for spec in &self.collection.activities {
+            match (subject.wants(spec), &spec.mapping) {
+                (Wanted::Activity(activity), None) => violations.extend(activity.judge(&spec.name, self.catalog)),
+                (Wanted::Activity(activity), Some(_)) => {
+                    let operation = self.catalog.operations.get(&activity.operation);
+                    let found = operation.map(|operation| judge_input("", operation, &activity.input));
+                    violations.extend(found.unwrap_or_default().into_iter().map(|violation| Violation {
+                        pointer: String::new(),
+                        detail: format!(
+                            "the document asks `{}` for an input that `{}` does not take: `{}`: {}",
+                            spec.name, activity.operation, violation.pointer, violation.detail
+                        ),
+                    }));
                 }
+                (Wanted::Unreadable(found), _) => violations.extend(found),
+                // An expression that fails is a condition of the resource, and no fault of this change.
+                (Wanted::Nothing | Wanted::Failed(_), _) => {}
             }
         }
         if let Some(schema) = &self.collection.schema {
             let own = members.iter().filter(|(member, _)| !self.collection.is_vocabulary(member));
             let own: Map<String, Value> = own.map(|(member, value)| (member.clone(), value.clone())).collect();
-            violations.extend(schema.validate(&Value::Object(own)));
+            violations.extend(schema.validate(&Value::Object(overlaid(own, &self.collection.observed, observed))));
         }
         violations
     }
 }
 
-/// The members of `status`, beside those of the activities.
-const STATUS_MEMBERS: [&str; 7] = ["uid", "generation", "created", "updated", "settled", "conditions", "deletion"];
-
-/// The members of an activity's status.
-const ACTIVITY_STATUS: [&str; 6] = ["phase", "effective", "progress", "active", "activeCount", "last"];
+fn unjudged(why: &str) -> ChangeError {
+    ChangeError::Forbidden { status: 403, message: format!("a rule of this collection cannot be judged: {why}") }
+}
 
 fn read_only(pointer: &str, detail: &str) -> ChangeError {
     ChangeError::ReadOnly { pointer: pointer.to_owned(), detail: detail.to_owned() }
 }
 
-/// An operation that names a place of the service as its target is refused,
-/// even if it would put there what is there already.
-fn keeps_read_only(operation: &Operation) -> Result<(), ChangeError> {
-    let written = match operation {
-        Operation::Add { path, .. } | Operation::Replace { path, .. } | Operation::Remove { path } => {
-            [Some(path), None]
-        }
-        Operation::Move { from, path } => [Some(from), Some(path)],
-        Operation::Copy { path, .. } => [Some(path), None],
-        Operation::Test { .. } => [None, None],
-    };
-    for path in written.into_iter().flatten() {
-        if path.tokens().first().is_some_and(|root| matches!(root.as_str(), ID | STATUS | LINKS)) {
-            return Err(read_only(&path.to_string(), "only `test` may name it"));
-        }
-    }
-    Ok(())
-}
-
-/// The client's members of a patched representation. The service's must be as
-/// they were, whatever way the patch took.
-fn own_members(before: &Value, after: Value) -> Result<Value, ChangeError> {
-    let Value::Object(mut members) = after else {
-        return Err(ChangeError::Patch(PatchError::NotAnObject { index: 0 }));
-    };
-    for member in [ID, STATUS, LINKS] {
-        let same = match (before.get(member), members.shift_remove(member)) {
-            (Some(before), Some(after)) => json::equal(before, &after),
-            (None, None) => true,
-            (Some(_), None) | (None, Some(_)) => false,
-        };
-        if !same {
-            return Err(read_only(&format!("/{member}"), "the patch would change it"));
-        }
-    }
-    Ok(Value::Object(members))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::catalog::ActivitySpec;
+    use crate::domain::document::{LINKS, STATUS};
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -276,19 +296,28 @@ mod tests {
 
     fn with<T>(strictness: Strictness, run: impl FnOnce(&Judge<'_>) -> T) -> T {
         let (collection, catalog, limits) = (collection(), Catalog::default(), PatchLimits::default());
-        run(&Judge { collection: &collection, catalog: &catalog, limits: &limits, strictness })
+        let now = Timestamp::EPOCH;
+        run(&Judge { collection: &collection, catalog: &catalog, limits: &limits, strictness, now })
+    }
+
+    /// Judges a change of the one resource that there is.
+    fn change(
+        strictness: Strictness,
+        make: impl FnOnce(&Judge<'_>, &ResourceId, &Before<'_>) -> Result<Changed, ChangeError>,
+    ) -> Result<Document, ChangeError> {
+        let (document, observed, shown) = (document(), Map::new(), shown());
+        let before = Before { document: &document, observed: &observed, shown: &shown };
+        with(strictness, |judge| make(judge, &"42".parse().expect("an id"), &before)).map(|changed| changed.document)
     }
 
     fn put(body: Value, strictness: Strictness) -> Result<Document, ChangeError> {
         let body = body.as_object().expect("an object").clone();
-        with(strictness, |judge| judge.replace(&"42".parse().expect("an id"), body, Some(&shown())))
+        change(strictness, |judge, id, before| judge.replace(id, body, Some(before)))
     }
 
     fn patch(body: Value) -> Result<Document, ChangeError> {
         let patch = if body.is_array() { PatchBody::json(body) } else { PatchBody::merge(body) }.expect("a patch");
-        with(Strictness::DesiredState, |judge| {
-            judge.patch(&"42".parse().expect("an id"), &document(), &shown(), &patch)
-        })
+        change(Strictness::DesiredState, |judge, id, before| judge.patch(id, before, &patch))
     }
 
     #[test]

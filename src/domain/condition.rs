@@ -27,6 +27,8 @@ pub enum Reason {
     InvalidInput,
     /// The activity is not written in the vocabulary of this version.
     InvalidActivity,
+    /// An expression of the operator has no value for this document.
+    ExpressionFailed,
     /// The activity has as many unfinished jobs as it may have.
     TooManyJobs,
 }
@@ -52,6 +54,7 @@ impl Reason {
             Self::UnknownOperation => "UnknownOperation",
             Self::InvalidInput => "InvalidInput",
             Self::InvalidActivity => "InvalidActivity",
+            Self::ExpressionFailed => "ExpressionFailed",
             Self::TooManyJobs => "TooManyJobs",
         }
     }
@@ -70,6 +73,7 @@ impl Reason {
             Self::UnknownOperation => "the operation that is asked for is not declared",
             Self::InvalidInput => "the input is not what the operation takes",
             Self::InvalidActivity => "the activity is not written in the vocabulary of this version",
+            Self::ExpressionFailed => "an expression of the operator has no value for this document",
             Self::TooManyJobs => "the activity has as many unfinished jobs as it may have",
         }
     }

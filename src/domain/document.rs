@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::id::Uid;
+use super::json::Pointer;
 use super::time::Timestamp;
 use super::version::Generation;
 
@@ -25,6 +26,22 @@ pub const LINKS: &str = "_links";
 pub struct Document {
     members: Arc<Map<String, Value>>,
     bytes: Bytes,
+}
+
+/// Members with those that are observed in their places. Where something else
+/// than an object is in the way, that stays.
+#[must_use]
+pub fn overlaid(
+    mut members: Map<String, Value>,
+    places: &[Pointer],
+    observed: &Map<String, Value>,
+) -> Map<String, Value> {
+    for place in places {
+        if let Some(value) = place.get(observed) {
+            place.put(&mut members, value.clone());
+        }
+    }
+    members
 }
 
 /// Stored bytes that are not a document.

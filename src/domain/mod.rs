@@ -26,3 +26,4 @@ pub mod retry;
 pub mod schema;
 pub mod time;
 pub mod version;
+pub mod wanted;

@@ -47,6 +47,8 @@ pub(super) enum Kind {
     UnsupportedMediaType,
     /// No byte lies in the range.
     RangeNotSatisfiable,
+    /// A rule of the operator.
+    Rule,
     /// A name that is not ours.
     Misdirected,
     /// The document would break a rule.
@@ -87,12 +89,13 @@ const fn facts(name: &'static str, status: StatusCode, title: &'static str, expl
 
 impl Kind {
     /// All of them.
-    pub(super) const ALL: [Self; 29] = [
+    pub(super) const ALL: [Self; 30] = [
         Self::BadRequest,
         Self::Malformed,
         Self::InvalidId,
         Self::InvalidCursor,
         Self::CrossOrigin,
+        Self::Rule,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::NotAcceptable,
@@ -132,6 +135,8 @@ impl Kind {
                 "A cursor is what the link to the next page of this very list holds. Begin again without one."),
             Self::CrossOrigin => facts("cross-origin", StatusCode::FORBIDDEN, "Pages of other origins cannot change anything here",
                 "A browser says that the request comes from a page of another origin."),
+            Self::Rule => facts("rule", StatusCode::FORBIDDEN, "A rule of the operator forbids it",
+                "The detail says why, in the operator's words. The operator may have chosen another status than 403. Nothing was changed."),
             Self::NotFound => facts("not-found", StatusCode::NOT_FOUND, "There is nothing here",
                 "The path names nothing, or what it names does not exist (any more)."),
             Self::MethodNotAllowed => facts("method-not-allowed", StatusCode::METHOD_NOT_ALLOWED, "The method is not for this",
@@ -204,6 +209,7 @@ pub(super) struct Problem(Box<Particulars>);
 #[derive(Debug)]
 struct Particulars {
     kind: Kind,
+    status: StatusCode,
     detail: String,
     members: Map<String, Value>,
     headers: HeaderMap,
@@ -215,7 +221,16 @@ const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+
 impl Problem {
     /// A problem of this kind, and what it is this time.
     pub(super) fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        Self(Box::new(Particulars { kind, detail: detail.into(), members: Map::new(), headers: HeaderMap::new() }))
+        let status = kind.facts().status;
+        let (members, headers) = (Map::new(), HeaderMap::new());
+        Self(Box::new(Particulars { kind, status, detail: detail.into(), members, headers }))
+    }
+
+    /// Under another status than problems of its kind have.
+    #[must_use]
+    pub(super) fn status_as(mut self, status: StatusCode) -> Self {
+        self.0.status = status;
+        self
     }
 
     /// With a further member.
@@ -235,13 +250,13 @@ impl Problem {
     /// The status.
     #[cfg(test)]
     pub(super) fn status(&self) -> StatusCode {
-        self.0.kind.facts().status
+        self.0.status
     }
 
     /// The whole answer.
     pub(super) fn into_response(self) -> Response {
-        let Particulars { kind, detail, members, headers } = *self.0;
-        let Facts { name, status, title, .. } = kind.facts();
+        let Particulars { kind, status, detail, members, headers } = *self.0;
+        let Facts { name, title, .. } = kind.facts();
         let mut body = Map::new();
         body.insert("type".to_owned(), format!("/problems/{name}").into());
         body.insert("title".to_owned(), title.into());

@@ -186,6 +186,9 @@ impl From<ApiError> for Problem {
                 detail,
                 errors.into_iter().map(|error| json!({ "pointer": error.pointer, "detail": error.detail })).collect(),
             ),
+            ApiError::Forbidden { status, .. } => {
+                Self::new(Kind::Rule, detail).status_as(StatusCode::from_u16(status).unwrap_or(StatusCode::FORBIDDEN))
+            }
             ApiError::Overlap { .. } => Self::new(Kind::Overlap, detail),
             ApiError::NotAccepting { .. } => Self::new(Kind::NotAccepting, detail),
             ApiError::TooManyJobs { limit } => {

@@ -1,6 +1,6 @@
 //! Everything that can happen to a resource.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::domain::document::Document;
 use crate::domain::id::{ActivityName, JobId, OperationName, Token};
@@ -13,6 +13,8 @@ pub enum Event {
     Changed {
         /// What it wants now; it was judged, and differs from what it wanted.
         document: Document,
+        /// The observed members that a new resource begins with.
+        observed: Map<String, Value>,
         /// A digest of the request.
         fingerprint: [u8; 32],
     },

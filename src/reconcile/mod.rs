@@ -14,6 +14,7 @@
 //! Limits across resources (they belong to the claim), storing
 //! ([`crate::state`]), running ([`crate::engine`]).
 
+mod effect;
 mod event;
 mod invariants;
 mod plan;
@@ -25,7 +26,8 @@ pub use event::{Event, Refused};
 pub use invariants::violations;
 pub use plan::{Action, Plan, plan};
 pub use state::{
-    ActiveJob, ActivityStatus, Asked, Fate, LastJob, Observed, Phase, Ready, ResourceState, UNFINISHED_MAX,
+    ActiveJob, ActivityStatus, Asked, EffectRefused, Fate, LastJob, Observed, Phase, Ready, ResourceState,
+    UNFINISHED_MAX,
 };
 pub use step::step;
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::state::{ActiveJob, ActivityStatus, Asked, Fate, Observed, ResourceState};
-use crate::domain::activity::{Activity, Overlap, Standing, judge_input};
+use crate::domain::activity::{Activity, Asks, Overlap, Standing, judge_input};
 use crate::domain::catalog::Catalog;
 use crate::domain::condition::Reason;
 use crate::domain::id::{ActivityName, JobId, OperationName};
@@ -11,6 +11,7 @@ use crate::domain::job::{CancelReason, JobPhase, StartRule, TriggerKind};
 use crate::domain::retry::RetryPolicy;
 use crate::domain::time::Timestamp;
 use crate::domain::version::Generation;
+use crate::domain::wanted::Wanted;
 
 /// What is to be done now, when to look again, and how things stand.
 #[derive(Debug, Clone, PartialEq)]
@@ -126,17 +127,6 @@ fn activities(state: &ResourceState, catalog: &Catalog) -> Vec<ActivityName> {
     declared.into_iter().chain(past).collect()
 }
 
-/// What the document says of one activity.
-#[derive(Debug)]
-enum Wanted {
-    /// It does not have it.
-    Absent,
-    /// It has it in words that this version does not know.
-    Unreadable,
-    /// This.
-    Activity(Box<Activity>),
-}
-
 /// One activity and all that its plan depends on.
 #[derive(Debug)]
 struct ActivityView<'a> {
@@ -150,13 +140,7 @@ struct ActivityView<'a> {
 
 impl<'a> ActivityView<'a> {
     fn new(state: &'a ResourceState, catalog: &'a Catalog, name: &'a ActivityName, now: Timestamp) -> Self {
-        let declared =
-            catalog.collections.get(&state.key.collection).is_some_and(|c| c.activity(name.as_str()).is_some());
-        let wanted = match state.wanted(name).filter(|_| declared) {
-            None => Wanted::Absent,
-            Some(Err(_)) => Wanted::Unreadable,
-            Some(Ok(activity)) => Wanted::Activity(Box::new(activity)),
-        };
+        let wanted = state.wanted(name, catalog);
         let status = state.status(name).cloned().unwrap_or_default();
         Self { name, wanted, status, state, catalog, now }
     }
@@ -170,12 +154,15 @@ impl<'a> ActivityView<'a> {
         match &self.wanted {
             // That it was asked for once tells a removed activity from one
             // that was never there, whose jobs somebody posted.
-            Wanted::Absent if self.status.asked.is_some() => {
+            Wanted::Nothing if self.status.asked.is_some() => {
                 self.cancel_all(CancelReason::Removed, actions);
                 actions.push(Action::Forget { activity: self.name.clone() });
             }
-            Wanted::Absent | Wanted::Unreadable => self.ready(Standing::Active, actions),
-            Wanted::Activity(activity) => self.pursue(activity, actions),
+            Wanted::Nothing | Wanted::Unreadable(_) | Wanted::Failed(_) => self.ready(Standing::Active, actions),
+            Wanted::Activity(activity) => match activity.asks {
+                Asks::Changes => self.pursue(activity, actions),
+                Asks::Schedule => self.ready(activity.standing, actions),
+            },
         }
     }
 
@@ -305,9 +292,10 @@ impl<'a> ActivityView<'a> {
     fn reason(&self) -> Reason {
         let pending = self.status.asked.as_ref().filter(|asked| asked.fate == Fate::Pending);
         let obstacle = match (&self.wanted, pending) {
-            (Wanted::Unreadable, _) => Some(Reason::InvalidActivity),
+            (Wanted::Unreadable(_), _) => Some(Reason::InvalidActivity),
+            (Wanted::Failed(_), _) => Some(Reason::ExpressionFailed),
             (Wanted::Activity(activity), Some(_)) => self.obstacle(activity).filter(|reason| !reason.is_settled()),
-            (Wanted::Activity(_) | Wanted::Absent, _) => None,
+            (Wanted::Activity(_) | Wanted::Nothing, _) => None,
         };
         let of_jobs = self.status.active.iter().map(|job| self.reason_of(job)).min_by_key(|(rank, _)| *rank);
         of_jobs.map(|(_, reason)| reason).or(obstacle).unwrap_or(Reason::Settled)

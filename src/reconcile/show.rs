@@ -3,24 +3,29 @@
 //! A resource is shown by splicing: the document's bytes go out as they came
 //! in, with the members of the service around them. No tree is built of them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::ser::{SerializeMap, Serializer};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::state::{ActivityStatus, LastJob, LastResult, Observed};
+use super::state::{ActivityStatus, EffectRefused, LastJob, LastResult, Observed, ResourceState};
 use crate::domain::activity::{Activity, Overlap, Standing};
 use crate::domain::catalog::{ActivitySpec, Catalog, Collection};
 use crate::domain::condition::{Reason, Settlement};
+use crate::domain::document::{STATUS, overlaid};
+use crate::domain::expression::Variable;
 use crate::domain::id::{ActivityName, JobId, ResourceKey, Uid};
 use crate::domain::job::{Attempt, Job, JobError, Progress};
 use crate::domain::links;
 use crate::domain::operation::Operation;
 use crate::domain::time::{Timestamp, friendly};
 use crate::domain::version::Generation;
+use crate::domain::wanted::Subject;
 
 /// The unfinished jobs that a status names; more are counted only.
 const ACTIVE_SHOWN_MAX: usize = 20;
@@ -47,8 +52,65 @@ pub struct Shown<'a> {
 /// The representation of a resource, as JSON.
 #[must_use]
 pub fn resource(shown: &Shown<'_>, catalog: &Catalog) -> Bytes {
-    let collection = catalog.collections.get(&shown.key.collection);
+    let collection = catalog.collections.get(&shown.key.collection).map(AsRef::as_ref);
+    if let Some(collection) = collection.filter(|collection| collection.keeps_its_shape()) {
+        return in_its_shape(shown, collection, catalog);
+    }
     let members = shown.document.strip_prefix(b"{").and_then(|rest| rest.strip_suffix(b"}")).unwrap_or_default();
+    let declared: &[ActivitySpec] = collection.map_or(&[], |collection| &collection.activities);
+    let status = status(shown, declared, &wanted(shown.document, declared), catalog);
+    spliced(shown, members, &status, collection, catalog)
+}
+
+/// The representation of a resource whose document the service has to look
+/// into: what is shown there is put in its places.
+fn in_its_shape(shown: &Shown<'_>, collection: &Collection, catalog: &Catalog) -> Bytes {
+    static NO_MEMBERS: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
+    let members: Map<String, Value> = serde_json::from_slice(shown.document).unwrap_or_default();
+    let subject = Subject {
+        collection,
+        id: &shown.key.id,
+        members: &members,
+        observed: shown.observed.map_or(&*NO_MEMBERS, |observed| &observed.members),
+        updated: shown.updated,
+    };
+    let wanted = wants(&subject);
+    let status = status(shown, &collection.activities, &wanted, catalog);
+    let mut whole = overlaid(members.clone(), &collection.observed, subject.observed);
+    let (document, resource, now) = (subject.document(), subject.resource(), json!(shown.updated));
+    for spec in collection.activities.iter().filter(|spec| !spec.show.is_empty()) {
+        let observed = json!(status.activities.get(spec.name.as_str()));
+        let given = [
+            (Variable::Document, &document),
+            (Variable::Status, &observed),
+            (Variable::Resource, &resource),
+            (Variable::Now, &now),
+        ];
+        for member in &spec.show {
+            // Where there is nothing to show, nothing is shown.
+            if let Ok(value) = member.value.evaluate(&given) {
+                member.pointer.put(&mut whole, value);
+            }
+        }
+    }
+    let whole = serde_json::to_vec(&whole).expect("a JSON object can always be written");
+    let members = whole.strip_prefix(b"{").and_then(|rest| rest.strip_suffix(b"}")).unwrap_or_default();
+    spliced(shown, members, &status, Some(collection), catalog)
+}
+
+fn wants<'a>(subject: &Subject<'a>) -> BTreeMap<&'a str, Activity> {
+    let specs = subject.collection.activities.iter();
+    specs.filter_map(|spec| Some((spec.name.as_str(), subject.wants(spec).activity()?))).collect()
+}
+
+/// Members of a JSON object, with those of the service around them.
+fn spliced(
+    shown: &Shown<'_>,
+    members: &[u8],
+    status: &Status<'_>,
+    collection: Option<&Collection>,
+    catalog: &Catalog,
+) -> Bytes {
     let mut json = Vec::with_capacity(members.len() + 1024);
     json.extend_from_slice(b"{\"id\":");
     write(&mut json, shown.key.id.as_str());
@@ -56,12 +118,21 @@ pub fn resource(shown: &Shown<'_>, catalog: &Catalog) -> Bytes {
         json.push(b',');
         json.extend_from_slice(members);
     }
-    json.extend_from_slice(b",\"status\":");
-    write(&mut json, &status(shown, collection.map(AsRef::as_ref), catalog));
+    json.push(b',');
+    write(&mut json, collection.map_or(STATUS, |collection| &collection.observed_as));
+    json.push(b':');
+    write(&mut json, status);
     json.extend_from_slice(b",\"_links\":");
-    write(&mut json, &Links { key: shown.key, collection: collection.map(AsRef::as_ref), catalog });
+    write(&mut json, &Links { key: shown.key, collection, catalog });
     json.push(b'}');
     json.into()
+}
+
+/// The status of one activity, as expressions see it.
+pub(super) fn activity_status(state: &ResourceState, spec: &ActivitySpec, catalog: &Catalog) -> Value {
+    let wanted = state.wanted(&spec.name, catalog).activity();
+    let status = state.status(&spec.name).unwrap_or(&NOTHING_YET);
+    json!(activity(status, wanted.as_ref(), catalog))
 }
 
 fn write<T: Serialize + ?Sized>(json: &mut Vec<u8>, value: &T) {
@@ -75,7 +146,7 @@ struct Status<'a> {
     created: Timestamp,
     updated: Timestamp,
     settled: bool,
-    conditions: [Condition; 1],
+    conditions: Vec<Condition>,
     #[serde(skip_serializing_if = "Option::is_none")]
     deletion: Option<Deletion>,
     #[serde(flatten)]
@@ -88,7 +159,7 @@ struct Condition {
     kind: &'static str,
     status: &'static str,
     reason: &'static str,
-    message: &'static str,
+    message: Cow<'static, str>,
     since: Timestamp,
 }
 
@@ -128,9 +199,12 @@ struct LastShown<'a> {
     error: Option<&'a JobError>,
 }
 
-fn status<'a>(shown: &Shown<'a>, collection: Option<&'a Collection>, catalog: &Catalog) -> Status<'a> {
-    let declared: &[ActivitySpec] = collection.map_or(&[], |collection| &collection.activities);
-    let wanted = wanted(shown.document, declared);
+fn status<'a>(
+    shown: &Shown<'a>,
+    declared: &'a [ActivitySpec],
+    wanted: &BTreeMap<&str, Activity>,
+    catalog: &Catalog,
+) -> Status<'a> {
     let past = shown.observed.iter().flat_map(|observed| &observed.activities);
     let mut activities: BTreeMap<&str, ActivityShown<'_>> =
         past.map(|(name, status)| (name.as_str(), activity(status, wanted.get(name.as_str()), catalog))).collect();
@@ -141,26 +215,40 @@ fn status<'a>(shown: &Shown<'a>, collection: Option<&'a Collection>, catalog: &C
     let settlement = shown
         .observed
         .map_or_else(|| Settlement { reason: Reason::Settled, since: shown.created }, |observed| observed.settlement);
+    let refused = shown.observed.iter().flat_map(|observed| &observed.activities);
+    let refused = refused.filter_map(|(name, status)| Some(refusal(name, status.refused.as_ref()?)));
     Status {
         uid: shown.uid,
         generation: shown.generation,
         created: shown.created,
         updated: shown.updated,
         settled: settlement.reason.is_settled(),
-        conditions: [condition(settlement)],
+        conditions: std::iter::once(condition(settlement)).chain(refused).collect(),
         deletion: shown.observed.and_then(|observed| observed.deleting_since).map(|requested| Deletion { requested }),
         activities,
     }
 }
 
-static NOTHING_YET: ActivityStatus = ActivityStatus { asked: None, active: Vec::new(), progress: None, last: None };
+static NOTHING_YET: ActivityStatus =
+    ActivityStatus { asked: None, active: Vec::new(), progress: None, last: None, refused: None };
 
-const fn condition(settlement: Settlement) -> Condition {
+/// That the effect of a job was refused, and why.
+fn refusal(activity: &ActivityName, refused: &EffectRefused) -> Condition {
+    Condition {
+        kind: "EffectRefused",
+        status: "True",
+        reason: "EffectRefused",
+        message: format!("the end of job {} of `{activity}` had no effect: {}", refused.job, refused.detail).into(),
+        since: refused.since,
+    }
+}
+
+fn condition(settlement: Settlement) -> Condition {
     Condition {
         kind: "Settled",
         status: if settlement.reason.is_settled() { "True" } else { "False" },
         reason: settlement.reason.as_str(),
-        message: settlement.reason.message(),
+        message: settlement.reason.message().into(),
         since: settlement.since,
     }
 }
@@ -254,9 +342,9 @@ impl<'de, 'n> Visitor<'de> for ActivityMembers<'n> {
         while let Some(name) = map.next_key_seed(OneOf(self.0))? {
             match name {
                 None => drop(map.next_value::<IgnoredAny>()?),
-                Some(name) => {
-                    let activity = Activity::parse(name, &map.next_value()?).ok();
-                    found.extend(activity.map(|activity| (name.as_str(), activity)));
+                Some(spec) => {
+                    let activity = Activity::parse(spec, &map.next_value()?).ok();
+                    found.extend(activity.map(|activity| (spec.name.as_str(), activity)));
                 }
             }
         }
@@ -268,7 +356,7 @@ impl<'de, 'n> Visitor<'de> for ActivityMembers<'n> {
 struct OneOf<'n>(&'n [ActivitySpec]);
 
 impl<'de, 'n> DeserializeSeed<'de> for OneOf<'n> {
-    type Value = Option<&'n ActivityName>;
+    type Value = Option<&'n ActivitySpec>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_str(self)
@@ -276,14 +364,14 @@ impl<'de, 'n> DeserializeSeed<'de> for OneOf<'n> {
 }
 
 impl<'n> Visitor<'_> for OneOf<'n> {
-    type Value = Option<&'n ActivityName>;
+    type Value = Option<&'n ActivitySpec>;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("the name of a member")
     }
 
     fn visit_str<E>(self, member: &str) -> Result<Self::Value, E> {
-        Ok(self.0.iter().map(|spec| &spec.name).find(|name| name.as_str() == member))
+        Ok(self.0.iter().find(|spec| spec.name.as_str() == member))
     }
 }
 

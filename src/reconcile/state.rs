@@ -1,19 +1,21 @@
 //! The state of one resource: what is desired, what is observed, and its jobs.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::domain::activity::Activity;
+use crate::domain::catalog::Catalog;
 use crate::domain::condition::Settlement;
 use crate::domain::document::Desired;
 use crate::domain::id::{ActivityName, JobId, ResourceKey};
 use crate::domain::job::{Job, JobError, JobPhase, Progress, StartRule, TriggerKind};
 use crate::domain::json;
-use crate::domain::schema::Violation;
 use crate::domain::time::Timestamp;
 use crate::domain::version::Generation;
+use crate::domain::wanted::{Subject, Wanted};
 
 /// The most unfinished jobs of one activity: its status names them all, and a
 /// status must stay small.
@@ -48,6 +50,9 @@ pub struct Observed {
     pub settlement: Settlement,
     /// Per activity, what is asked and what became of it.
     pub activities: BTreeMap<ActivityName, ActivityStatus>,
+    /// The members of the document that effects wrote, each in its place.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub members: Map<String, Value>,
 }
 
 /// What is asked of one activity, and what became of it.
@@ -61,6 +66,20 @@ pub struct ActivityStatus {
     pub progress: Option<Progress>,
     /// The job that became final last.
     pub last: Option<LastJob>,
+    /// That the effect of a job could not be applied, until one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<EffectRefused>,
+}
+
+/// That the effect of a job could not be applied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EffectRefused {
+    /// The job.
+    pub job: JobId,
+    /// Why, for people.
+    pub detail: String,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 /// What the document asked last.
@@ -240,12 +259,26 @@ impl ResourceState {
         Self { key, desired: None, observed: None, jobs: BTreeMap::new() }
     }
 
-    /// What the document says of an activity: nothing, something, or something
-    /// that this version cannot read.
+    /// What expressions see of the resource, where there is one in a collection
+    /// that is declared.
     #[must_use]
-    pub fn wanted(&self, name: &ActivityName) -> Option<Result<Activity, Vec<Violation>>> {
-        let member = self.desired.as_ref()?.document.members().get(name.as_str())?;
-        Some(Activity::parse(name, member))
+    pub fn subject<'a>(&'a self, catalog: &'a Catalog) -> Option<Subject<'a>> {
+        static NO_MEMBERS: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
+        let desired = self.desired.as_ref()?;
+        Some(Subject {
+            collection: catalog.collections.get(&self.key.collection)?,
+            id: &self.key.id,
+            members: desired.document.members(),
+            observed: self.observed.as_ref().map_or(&*NO_MEMBERS, |observed| &observed.members),
+            updated: desired.updated,
+        })
+    }
+
+    /// What the resource wants of an activity; nothing of one that is not declared.
+    #[must_use]
+    pub fn wanted(&self, name: &ActivityName, catalog: &Catalog) -> Wanted {
+        let Some(subject) = self.subject(catalog) else { return Wanted::Nothing };
+        subject.collection.activity(name.as_str()).map_or(Wanted::Nothing, |spec| subject.wants(spec))
     }
 
     /// Whether the resource goes once its jobs are gone.

@@ -1,9 +1,13 @@
 //! The one way through: an event, then planning, until nothing is left to do now.
 
+use serde_json::{Map, Value};
+
+use super::effect;
 use super::event::{Event, Refused};
 use super::plan::{Action, LaunchAction, plan, retry_of, timeout_ms_of};
 use super::state::{
-    ActiveJob, ActivityStatus, Asked, Fate, LAST_RESULT_BYTES_MAX, LastJob, LastResult, Observed, Ready, ResourceState,
+    ActiveJob, ActivityStatus, Asked, EffectRefused, Fate, LAST_RESULT_BYTES_MAX, LastJob, LastResult, Observed, Ready,
+    ResourceState,
 };
 use crate::domain::activity::{Activity, Overlap, Standing};
 use crate::domain::catalog::Catalog;
@@ -71,7 +75,7 @@ impl Stepper<'_> {
     /// Makes the event true, without regard to what follows from it.
     fn happen(&mut self, event: Event) -> Result<(), Refused> {
         match event {
-            Event::Changed { document, fingerprint } => self.changed(document, fingerprint),
+            Event::Changed { document, observed, fingerprint } => self.changed(document, observed, fingerprint),
             Event::DeleteAsked => self.delete_asked(),
             Event::Launched { activity, operation, input } => self.launched(&activity, operation, input),
             Event::CancelAsked { job } => self.job_event(job, JobEvent::Canceled { reason: CancelReason::Requested }),
@@ -88,10 +92,16 @@ impl Stepper<'_> {
         }
     }
 
-    fn changed(&mut self, document: Document, fingerprint: [u8; 32]) -> Result<(), Refused> {
+    fn changed(
+        &mut self,
+        document: Document,
+        observed: Map<String, Value>,
+        fingerprint: [u8; 32],
+    ) -> Result<(), Refused> {
         if self.state.is_deleting() {
             return Err(Refused::Deleting);
         }
+        let begins = self.state.desired.is_none();
         self.state.desired = Some(match self.state.desired.take() {
             None => Desired {
                 document,
@@ -111,6 +121,9 @@ impl Stepper<'_> {
                 fingerprint,
             },
         });
+        if begins && !observed.is_empty() {
+            self.observed().members = observed;
+        }
         Ok(())
     }
 
@@ -125,19 +138,14 @@ impl Stepper<'_> {
     }
 
     /// A POST, judged by the activity's overlap policy.
-    fn launched(
-        &mut self,
-        name: &ActivityName,
-        operation: OperationName,
-        input: serde_json::Value,
-    ) -> Result<(), Refused> {
+    fn launched(&mut self, name: &ActivityName, operation: OperationName, input: Value) -> Result<(), Refused> {
         if self.state.desired.is_none() {
             return Err(Refused::Absent);
         }
         if self.state.is_deleting() {
             return Err(Refused::Deleting);
         }
-        let wanted = self.state.wanted(name).and_then(Result::ok);
+        let wanted = self.state.wanted(name, self.catalog).activity();
         match wanted.as_ref().map(|activity| activity.standing) {
             Some(Standing::Suspended) => return Err(not_accepting(name, "suspend")),
             Some(Standing::Canceled) => return Err(not_accepting(name, "canceled")),
@@ -198,7 +206,24 @@ impl Stepper<'_> {
         show(self.status(&activity), &job, now);
         self.state.jobs.insert(id, job);
         self.show_progress(&activity);
+        self.take_effect(id);
         Ok(())
+    }
+
+    /// Lets the end of a job have the effect that the operator declared.
+    fn take_effect(&mut self, id: JobId) {
+        let Some(job) = self.state.jobs.get(&id) else { return };
+        let activity = job.activity.clone();
+        let now = self.now();
+        let refused = match effect::of(self.state, job, self.catalog, now) {
+            None => return,
+            Some(Ok(members)) => {
+                self.observed().members = members;
+                None
+            }
+            Some(Err(detail)) => Some(EffectRefused { job: id, detail, since: now }),
+        };
+        self.status(&activity).refused = refused;
     }
 
     /// Shows the newest progress of the jobs that are under way.
@@ -317,6 +342,7 @@ impl Stepper<'_> {
             deleting_since: None,
             settlement: Settlement { reason: Reason::Settled, since },
             activities: std::collections::BTreeMap::new(),
+            members: Map::new(),
         })
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::*;
 use crate::domain::id::{JobId, ResourceKey};
@@ -116,7 +116,7 @@ fn state() -> (State, Arc<Spy>) {
 }
 
 fn changed(members: &Value) -> Event {
-    Event::Changed { document: document(members), fingerprint: [7; 32] }
+    Event::Changed { document: document(members), observed: Map::new(), fingerprint: [7; 32] }
 }
 
 async fn put(state: &State, key: &ResourceKey, members: &Value) -> Applied {

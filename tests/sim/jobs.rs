@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::oracle::Oracle;
 use crate::runner::Attempts;
+use crate::world::wanted;
 
 impl Oracle {
     /// I5: a job belongs to what asked for it.
@@ -26,7 +27,7 @@ impl Oracle {
             self.history.manual_jobs += 1;
             return;
         }
-        let wanted = state.wanted(&job.activity).and_then(Result::ok);
+        let wanted = wanted(state, &job.activity);
         let asked = wanted
             .is_some_and(|a| a.operation == job.operation && a.input == job.input && a.standing == Standing::Active);
         if !asked {
@@ -81,7 +82,7 @@ impl Oracle {
         if !held {
             self.say(format!("job {id} holds slot {:?} of {limit:?}", attempt.slot));
         }
-        let standing = before.wanted(&job.activity).and_then(Result::ok).map(|activity| activity.standing);
+        let standing = wanted(before, &job.activity).map(|activity| activity.standing);
         let deleting = before.observed.as_ref().is_some_and(|observed| observed.deleting_since.is_some());
         if deleting || standing.is_some_and(|standing| standing != Standing::Active) {
             self.say(format!("job {id} started in an activity that is {standing:?}, deleting: {deleting}"));

@@ -16,6 +16,7 @@ use heeler::store::{Key, Op, Rev, Txn};
 
 use crate::history::History;
 use crate::runner::Attempts;
+use crate::world::wanted;
 
 /// One resource, with every job it ever had.
 #[derive(Debug, Clone)]
@@ -245,7 +246,7 @@ impl Oracle {
             return;
         };
         for (name, status) in &observed.activities {
-            let wanted = state.wanted(name).and_then(Result::ok).map(|activity| activity.digest());
+            let wanted = wanted(state, name).map(|activity| activity.digest());
             let asked = status.asked.as_ref();
             if wanted.as_deref() != asked.map(|asked| asked.digest.as_str()) {
                 self.say(format!("{}: what is asked of `{name}` is not what the document says", state.key));

@@ -13,7 +13,7 @@ use crate::oracle::Model;
 use crate::planted::Planted;
 use crate::process::{Duty, PASSES, Pass};
 use crate::runner::{Deed, Life};
-use crate::world::{Faults, Hints, lock};
+use crate::world::{Faults, Hints, lock, wanted};
 
 /// How many rounds everything has to come to rest.
 const ROUNDS_MAX: usize = 150;
@@ -172,14 +172,15 @@ fn unfinished_business(model: &Model) -> Vec<String> {
     let state = &model.state;
     let Some(observed) = &state.observed else { return wrong };
     let reason = observed.settlement.reason;
-    let suspended = observed.activities.keys().any(|name| {
-        state.wanted(name).and_then(Result::ok).is_some_and(|activity| activity.standing == Standing::Suspended)
-    });
+    let suspended = observed
+        .activities
+        .keys()
+        .any(|name| wanted(state, name).is_some_and(|activity| activity.standing == Standing::Suspended));
     if !(reason == Reason::Settled || (reason == Reason::Suspended && suspended)) {
         wrong.push(format!("{} rests and is {}", state.key, reason.as_str()));
     }
     for (name, status) in &observed.activities {
-        let standing = state.wanted(name).and_then(Result::ok).map(|activity| activity.standing);
+        let standing = wanted(state, name).map(|activity| activity.standing);
         let pending = status.asked.as_ref().is_some_and(|asked| asked.fate == Fate::Pending);
         let held = standing == Some(Standing::Suspended);
         if !status.active.is_empty() && !held {

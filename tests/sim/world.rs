@@ -3,16 +3,19 @@
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use heeler::clock::{Clock, Entropy};
+use heeler::domain::activity::Activity;
 use heeler::domain::catalog::{ActivitySpec, Catalog, Collection, PreconditionPolicy};
+use heeler::domain::id::ActivityName;
 use heeler::domain::operation::{ExecSpec, Keep, OnUnknown, Operation, Reply, RunnerSpec};
 use heeler::domain::retry::RetryPolicy;
 use heeler::domain::time::Timestamp;
+use heeler::reconcile::ResourceState;
 
 /// The one source of chance of a run (splitmix64).
 #[derive(Debug)]
@@ -192,6 +195,12 @@ pub(crate) const ACTIVITIES: [&str; 2] = ["processing", "second"];
 pub(crate) const STRICT: &str = "strict";
 /// The collection whose changes need none.
 pub(crate) const LOOSE: &str = "loose";
+
+/// What a resource wants of an activity, as far as it can be read.
+pub(crate) fn wanted(state: &ResourceState, name: &ActivityName) -> Option<Activity> {
+    static CATALOG: LazyLock<Catalog> = LazyLock::new(catalog);
+    state.wanted(name, &CATALOG).activity()
+}
 
 pub(crate) fn catalog() -> Catalog {
     let retry = |attempts| RetryPolicy {

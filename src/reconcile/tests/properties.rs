@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use proptest::prelude::*;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::super::{Event, Observed, Refused};
 use super::world::{World, catalog, document, name};
 use crate::domain::activity::{Activity, Overlap, Standing};
+use crate::domain::catalog::ActivitySpec;
 use crate::domain::condition::Reason;
 use crate::domain::id::{ActivityName, JobId, Token};
 use crate::domain::job::{AttemptOutcome, Ending, JobPhase, Refusal, TriggerKind};
@@ -163,7 +164,7 @@ impl Story {
 
     fn put(&mut self, members: &Value) {
         let before = self.world.state.clone();
-        let event = Event::Changed { document: document(members), fingerprint: [0; 32] };
+        let event = Event::Changed { document: document(members), observed: Map::new(), fingerprint: [0; 32] };
         if self.world.happen(event) == Err(Refused::Deleting) {
             return;
         }
@@ -174,7 +175,9 @@ impl Story {
             assert_eq!((after.uid, after.created), (before.uid, before.created));
         }
         for name in [name("processing"), name("review")] {
-            let Some(Ok(activity)) = members.get(name.as_str()).map(|member| Activity::parse(&name, member)) else {
+            let Some(Ok(activity)) =
+                members.get(name.as_str()).map(|member| Activity::parse(&ActivitySpec::new(name.clone()), member))
+            else {
                 self.asked.remove(&name);
                 continue;
             };
@@ -266,7 +269,7 @@ impl Story {
     }
 
     fn is_suspended(&self, name: &ActivityName) -> bool {
-        self.world.state.wanted(name).is_some_and(|wanted| wanted.is_ok_and(|a| a.standing == Standing::Suspended))
+        self.world.state.wanted(name, &self.world.catalog).activity().is_some_and(|a| a.standing == Standing::Suspended)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde_json::Map;
 use serde_json::json;
 
 use super::super::state::LastResult;
@@ -200,7 +201,7 @@ fn a_resource_is_deleted_once_its_jobs_are_gone_and_takes_nothing_on_meanwhile()
     world.happen(Event::DeleteAsked).expect("it is there");
     assert_eq!((world.story().as_str(), world.reason()), ("canceling (deleted), canceled (deleted)", Reason::Deleting));
     world.happen(Event::DeleteAsked).expect("once more is as good");
-    let put = Event::Changed { document: document(&json!({})), fingerprint: [0; 32] };
+    let put = Event::Changed { document: document(&json!({})), observed: Map::new(), fingerprint: [0; 32] };
     assert_eq!(world.happen(put), Err(Refused::Deleting));
     assert_eq!(world.post("a", json!({})), Err(Refused::Deleting));
     world.end(0, AttemptOutcome::Failed).expect("it runs");

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::super::{ActivityStatus, Event, Fate, Observed, Refused, ResourceState, plan, step, violations};
 use crate::domain::catalog::{ActivitySpec, Catalog, Collection, PreconditionPolicy};
@@ -129,7 +129,7 @@ impl World {
     }
 
     pub(crate) fn put(&mut self, members: &Value) {
-        let event = Event::Changed { document: document(members), fingerprint: [0; 32] };
+        let event = Event::Changed { document: document(members), observed: Map::new(), fingerprint: [0; 32] };
         self.happen(event).expect("it can be changed");
     }
 

@@ -16,7 +16,7 @@ use heeler::domain::retry::RetryPolicy;
 use heeler::domain::time::Timestamp;
 use heeler::state::{Event, State};
 use heeler::store::Store;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::store::crash::images::Dice;
 
@@ -159,6 +159,6 @@ impl Workload {
             }
         }
         let members = members.as_object().expect("an object").clone();
-        Event::Changed { document: Document::new(members), fingerprint: [0; 32] }
+        Event::Changed { document: Document::new(members), observed: Map::new(), fingerprint: [0; 32] }
     }
 }

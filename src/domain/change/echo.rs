@@ -1,0 +1,232 @@
+//! What comes back of what the service showed, and what of it is more than an echo.
+
+use serde_json::{Map, Value};
+
+use super::{Before, ChangeError, read_only};
+use crate::domain::catalog::Collection;
+use crate::domain::document::{ID, LINKS};
+use crate::domain::expression::Variable;
+use crate::domain::id::ResourceId;
+use crate::domain::json::{self, Pointer};
+use crate::domain::patch::{Operation, PatchError};
+use crate::domain::precondition::Strictness;
+use crate::domain::schema::Violation;
+
+/// Takes apart what is the client's and what is the service's.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Echo<'a> {
+    pub(super) collection: &'a Collection,
+    pub(super) strictness: Strictness,
+}
+
+/// The members of `status`, beside those of the activities.
+const STATUS_MEMBERS: [&str; 7] = ["uid", "generation", "created", "updated", "settled", "conditions", "deletion"];
+
+/// The members of an activity's status.
+const ACTIVITY_STATUS: [&str; 6] = ["phase", "effective", "progress", "active", "activeCount", "last"];
+
+/// The links of a resource, beside those of the activities.
+const LINK_NAMES: [&str; 2] = ["self", "collection"];
+
+impl Echo<'_> {
+    /// Strips the members that are always the service's from a body that was
+    /// read from it, or refuses the body where more than an echo stands there.
+    pub(super) fn take_own(
+        &self,
+        body: &mut Map<String, Value>,
+        id: &ResourceId,
+        shown: Option<&Value>,
+    ) -> Result<(), ChangeError> {
+        if let Some(found) = body.shift_remove(ID)
+            && found.as_str() != Some(id.as_str())
+        {
+            let detail = format!("the URL says `{id}`, and an id never changes");
+            return Err(ChangeError::Invalid(vec![Violation { pointer: "/id".to_owned(), detail }]));
+        }
+        let name = self.collection.observed_as.as_str();
+        if let Some(status) = body.shift_remove(name) {
+            let at = json::pointer(&[name]);
+            echoes(&at, &status, |member| STATUS_MEMBERS.contains(&member) || self.is_activity(member))?;
+            for spec in &self.collection.activities {
+                if let Some(activity) = status.get(spec.name.as_str()) {
+                    let at = json::pointer(&[name, spec.name.as_str()]);
+                    echoes(&at, activity, |member| ACTIVITY_STATUS.contains(&member))?;
+                }
+            }
+            let now = shown.and_then(|shown| shown.get(name));
+            if self.is_strict() && now.is_some_and(|now| !json::equal(now, &status)) {
+                return Err(read_only(&at, "it differs from what the resource shows now"));
+            }
+        }
+        if let Some(links) = body.shift_remove(LINKS) {
+            echoes("/_links", &links, |member| LINK_NAMES.contains(&member) || self.is_activity(member))?;
+        }
+        Ok(())
+    }
+
+    fn is_activity(&self, member: &str) -> bool {
+        self.collection.activity(member).is_some()
+    }
+
+    fn is_strict(&self) -> bool {
+        self.strictness == Strictness::WholeTag
+    }
+
+    /// Strips what the service shows within the document from the body of a
+    /// PUT. What a new resource begins with among the observed members is returned.
+    pub(super) fn take_shown(
+        &self,
+        body: &mut Map<String, Value>,
+        before: Option<&Before<'_>>,
+    ) -> Result<Map<String, Value>, ChangeError> {
+        let mut begins_with = Map::new();
+        for place in self.collection.shown_places() {
+            let Some(found) = place.get(body) else { continue };
+            let now = before.and_then(|before| shown_at(before, place));
+            if self.is_wish(place, found, now, before.is_some()) {
+                continue;
+            }
+            self.judge_echo(place, found, now)?;
+            let taken = take(place, body, before.map(|before| before.document.members()));
+            match before {
+                None if self.collection.observed.contains(place) => {
+                    place.put(&mut begins_with, taken.unwrap_or_default());
+                }
+                // What the client wrote at this place before is still what it wants.
+                Some(before) => restore(place, body, before),
+                None => {}
+            }
+        }
+        Ok(begins_with)
+    }
+
+    /// Strips what the service shows within the document from a merge patch.
+    pub(super) fn take_patched(&self, patch: &mut Map<String, Value>, before: &Before<'_>) -> Result<(), ChangeError> {
+        for place in self.collection.shown_places() {
+            let Some(found) = place.get(patch) else { continue };
+            let now = shown_at(before, place);
+            if self.is_wish(place, found, now, true) {
+                continue;
+            }
+            if found.is_null() && now.is_some_and(|now| !now.is_null()) {
+                return Err(read_only(&place.to_string(), "the service writes it, and it cannot be removed"));
+            }
+            self.judge_echo(place, found, now)?;
+            // A merge patch that holds nothing at a place leaves that place alone.
+            take(place, patch, None);
+        }
+        Ok(())
+    }
+
+    /// Whether a value at a place where the service shows something says what
+    /// the client wants: where the mapping reads the place, and the value is
+    /// another than the one that is shown.
+    fn is_wish(&self, place: &Pointer, found: &Value, now: Option<&Value>, exists: bool) -> bool {
+        self.is_input(place) && !(exists && now.is_some_and(|now| json::equal(now, found)))
+    }
+
+    /// Whether the mapping of an activity reads a place.
+    fn is_input(&self, place: &Pointer) -> bool {
+        let mappings = self.collection.activities.iter().filter_map(|spec| spec.mapping.as_ref());
+        let expressions = mappings.flat_map(|mapping| [&mapping.input, &mapping.schedule]).flatten();
+        let mut read = expressions.flat_map(|expression| expression.reads(Variable::Document)).map(Pointer::new);
+        read.any(|read| read.is_within(place) || place.is_within(&read))
+    }
+
+    fn judge_echo(&self, place: &Pointer, found: &Value, now: Option<&Value>) -> Result<(), ChangeError> {
+        match now {
+            Some(now) if self.is_strict() && !json::equal(now, found) => {
+                Err(read_only(&place.to_string(), "it differs from what the resource shows now"))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// An operation that names a place of the service as its target is refused,
+    /// even if it would put there what is there already.
+    pub(super) fn keeps_read_only(&self, operation: &Operation) -> Result<(), ChangeError> {
+        let written = match operation {
+            Operation::Add { path, .. } | Operation::Replace { path, .. } | Operation::Remove { path } => {
+                [Some(path), None]
+            }
+            Operation::Move { from, path } => [Some(from), Some(path)],
+            Operation::Copy { path, .. } => [Some(path), None],
+            Operation::Test { .. } => [None, None],
+        };
+        for path in written.into_iter().flatten() {
+            let own = |root: &str| [ID, LINKS, self.collection.observed_as.as_str()].contains(&root);
+            let shown = |place: &Pointer| path.is_within(place) && !self.is_input(place);
+            if path.tokens().first().is_some_and(|root| own(root)) || self.collection.shown_places().any(shown) {
+                return Err(read_only(&path.to_string(), "only `test` may name it"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The client's members of a patched representation. The service's must be
+    /// as they were, whatever way the patch took.
+    pub(super) fn own_members(&self, before: &Before<'_>, after: Value) -> Result<Value, ChangeError> {
+        let Value::Object(mut members) = after else {
+            return Err(ChangeError::Patch(PatchError::NotAnObject { index: 0 }));
+        };
+        for member in [ID, &self.collection.observed_as, LINKS] {
+            let same = match (before.shown.get(member), members.shift_remove(member)) {
+                (Some(before), Some(after)) => json::equal(before, &after),
+                (None, None) => true,
+                (Some(_), None) | (None, Some(_)) => false,
+            };
+            if !same {
+                return Err(read_only(&json::pointer(&[member]), "the patch would change it"));
+            }
+        }
+        for place in self.collection.shown_places() {
+            let Some(found) = place.get(&members) else { continue };
+            if !self.is_wish(place, found, shown_at(before, place), true) {
+                take(place, &mut members, Some(before.document.members()));
+                restore(place, &mut members, before);
+            }
+        }
+        Ok(Value::Object(members))
+    }
+}
+
+/// An echo is an object with no member that ours do not have.
+fn echoes(at: &str, value: &Value, known: impl Fn(&str) -> bool) -> Result<(), ChangeError> {
+    let Value::Object(members) = value else {
+        return Err(read_only(at, "the service writes it: send it back as it was read, or leave it out"));
+    };
+    match members.keys().find(|member| !known(member)) {
+        None => Ok(()),
+        Some(member) => Err(read_only(
+            &format!("{at}/{}", json::escape_pointer(member)),
+            "the service writes everything here, and has no such member",
+        )),
+    }
+}
+
+fn shown_at<'a>(before: &Before<'a>, place: &Pointer) -> Option<&'a Value> {
+    place.get(before.shown.as_object()?)
+}
+
+/// Puts back what the client wrote at a place under what is shown there, as far
+/// as there is still something to put it into.
+fn restore(place: &Pointer, members: &mut Map<String, Value>, before: &Before<'_>) {
+    if let Some(stored) = place.get(before.document.members()) {
+        place.put(members, stored.clone());
+    }
+}
+
+/// Takes a value away, and the objects around it that held nothing else, but
+/// for those that the client's own document has.
+fn take(place: &Pointer, members: &mut Map<String, Value>, own: Option<&Map<String, Value>>) -> Option<Value> {
+    let taken = place.take(members);
+    for length in (1..place.tokens().len()).rev() {
+        let around = Pointer::new(place.tokens()[..length].to_vec());
+        let empty = around.get(members).and_then(Value::as_object).is_some_and(Map::is_empty);
+        if !empty || own.is_some_and(|own| around.get(own).is_some()) {
+            break;
+        }
+        around.take(members);
+    }
+    taken
+}

@@ -1,0 +1,147 @@
+//! What the end of a job does to the observed members of its resource.
+//!
+//! # Guarantees
+//! An effect writes below the places that the operator declared as observed,
+//! and nowhere else. It is applied whole or not at all.
+
+use serde_json::{Map, Value, json};
+
+use super::show;
+use super::state::ResourceState;
+use crate::domain::catalog::{ActivitySpec, Catalog};
+use crate::domain::expression::{Expression, Variable};
+use crate::domain::job::{Job, JobPhase};
+use crate::domain::json::{self as values, Pointer};
+use crate::domain::patch::{PatchBody, PatchLimits, apply_patch};
+use crate::domain::time::Timestamp;
+
+/// The most bytes of all observed members of a resource: they are written with
+/// each of its transitions.
+pub(super) const OBSERVED_BYTES_MAX: usize = 64 * 1024;
+
+/// The deepest observed member: what is shown must be readable by everyone.
+const OBSERVED_DEPTH_MAX: usize = 32;
+
+/// The observed members after the end of a job, or why its effect is refused;
+/// nothing where its end has no effect.
+pub(super) fn of(
+    state: &ResourceState,
+    job: &Job,
+    catalog: &Catalog,
+    now: Timestamp,
+) -> Option<Result<Map<String, Value>, String>> {
+    let subject = state.subject(catalog)?;
+    // A job of an earlier incarnation says nothing of this one.
+    if state.desired.as_ref()?.uid != job.uid {
+        return None;
+    }
+    let spec = subject.collection.activity(job.activity.as_str())?;
+    let expression = declared(spec, job.phase)?;
+    let status = show::activity_status(state, spec, catalog);
+    let (document, resource, now) = (subject.document(), subject.resource(), json!(now));
+    let given = [
+        (Variable::Document, &document),
+        (Variable::Status, &status),
+        (Variable::Resource, &resource),
+        (Variable::Now, &now),
+    ];
+    let merged = match expression.evaluate(&given) {
+        Ok(Value::Object(patch)) => merge(subject.observed, &subject.collection.observed, patch),
+        Ok(other) => Err(format!("the effect is {}: expected an object", values::kind(&other))),
+        Err(error) => Err(format!("the effect has no value: {error}")),
+    };
+    Some(merged)
+}
+
+fn declared(spec: &ActivitySpec, phase: JobPhase) -> Option<&Expression> {
+    match phase {
+        JobPhase::Succeeded => spec.on_success.as_ref(),
+        JobPhase::Failed | JobPhase::Lost => spec.on_failure.as_ref(),
+        JobPhase::Canceled | JobPhase::Queued | JobPhase::Starting | JobPhase::Running | JobPhase::Canceling => None,
+    }
+}
+
+/// Merges a patch into the observed members (RFC 7396).
+fn merge(
+    observed: &Map<String, Value>,
+    places: &[Pointer],
+    patch: Map<String, Value>,
+) -> Result<Map<String, Value>, String> {
+    let above_all = Pointer::new(Vec::new());
+    patch.iter().try_for_each(|(name, value)| stays_within(places, &below(&above_all, name), value))?;
+    let limits = PatchLimits { bytes_max: OBSERVED_BYTES_MAX, depth_max: OBSERVED_DEPTH_MAX, ..PatchLimits::default() };
+    match apply_patch(&Value::Object(observed.clone()), &PatchBody::Merge(patch), &limits) {
+        Ok(Value::Object(merged)) => Ok(merged),
+        Ok(other) => Err(format!("the observed members would be {}", values::kind(&other))),
+        Err(error) => Err(format!("the observed members would not hold: {error}")),
+    }
+}
+
+fn below(place: &Pointer, name: &str) -> Pointer {
+    Pointer::new(place.tokens().iter().cloned().chain([name.to_owned()]).collect())
+}
+
+/// Whether a patch writes at places that are declared, and at those alone.
+fn stays_within(places: &[Pointer], at: &Pointer, value: &Value) -> Result<(), String> {
+    if places.iter().any(|place| at.is_within(place)) {
+        return Ok(());
+    }
+    match value {
+        Value::Object(members) if places.iter().any(|place| place.is_within(at)) => {
+            members.iter().try_for_each(|(name, value)| stays_within(places, &below(at, name), value))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
+            Err(format!("`{at}` is not among the members that the collection declares as observed"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn merged(observed: Value, patch: Value) -> Result<Value, String> {
+        let places = ["/count", "/stats/seen"].map(|place| place.parse().expect("a pointer"));
+        let object = |value: Value| value.as_object().expect("an object").clone();
+        merge(&object(observed), &places, object(patch)).map(Value::Object)
+    }
+
+    #[test]
+    fn an_effect_is_merged_below_the_declared_places_and_nowhere_else() {
+        for (name, observed, patch, want) in [
+            ("a new member", json!({}), json!({"count": 1}), json!({"count": 1})),
+            ("another value", json!({"count": 1}), json!({"count": 2}), json!({"count": 2})),
+            ("null removes", json!({"count": 1}), json!({"count": null}), json!({})),
+            (
+                "what is below",
+                json!({"count": {"a": 1}}),
+                json!({"count": {"b": 2}}),
+                json!({"count": {"a": 1, "b": 2}}),
+            ),
+            (
+                "a place deeper down",
+                json!({"count": 1}),
+                json!({"stats": {"seen": [1]}}),
+                json!({"count": 1, "stats": {"seen": [1]}}),
+            ),
+            ("an object for a number", json!({"count": 1}), json!({"count": {"a": 1}}), json!({"count": {"a": 1}})),
+            ("nothing", json!({"count": 1}), json!({}), json!({"count": 1})),
+        ] {
+            assert_eq!(merged(observed, patch), Ok(want), "{name}");
+        }
+        for (patch, place) in [
+            (json!({"name": "x"}), "/name"),
+            (json!({"count": 1, "name": "x"}), "/name"),
+            (json!({"stats": 1}), "/stats"),
+            (json!({"stats": {"other": 1}}), "/stats/other"),
+        ] {
+            let refused = merged(json!({"count": 7}), patch).expect_err("refused");
+            assert!(refused.contains(&format!("`{place}`")), "{refused}");
+        }
+    }
+
+    #[test]
+    fn observed_members_stay_small() {
+        assert!(merged(json!({}), json!({"count": "x".repeat(OBSERVED_BYTES_MAX)})).is_err());
+    }
+}
