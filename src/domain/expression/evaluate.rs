@@ -38,10 +38,10 @@ fn failed(detail: impl Into<String>) -> EvaluationError {
 }
 
 fn explain(error: ExecutionError) -> EvaluationError {
-    match error {
-        ExecutionError::NoSuchKey(name) => EvaluationError::Missing { name: name.to_string() },
-        other => failed(other.to_string()),
+    if let ExecutionError::NoSuchKey(name) = &error {
+        return EvaluationError::Missing { name: name.to_string() };
     }
+    failed(error.to_string())
 }
 
 fn instant(value: &Value) -> Result<cel::Value, EvaluationError> {
