@@ -6,11 +6,20 @@
 //! # Not here
 //! What the values are and what is made of the results.
 
+mod evaluate;
+mod parse;
+mod reads;
+mod resolve;
 mod template;
 
 use std::fmt;
+use std::sync::Arc;
 
+use cel::IdedExpr;
 use serde_json::Value;
+
+use evaluate::Given;
+use resolve::Names;
 
 pub use template::{ExpressionError, Found, RenderError, Scope, Template};
 
@@ -46,7 +55,8 @@ impl Variable {
 /// A CEL expression, parsed and resolved. Cheap to clone.
 #[derive(Clone)]
 pub struct Expression {
-    text: std::sync::Arc<str>,
+    text: Arc<str>,
+    root: Arc<IdedExpr>,
 }
 
 impl Expression {
@@ -55,8 +65,10 @@ impl Expression {
     /// # Errors
     /// It is no CEL, or refers to a function or a variable that is not there.
     pub fn parse(text: &str, variables: &[Variable]) -> Result<Self, ExpressionError> {
-        let _ = variables;
-        Ok(Self { text: text.into() })
+        let known: Vec<&str> = variables.iter().map(|variable| variable.as_str()).collect();
+        let parsed = parse::parse(text)?;
+        resolve::resolve(text, &parsed, Names { known: &known, later: &[] })?;
+        Ok(Self { text: text.into(), root: Arc::new(parsed.root) })
     }
 
     /// As it was written.
@@ -70,8 +82,7 @@ impl Expression {
     /// without evaluating it.
     #[must_use]
     pub fn reads(&self, variable: Variable) -> Vec<Vec<String>> {
-        let _ = variable;
-        Vec::new()
+        reads::reads(&self.root, variable.as_str())
     }
 
     /// The value of the expression.
@@ -79,8 +90,15 @@ impl Expression {
     /// # Errors
     /// [`EvaluationError`].
     pub fn evaluate(&self, values: &[(Variable, &Value)]) -> Result<Value, EvaluationError> {
-        let _ = values;
-        Err(EvaluationError::Missing { name: String::new() })
+        let given = values.iter().map(|(variable, value)| {
+            let given = match variable {
+                Variable::Now => Given::Instant(value),
+                Variable::Document | Variable::Old | Variable::Status | Variable::Resource => Given::Json(value),
+            };
+            (variable.as_str(), given)
+        });
+        let given: Vec<_> = given.collect();
+        evaluate::evaluate(&self.root, &given)
     }
 }
 
@@ -105,4 +123,48 @@ pub enum EvaluationError {
         /// What went wrong.
         detail: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn evaluate(text: &str, document: &Value) -> Result<Value, EvaluationError> {
+        let variables = [Variable::Document, Variable::Old, Variable::Now];
+        let expression = Expression::parse(text, &variables).unwrap_or_else(|error| panic!("{text}: {error:?}"));
+        let now = json!("2026-11-21T10:00:00.000Z");
+        expression.evaluate(&[(Variable::Document, document), (Variable::Old, &Value::Null), (Variable::Now, &now)])
+    }
+
+    #[test]
+    fn an_expression_has_the_value_that_cel_gives_it() {
+        let document = json!({
+            "n": 3, "u": 18_446_744_073_709_551_615u64, "f": 1.0, "name": "Lassie", "canceled": false,
+            "barks": {"frequency": 5, "next": 0}, "list": [1, 2, 3],
+        });
+        for (text, want) in [
+            ("self.n + 1", json!(4)),
+            ("self.f", json!(1.0)),
+            ("self.u", json!(18_446_744_073_709_551_615u64)),
+            ("(has(self.barkCount) ? self.barkCount : 0) + 1", json!(1)),
+            (
+                "{'every': string(self.barks.frequency) + 'm', 'start': self.barks.next == 0 ? 'now' : self.barks.next}",
+                json!({"every": "5m", "start": "now"}),
+            ),
+            ("self.canceled && old != null && old.shipped", json!(false)),
+            ("old.nope && self.canceled", json!(false)),
+            ("self.list.filter(x, x > 1).map(x, x * 2)", json!([4, 6])),
+            ("now - duration('1h')", json!("2026-11-21T09:00:00.000Z")),
+            ("duration('90m')", json!("1h 30m")),
+            ("self.name.matches('^L.*e$')", json!(true)),
+            ("2 in self.list && size(self.name) == 6", json!(true)),
+        ] {
+            assert_eq!(evaluate(text, &document), Ok(want), "{text}");
+        }
+        assert_eq!(
+            evaluate("self.barks.previous", &document),
+            Err(EvaluationError::Missing { name: "previous".to_owned() })
+        );
+    }
 }

@@ -26,11 +26,12 @@ const SEE_EVERYTHING: [&str; 3] = ["src/cli/serve/", "src/main.rs", "src/lib.rs"
 const PURE: [&str; 2] = ["domain", "reconcile"];
 
 /// What belongs into some places only.
-const HOMES: [(&str, &[&str]); 10] = [
+const HOMES: [(&str, &[&str]); 11] = [
     ("warp", &["src/http/"]),
     ("redb", &["src/store/redb/"]),
     ("json_patch", &["src/domain/patch"]),
     ("jsonschema", &["src/domain/schema"]),
+    ("cel", &["src/domain/expression/"]),
     ("clap", &["src/cli/"]),
     ("indicatif", &["src/cli/"]),
     ("toml", &["src/config/"]),
