@@ -3,29 +3,27 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::activities::{Around, activity, place};
 use super::error::Report;
 use super::files::Files;
-use super::section::{Field, Keys, Section};
+use super::rules::rules;
+use super::section::{Keys, Section};
 use crate::domain::catalog::{ActivitySpec, Collection, PreconditionPolicy};
-use crate::domain::id::{ActivityName, CollectionName};
+use crate::domain::document::{ID, LINKS, STATUS};
+use crate::domain::id::{CollectionName, OperationName};
+use crate::domain::json::Pointer;
+use crate::domain::operation::Operation;
 
 const COLLECTION: Keys = Keys {
-    known: &["schema", "preconditions", "activities"],
-    later: &["path", "observed", "observed_as", "rules", "reply", "retired", "editable"],
+    known: &["schema", "preconditions", "activities", "observed", "observed_as", "rules"],
+    later: &["path", "reply", "retired", "editable"],
 };
-const ACTIVITY: Keys = Keys {
-    known: &[],
-    later: &["operation", "operations", "schedule", "input", "show", "on_success", "on_failure", "reply", "editable"],
-};
-
 /// The one activity of a collection that names none.
 const ACTIVITY_DEFAULT: &str = "processing";
 
-/// Members of a representation that are the service's own.
-const MEMBERS_RESERVED: [&str; 3] = ["id", "status", "_links"];
-
 pub(super) fn collections(
     root: &Section<'_>,
+    operations: &BTreeMap<OperationName, Arc<Operation>>,
     files: &mut Files<'_>,
     report: &mut Report<'_>,
 ) -> BTreeMap<CollectionName, Arc<Collection>> {
@@ -33,7 +31,9 @@ pub(super) fn collections(
     let mut collections = BTreeMap::new();
     for field in section.fields() {
         let name = field.parse_name("a collection", report);
-        let body = field.table("a table", report).and_then(|section| collection(&section, name.clone(), files, report));
+        let body = field
+            .table("a table", report)
+            .and_then(|section| collection(&section, name.clone(), operations, files, report));
         if let (Some(name), Some(collection)) = (name, body) {
             collections.insert(name, Arc::new(collection));
         }
@@ -45,6 +45,7 @@ pub(super) fn collections(
 fn collection(
     section: &Section<'_>,
     name: Option<CollectionName>,
+    operations: &BTreeMap<OperationName, Arc<Operation>>,
     files: &mut Files<'_>,
     report: &mut Report<'_>,
 ) -> Option<Collection> {
@@ -54,21 +55,50 @@ fn collection(
     let schema = section.get("schema").and_then(|field| files.schema(&field, report));
     let preconditions =
         section.get("preconditions").and_then(|field| field.word(&POLICIES, report)).unwrap_or_default();
+    let observed_as = observed_as(section, report);
+    let reserved = [ID, LINKS, observed_as.as_str()];
+    let observed = observed(section, &reserved, report);
+    let around = Around { operations, reserved: &reserved, observed: &observed };
     let activities = match section.get("activities") {
         None => ACTIVITY_DEFAULT.parse().ok().map(ActivitySpec::new).into_iter().collect(),
         Some(field) => {
             let table = field.table("a table of activities", report)?;
-            table.fields().iter().filter_map(|field| activity(field, report)).map(ActivitySpec::new).collect()
+            table.fields().iter().filter_map(|field| activity(field, around, report)).collect()
         }
     };
-    Some(Collection { schema, preconditions, activities, ..Collection::new(name?) })
+    let rules = rules(section, report);
+    let collection = Collection::new(name?);
+    Some(Collection { schema, preconditions, activities, observed, observed_as, rules, ..collection })
 }
 
-fn activity(field: &Field<'_>, report: &mut Report<'_>) -> Option<ActivityName> {
-    let name: Option<ActivityName> = field.parse_name("an activity", report);
-    if MEMBERS_RESERVED.contains(&field.name) {
-        report.error(&field.key, format!("`{}`: the service itself writes the member `{}`", field.path, field.name));
+/// What the member with observed state is called.
+fn observed_as(section: &Section<'_>, report: &mut Report<'_>) -> String {
+    const WHAT: &str = "the name of a member, other than `id` and `_links`";
+    let Some(field) = section.get("observed_as") else { return STATUS.to_owned() };
+    match field.text(WHAT, report) {
+        None => STATUS.to_owned(),
+        Some("" | ID | LINKS) => {
+            report.error(&field.span, format!("`{}`: expected {WHAT}", field.path));
+            STATUS.to_owned()
+        }
+        Some(name) => name.to_owned(),
     }
-    field.table("a table", report)?.check_keys(ACTIVITY, report);
-    name
+}
+
+/// The members that effects write.
+fn observed(section: &Section<'_>, reserved: &[&str], report: &mut Report<'_>) -> Vec<Pointer> {
+    let Some(field) = section.get("observed") else { return Vec::new() };
+    let fields = field.elements("an array of JSON Pointers", report).unwrap_or_default();
+    let mut places: Vec<Pointer> = Vec::new();
+    for field in fields {
+        let Some(text) = field.text("a JSON Pointer", report) else { continue };
+        let Some(found) = place(&field, text, &field.span, reserved, report) else { continue };
+        match places.iter().find(|other| found.is_within(other) || other.is_within(&found)) {
+            None => places.push(found),
+            Some(other) => {
+                report.error(&field.span, format!("`{}`: `{found}` and `{other}` are in each other's way", field.path));
+            }
+        }
+    }
+    places
 }

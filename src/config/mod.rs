@@ -51,10 +51,12 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
+mod activities;
 mod collections;
 mod error;
 mod files;
 mod operations;
+mod rules;
 mod section;
 mod server;
 
@@ -127,13 +129,14 @@ pub fn parse(
     let root = Section::root(table.get_ref());
     let mut files = Files::new(base, read);
     root.check_keys(ROOT, &mut report);
+    let operations = operations::operations(&root, &mut files, &mut report);
     let config = Config {
         server: server::server(&root, &mut report),
         store: server::store(&root, base, &mut report),
         limits: server::limits(&root, &mut report),
         catalog: Catalog {
-            operations: operations::operations(&root, &mut files, &mut report),
-            collections: collections::collections(&root, &mut files, &mut report),
+            collections: collections::collections(&root, &operations, &mut files, &mut report),
+            operations,
             aliases: Vec::new(),
         },
     };

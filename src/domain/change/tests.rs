@@ -1,0 +1,142 @@
+//! What a change may and may not do.
+
+mod shape;
+
+use super::*;
+use crate::domain::catalog::ActivitySpec;
+use crate::domain::document::{LINKS, STATUS};
+use proptest::prelude::*;
+use serde_json::json;
+
+fn collection() -> Collection {
+    let schema = json!({"type": "object", "properties": {"title": {"type": "string"}}, "required": ["title"]});
+    Collection {
+        schema: Some(std::sync::Arc::new(crate::domain::schema::Schema::compile(schema).expect("a schema"))),
+        activities: vec![ActivitySpec::new("processing".parse().expect("a name"))],
+        ..Collection::new("videos".parse().expect("a name"))
+    }
+}
+
+fn shown() -> Value {
+    json!({"id": "42", "title": "Holiday", "n": [1, 2],
+           "status": {"generation": 1, "processing": {"phase": "idle"}}, "_links": {"self": {"href": "/v1/videos/42"}}})
+}
+
+fn document() -> Document {
+    Document::new(json!({"title": "Holiday", "n": [1, 2]}).as_object().expect("an object").clone())
+}
+
+fn with<T>(strictness: Strictness, run: impl FnOnce(&Judge<'_>) -> T) -> T {
+    let (collection, catalog, limits) = (collection(), Catalog::default(), PatchLimits::default());
+    let now = Timestamp::EPOCH;
+    run(&Judge { collection: &collection, catalog: &catalog, limits: &limits, strictness, now })
+}
+
+/// Judges a change of the one resource that there is.
+fn change(
+    strictness: Strictness,
+    make: impl FnOnce(&Judge<'_>, &ResourceId, &Before<'_>) -> Result<Changed, ChangeError>,
+) -> Result<Document, ChangeError> {
+    let (document, observed, shown) = (document(), Map::new(), shown());
+    let before = Before { document: &document, observed: &observed, shown: &shown };
+    with(strictness, |judge| make(judge, &"42".parse().expect("an id"), &before)).map(|changed| changed.document)
+}
+
+fn put(body: Value, strictness: Strictness) -> Result<Document, ChangeError> {
+    let body = body.as_object().expect("an object").clone();
+    change(strictness, |judge, id, before| judge.replace(id, body, Some(before)))
+}
+
+fn patch(body: Value) -> Result<Document, ChangeError> {
+    let patch = if body.is_array() { PatchBody::json(body) } else { PatchBody::merge(body) }.expect("a patch");
+    change(Strictness::DesiredState, |judge, id, before| judge.patch(id, before, &patch))
+}
+
+#[test]
+fn a_representation_sent_back_as_it_was_read_is_the_same_document() {
+    for strictness in [Strictness::DesiredState, Strictness::WholeTag] {
+        assert_eq!(put(shown(), strictness), Ok(document()));
+    }
+    assert_eq!(patch(shown()), Ok(document()));
+}
+
+#[test]
+fn what_the_service_writes_is_never_written_by_a_client_in_silence() {
+    for (name, body) in [
+        ("an unknown member of status", json!({"title": "x", "status": {"phase": "done"}})),
+        ("an unknown member of an activity's status", json!({"title": "x", "status": {"processing": {"done": 1}}})),
+        ("a status that is no object", json!({"title": "x", "status": "done"})),
+        ("an unknown link", json!({"title": "x", "_links": {"evil": {}}})),
+        ("links that are no object", json!({"title": "x", "_links": null})),
+    ] {
+        assert!(matches!(put(body.clone(), Strictness::DesiredState), Err(ChangeError::ReadOnly { .. })), "{name}");
+        assert!(matches!(patch(body), Err(ChangeError::ReadOnly { .. })), "{name}");
+    }
+    for (name, operations) in [
+        ("replace", json!([{"op": "replace", "path": "/status/generation", "value": 2}])),
+        ("replace by the same", json!([{"op": "replace", "path": "/id", "value": "42"}])),
+        ("remove", json!([{"op": "remove", "path": "/status"}])),
+        ("move from", json!([{"op": "move", "from": "/status/generation", "path": "/g"}])),
+        ("copy to", json!([{"op": "copy", "from": "/title", "path": "/_links/self"}])),
+        ("the root", json!([{"op": "replace", "path": "", "value": {"title": "x"}}])),
+        ("the root, disguised", json!([{"op": "copy", "from": "/status", "path": ""}])),
+    ] {
+        let result = patch(operations);
+        assert!(matches!(result, Err(ChangeError::ReadOnly { .. })), "{name}: {result:?}");
+    }
+}
+
+#[test]
+fn a_stale_status_is_an_echo_unless_the_client_wants_to_be_taken_literally() {
+    let body = json!({"title": "Holiday", "status": {"generation": 7}});
+    assert!(put(body.clone(), Strictness::DesiredState).is_ok());
+    assert!(matches!(put(body, Strictness::WholeTag), Err(ChangeError::ReadOnly { .. })));
+}
+
+#[test]
+fn another_id_is_refused() {
+    for body in [json!({"id": "43", "title": "x"}), json!({"id": 42, "title": "x"}), json!({"id": null, "title": "x"})]
+    {
+        assert!(matches!(put(body, Strictness::DesiredState), Err(ChangeError::Invalid(_))));
+    }
+}
+
+#[test]
+fn a_test_may_look_at_observed_state_and_guards_the_rest_of_the_patch() {
+    let start = |phase| {
+        patch(
+            json!([{"op": "test", "path": "/status/processing/phase", "value": phase}, {"op": "add", "path": "/x", "value": 1}]),
+        )
+    };
+    assert_eq!(start("idle").map(|document| document.members()["x"].clone()), Ok(json!(1)));
+    assert!(matches!(start("running"), Err(ChangeError::Patch(PatchError::TestFailed { .. }))));
+}
+
+#[test]
+fn the_result_is_judged_by_the_schema_and_by_the_vocabulary() {
+    let errors = |result: Result<Document, ChangeError>| match result {
+        Err(ChangeError::Invalid(violations)) => violations.into_iter().map(|v| v.pointer).collect::<Vec<_>>(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(errors(patch(json!({"title": 7}))), ["/title"]);
+    assert_eq!(errors(patch(json!({"processing": {"operation": "nope"}}))), ["/processing/operation"]);
+    assert_eq!(errors(patch(json!({"title": null, "processing": {}}))).len(), 2);
+}
+
+proptest! {
+    #[test]
+    fn observed_state_is_the_same_whatever_a_patch_does(ops in proptest::collection::vec(
+        (0usize..5, 0usize..6, 0usize..6), 1..6,
+    )) {
+        const PATHS: [&str; 6] = ["", "/title", "/status", "/status/generation", "/_links", "/n/0"];
+        let ops: Vec<Value> = ops.into_iter().map(|(op, path, from)| {
+            let op = ["add", "remove", "replace", "move", "copy"][op];
+            json!({"op": op, "path": PATHS[path], "from": PATHS[from], "value": "x"})
+        }).collect();
+        if let Ok(document) = patch(Value::Array(ops)) {
+            for member in [ID, STATUS, LINKS] {
+                prop_assert!(!document.members().contains_key(member));
+            }
+        }
+    }
+}
