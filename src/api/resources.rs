@@ -12,6 +12,7 @@ use crate::domain::id::{CollectionName, ResourceId, ResourceKey};
 use crate::domain::json;
 use crate::domain::patch::{PatchBody, PatchError};
 use crate::domain::precondition::{self, Current};
+use crate::domain::time::Timestamp;
 use crate::domain::version::ETag;
 use crate::state::{Applied, ApplyError, Decision, Event, Loaded, Refused, StateError, StoredResource, UNFINISHED_MAX};
 
@@ -241,7 +242,8 @@ impl Api {
     }
 
     fn judge<'a>(&'a self, collection: &'a Collection, request: &ChangeRequest) -> Judge<'a> {
-        let now = self.state.clock().now();
+        // Only mappings ask what time it is.
+        let now = if collection.keeps_its_shape() { self.state.clock().now() } else { Timestamp::EPOCH };
         Judge { collection, catalog: &self.catalog, limits: &self.limits, strictness: request.strictness, now }
     }
 

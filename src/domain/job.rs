@@ -4,6 +4,7 @@ mod transition;
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -68,7 +69,7 @@ pub const RESULT_BYTES_MAX: usize = 64 * 1024;
 pub const PROGRESS_MESSAGE_BYTES_MAX: usize = 1024;
 
 /// Where a job stands. `Succeeded`, `Failed`, `Canceled` and `Lost` are final.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum JobPhase {
     /// It waits for its start.
@@ -152,7 +153,7 @@ pub struct Trigger {
 }
 
 /// The kinds of reason for a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TriggerKind {
     /// The document asked for it.
@@ -181,7 +182,7 @@ pub struct Cancel {
 }
 
 /// Why a job is stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CancelReason {
     /// Somebody cancelled this very job.
@@ -235,7 +236,7 @@ pub struct Attempt {
 }
 
 /// How an attempt ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum AttemptOutcome {
     /// It did its work.
@@ -251,7 +252,7 @@ pub enum AttemptOutcome {
 }
 
 /// How far an attempt got.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Progress {
     /// From 0 to 1, where it is known.
     pub fraction: Option<f64>,
@@ -262,7 +263,7 @@ pub struct Progress {
 }
 
 /// Why a job failed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct JobError {
     /// The kind of failure, as a word for programs.
     pub reason: String,

@@ -1,9 +1,11 @@
 //! Instants and durations, in milliseconds, as the wire shows them.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize, Serializer};
 
 /// An instant: milliseconds since 1970-01-01T00:00:00Z, leap seconds ignored.
@@ -124,6 +126,16 @@ impl TryFrom<String> for Timestamp {
 
     fn try_from(input: String) -> Result<Self, ParseTimestampError> {
         input.parse()
+    }
+}
+
+impl JsonSchema for Timestamp {
+    fn schema_name() -> Cow<'static, str> {
+        "Timestamp".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "date-time", "description": "RFC 3339, UTC, in milliseconds" })
     }
 }
 

@@ -145,7 +145,7 @@ pub(super) fn launch_of(state: &ResourceState, job: JobId, catalog: &Catalog) ->
         attempt: attempt_of(job)?,
         operation: Arc::clone(operation),
         timeout: job.timeout(operation),
-        job: show_job(job, catalog),
+        job: serde_json::json!(show_job(job, catalog)),
         resource: serde_json::from_slice(&shown).unwrap_or(Value::Null),
     })
 }

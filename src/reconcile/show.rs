@@ -3,11 +3,14 @@
 //! A resource is shown by splicing: the document's bytes go out as they came
 //! in, with the members of the service around them. No tree is built of them.
 
+mod job;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use bytes::Bytes;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::ser::{SerializeMap, Serializer};
@@ -20,12 +23,14 @@ use crate::domain::condition::{Reason, Settlement};
 use crate::domain::document::{STATUS, overlaid};
 use crate::domain::expression::Variable;
 use crate::domain::id::{ActivityName, JobId, ResourceKey, Uid};
-use crate::domain::job::{Attempt, Job, JobError, Progress};
+use crate::domain::job::{JobError, Progress};
 use crate::domain::links;
 use crate::domain::operation::Operation;
 use crate::domain::time::{Timestamp, friendly};
 use crate::domain::version::Generation;
 use crate::domain::wanted::Subject;
+
+pub use job::{JobShown, job};
 
 /// The unfinished jobs that a status names; more are counted only.
 const ACTIVE_SHOWN_MAX: usize = 20;
@@ -139,7 +144,7 @@ fn write<T: Serialize + ?Sized>(json: &mut Vec<u8>, value: &T) {
     serde_json::to_writer(json, value).expect("writing what we made to memory does not fail");
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Status<'a> {
     uid: Uid,
     generation: Generation,
@@ -153,7 +158,7 @@ struct Status<'a> {
     activities: BTreeMap<&'a str, ActivityShown<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Condition {
     #[serde(rename = "type")]
     kind: &'static str,
@@ -163,12 +168,12 @@ struct Condition {
     since: Timestamp,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Deletion {
     requested: Timestamp,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct ActivityShown<'a> {
     phase: &'static str,
@@ -180,7 +185,7 @@ struct ActivityShown<'a> {
     last: Option<LastShown<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ActiveShown {
     id: JobId,
     href: String,
@@ -189,7 +194,7 @@ struct ActiveShown {
     started: Option<Timestamp>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct LastShown<'a> {
     id: JobId,
     href: String,
@@ -382,7 +387,7 @@ struct Links<'a> {
     catalog: &'a Catalog,
 }
 
-#[derive(Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Link {
     href: String,
 }
@@ -397,50 +402,4 @@ impl Serialize for Links<'_> {
         }
         map.end()
     }
-}
-
-/// The representation of a job.
-#[must_use]
-pub fn job(job: &Job, catalog: &Catalog) -> Value {
-    json!({
-        "id": job.id,
-        "resource": {
-            "collection": job.resource.collection,
-            "id": job.resource.id,
-            "href": links::resource(catalog, &job.resource),
-            "uid": job.uid,
-        },
-        "activity": job.activity,
-        "operation": job.operation,
-        "input": job.input,
-        "trigger": {"kind": job.trigger.kind, "generation": job.trigger.generation},
-        "phase": job.phase,
-        "canceled": job.cancel.is_some(),
-        "reason": job.cancel.as_ref().map(|cancel| cancel.reason.as_str()),
-        "attempt": job.attempts.last().map_or(0, |attempt| attempt.number),
-        "attempts": job.attempts.iter().map(attempt).collect::<Vec<_>>(),
-        "progress": job.progress,
-        "result": job.result,
-        "error": job.error,
-        "created": job.created,
-        "started": job.started,
-        "finished": job.finished,
-        "_links": {
-            "self": {"href": links::job(job.id)},
-            "resource": {"href": links::resource(catalog, &job.resource)},
-            "activity": {"href": links::activity(catalog, &job.resource, &job.activity)},
-            "log": {"href": links::job_log(job.id)},
-        },
-    })
-}
-
-fn attempt(attempt: &Attempt) -> Value {
-    json!({
-        "number": attempt.number,
-        "started": attempt.started,
-        "finished": attempt.finished,
-        "outcome": attempt.outcome,
-        "exitCode": attempt.exit_code,
-        "detail": attempt.detail,
-    })
 }

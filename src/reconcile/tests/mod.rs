@@ -3,5 +3,6 @@
 mod overlap;
 mod properties;
 mod sentences;
+mod shape;
 mod shown;
 pub(crate) mod world;

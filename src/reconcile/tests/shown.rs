@@ -56,7 +56,7 @@ fn a_resource_whose_job_runs() {
 
 #[test]
 fn a_job_that_runs() {
-    insta::assert_snapshot!(pretty(&show::job(running().job(0), &super::world::catalog())));
+    insta::assert_snapshot!(pretty(&json!(show::job(running().job(0), &super::world::catalog()))));
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn a_job_that_failed_twice_and_was_cancelled() {
     world.claim(0).expect("it is ready");
     world.end_with(0, ending).expect("it runs");
     world.cancel(0).expect("it waits");
-    insta::assert_snapshot!(pretty(&show::job(world.job(0), &super::world::catalog())));
+    insta::assert_snapshot!(pretty(&json!(show::job(world.job(0), &super::world::catalog()))));
 }
 
 #[test]

@@ -82,7 +82,7 @@ colour = 1
     heeler.toml:13:1: unknown key `rates` in `operations.o`: did you mean `rate`?
     heeler.toml:14:11: unknown key `atempts` in `operations.o.retry`: did you mean `attempts`?
     heeler.toml:16:1: unknown key `schemas` in `collections.c`: did you mean `schema`?
-    heeler.toml:18:1: unknown key `colour` in `collections.c.activities.a`: expected no keys here
+    heeler.toml:18:1: unknown key `colour` in `collections.c.activities.a`: expected `operation`, `operations`, `input`, `schedule`, `show`, `on_success` or `on_failure`
     "##);
 }
 
@@ -108,16 +108,10 @@ on_failure = {}
 
 [collections.dogs]
 path = "/v1/dogs"
-observed = ["/barkCount"]
-observed_as = "_status"
 retired = true
 reply = { patch = 205 }
 [collections.dogs.activities.barks]
-operation = "bark"
-schedule = "…"
 editable = true
-[[collections.dogs.rules]]
-when = "true"
 
 [mail]
 relay = "smtp://localhost:25"
@@ -143,20 +137,15 @@ name = "ui"
     heeler.toml:16:1: `operations.transcode.on_success` is not in this version
     heeler.toml:17:1: `operations.transcode.on_failure` is not in this version
     heeler.toml:20:1: `collections.dogs.path` is not in this version
-    heeler.toml:21:1: `collections.dogs.observed` is not in this version
-    heeler.toml:22:1: `collections.dogs.observed_as` is not in this version
-    heeler.toml:23:1: `collections.dogs.retired` is not in this version
-    heeler.toml:24:1: `collections.dogs.reply` is not in this version
-    heeler.toml:26:1: `collections.dogs.activities.barks.operation` is not in this version
-    heeler.toml:27:1: `collections.dogs.activities.barks.schedule` is not in this version
-    heeler.toml:28:1: `collections.dogs.activities.barks.editable` is not in this version
-    heeler.toml:29:20: `collections.dogs.rules` is not in this version
-    heeler.toml:32:2: `mail` is not in this version
-    heeler.toml:34:2: `secrets` is not in this version
-    heeler.toml:36:2: `aliases` is not in this version
-    heeler.toml:38:2: `retention` is not in this version
-    heeler.toml:40:2: `housekeeping` is not in this version
-    heeler.toml:41:3: `auth` is not in this version
+    heeler.toml:21:1: `collections.dogs.retired` is not in this version
+    heeler.toml:22:1: `collections.dogs.reply` is not in this version
+    heeler.toml:24:1: `collections.dogs.activities.barks.editable` is not in this version
+    heeler.toml:26:2: `mail` is not in this version
+    heeler.toml:28:2: `secrets` is not in this version
+    heeler.toml:30:2: `aliases` is not in this version
+    heeler.toml:32:2: `retention` is not in this version
+    heeler.toml:34:2: `housekeeping` is not in this version
+    heeler.toml:35:3: `auth` is not in this version
     "##);
 }
 
@@ -413,4 +402,70 @@ fn a_file_full_of_errors_is_answered_with_the_first_of_them() {
     let errors: ConfigErrors = read(&text).expect_err("unknown keys");
     assert_eq!(errors.as_slice().len(), ERRORS_MAX);
     assert_eq!(errors.as_slice()[0].line, 1);
+}
+
+#[test]
+fn a_mapping_points_at_the_place_in_its_expression() {
+    let text = r#"
+[operations.bark]
+exec = { command = ["true"] }
+
+[collections.dogs]
+observed = ["/barkCount", "barks", "/status/x", "", "/barkCount/deep"]
+observed_as = "id"
+[collections.dogs.activities.barks]
+operation = "meow"
+input = "{'to': self.email, 'by': sefl.name}"
+schedule = "{'every': 'x'"
+show = { "/barks/next" = "status.next", "/id" = "1", "/barks/next/x" = "1", "/barkCount" = "1" }
+on_success = { merge = "sise(self.name)" }
+on_failure = { launch = 1 }
+[collections.dogs.activities.naps]
+input = "status.last"
+[collections.dogs.activities.walks]
+operation = "bark"
+operations = ["bark"]
+[collections.dogs.activities.eats]
+operations = []
+on_success = {}
+[collections.cats.activities.meows]
+on_success = { merge = "{}" }
+[[collections.dogs.rules]]
+when = "self.canceled &&"
+[[collections.dogs.rules]]
+message = "no"
+status = 200
+whn = "true"
+[[collections.dogs.rules]]
+when = "status.phase == 'idle'"
+message = "no"
+"#;
+    assert_snapshot!(refusal(text), @r"
+    heeler.toml:6:27: `collections.dogs.observed[1]`: expected a JSON Pointer such as `/a/b`: empty, or led by `/`, with `~` only in `~0` and `~1`
+    heeler.toml:6:36: `collections.dogs.observed[2]`: the service itself writes `id`, `_links` or `status`
+    heeler.toml:6:49: `collections.dogs.observed[3]`: expected a member of the document, not all of it
+    heeler.toml:6:53: `collections.dogs.observed[4]`: `/barkCount/deep` and `/barkCount` are in each other's way
+    heeler.toml:7:15: `collections.dogs.observed_as`: expected the name of a member, other than `id` and `_links`
+    heeler.toml:9:13: `collections.dogs.activities.barks.operation`: there is no operation `meow`
+    heeler.toml:10:35: `collections.dogs.activities.barks.input`: unknown variable `sefl`: did you mean `self`?
+    heeler.toml:11:26: `collections.dogs.activities.barks.schedule`: the expression ends here: expected `}` or `,`
+    heeler.toml:12:41: `collections.dogs.activities.barks.show./id`: the service itself writes `id`, `_links` or `status`
+    heeler.toml:12:54: `collections.dogs.activities.barks.show`: `/barks/next/x` and `/barks/next` are in each other's way
+    heeler.toml:12:77: `collections.dogs.activities.barks.show`: `/barkCount` and `/barkCount` are in each other's way
+    heeler.toml:13:25: `collections.dogs.activities.barks.on_success.merge`: unknown function `sise`: did you mean `size`?
+    heeler.toml:14:1: `collections.dogs.activities.barks.on_failure` needs `merge`: expected an expression that gives an object
+    heeler.toml:14:16: `collections.dogs.activities.barks.on_failure.launch` is not in this version
+    heeler.toml:16:1: `collections.dogs.activities.naps.input` maps a document of its own shape, so `collections.dogs.activities.naps` needs `operation`
+    heeler.toml:16:10: `collections.dogs.activities.naps.input`: unknown variable `status`: expected `self`, `resource` or `now`
+    heeler.toml:19:1: `collections.dogs.activities.walks` has both `operation` and `operations`: expected one of them
+    heeler.toml:21:14: `collections.dogs.activities.eats.operations`: expected at least one operation
+    heeler.toml:22:1: `collections.dogs.activities.eats.on_success` needs `merge`: expected an expression that gives an object
+    heeler.toml:24:16: `collections.cats.activities.meows.on_success.merge` has nothing to write: list the members under `observed` of the collection
+    heeler.toml:25:1: `collections.dogs.rules[0]` needs `message`: expected a sentence that says why, for who is refused
+    heeler.toml:26:25: `collections.dogs.rules[0].when`: the expression ends here: expected a value
+    heeler.toml:27:1: `collections.dogs.rules[1]` needs `when`: expected an expression that holds for what is forbidden
+    heeler.toml:29:10: `collections.dogs.rules[1].status`: expected an integer from 400 to 499, found 200
+    heeler.toml:30:1: unknown key `whn` in `collections.dogs.rules[1]`: did you mean `when`?
+    heeler.toml:32:9: `collections.dogs.rules[2].when`: unknown variable `status`: expected `self` or `old`
+    ");
 }

@@ -1,0 +1,132 @@
+//! The representation of a job.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::domain::catalog::Catalog;
+use crate::domain::id::{ActivityName, CollectionName, JobId, OperationName, ResourceId, Uid};
+use crate::domain::job::{AttemptOutcome, CancelReason, Job, JobError, JobPhase, Progress, TriggerKind};
+use crate::domain::links;
+use crate::domain::time::Timestamp;
+use crate::domain::version::Generation;
+
+/// One run of an operation for one activity of one resource.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Job")]
+pub struct JobShown<'a> {
+    id: JobId,
+    resource: ResourceOf<'a>,
+    activity: &'a ActivityName,
+    operation: &'a OperationName,
+    /// What it is run with.
+    input: &'a Value,
+    trigger: TriggerShown,
+    phase: JobPhase,
+    /// Whether it was asked to stop.
+    canceled: bool,
+    /// Why it was asked to stop.
+    reason: Option<CancelReason>,
+    /// The number of its newest attempt; 0 before the first.
+    attempt: u32,
+    /// Every attempt, the newest last.
+    attempts: Vec<AttemptShown<'a>>,
+    progress: Option<&'a Progress>,
+    /// What it gave.
+    result: Option<&'a Value>,
+    error: Option<&'a JobError>,
+    created: Timestamp,
+    /// When its first attempt started.
+    started: Option<Timestamp>,
+    /// When it became final.
+    finished: Option<Timestamp>,
+    #[serde(rename = "_links")]
+    links: Links,
+}
+
+/// The resource that a job belongs to.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ResourceOf<'a> {
+    collection: &'a CollectionName,
+    id: &'a ResourceId,
+    href: String,
+    uid: Uid,
+}
+
+/// Why a job exists.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Trigger")]
+struct TriggerShown {
+    kind: TriggerKind,
+    /// The generation of the resource at that time.
+    generation: Generation,
+}
+
+/// One try of a job.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "Attempt")]
+struct AttemptShown<'a> {
+    number: u32,
+    started: Timestamp,
+    finished: Option<Timestamp>,
+    outcome: Option<AttemptOutcome>,
+    exit_code: Option<i32>,
+    /// One line on how it ended.
+    detail: Option<&'a str>,
+}
+
+/// Where a job leads.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "JobLinks")]
+struct Links {
+    #[serde(rename = "self")]
+    this: super::Link,
+    resource: super::Link,
+    activity: super::Link,
+    log: super::Link,
+}
+
+/// The representation of a job.
+#[must_use]
+pub fn job<'a>(job: &'a Job, catalog: &Catalog) -> JobShown<'a> {
+    let link = |href| super::Link { href };
+    let attempts = job.attempts.iter().map(|attempt| AttemptShown {
+        number: attempt.number,
+        started: attempt.started,
+        finished: attempt.finished,
+        outcome: attempt.outcome,
+        exit_code: attempt.exit_code,
+        detail: attempt.detail.as_deref(),
+    });
+    JobShown {
+        id: job.id,
+        resource: ResourceOf {
+            collection: &job.resource.collection,
+            id: &job.resource.id,
+            href: links::resource(catalog, &job.resource),
+            uid: job.uid,
+        },
+        activity: &job.activity,
+        operation: &job.operation,
+        input: &job.input,
+        trigger: TriggerShown { kind: job.trigger.kind, generation: job.trigger.generation },
+        phase: job.phase,
+        canceled: job.cancel.is_some(),
+        reason: job.cancel.as_ref().map(|cancel| cancel.reason),
+        attempt: job.attempts.last().map_or(0, |attempt| attempt.number),
+        attempts: attempts.collect(),
+        progress: job.progress.as_ref(),
+        result: job.result.as_ref(),
+        error: job.error.as_ref(),
+        created: job.created,
+        started: job.started,
+        finished: job.finished,
+        links: Links {
+            this: link(links::job(job.id)),
+            resource: link(links::resource(catalog, &job.resource)),
+            activity: link(links::activity(catalog, &job.resource, &job.activity)),
+            log: link(links::job_log(job.id)),
+        },
+    }
+}
