@@ -6,22 +6,27 @@
 //! # Not here
 //! What the values are and what is made of the results.
 
+mod budget;
+mod calls;
+mod compile;
 mod evaluate;
+mod functions;
+mod operators;
 mod parse;
-mod reads;
-mod resolve;
 mod template;
+mod tree;
+mod value;
 
 use std::fmt;
 use std::sync::Arc;
 
-use cel::IdedExpr;
 use serde_json::Value;
 
-use evaluate::Given;
-use resolve::Names;
+use compile::Names;
+use tree::Node;
+use value::{Val, failed};
 
-pub use template::{ExpressionError, Found, RenderError, Scope, Template};
+pub use template::{Found, RenderError, Scope, Template};
 
 /// A variable of an expression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,7 +39,7 @@ pub enum Variable {
     Status,
     /// Where the resource is: `collection`, `id`, `href`, `uid`, `generation`.
     Resource,
-    /// An instant, as in documents.
+    /// An instant, given as in documents; a timestamp in the expression.
     Now,
 }
 
@@ -50,13 +55,26 @@ impl Variable {
             Self::Now => "now",
         }
     }
+
+    /// What a value that is given for it is in CEL.
+    fn value(self, value: &Value) -> Result<Val<'_>, EvaluationError> {
+        match self {
+            Self::Document | Self::Old | Self::Status | Self::Resource => Ok(Val::of(value)),
+            Self::Now => value
+                .as_str()
+                .and_then(|text| text.parse().ok())
+                .map(Val::Instant)
+                .ok_or_else(|| failed("`now` is no instant")),
+        }
+    }
 }
 
 /// A CEL expression, parsed and resolved. Cheap to clone.
 #[derive(Clone)]
 pub struct Expression {
     text: Arc<str>,
-    root: Arc<IdedExpr>,
+    variables: Arc<[Variable]>,
+    tree: Arc<Node>,
 }
 
 impl Expression {
@@ -66,9 +84,8 @@ impl Expression {
     /// It is no CEL, or refers to a function or a variable that is not there.
     pub fn parse(text: &str, variables: &[Variable]) -> Result<Self, ExpressionError> {
         let known: Vec<&str> = variables.iter().map(|variable| variable.as_str()).collect();
-        let parsed = parse::parse(text)?;
-        resolve::resolve(text, &parsed, Names { known: &known, later: &[] })?;
-        Ok(Self { text: text.into(), root: Arc::new(parsed.root) })
+        let tree = compile::compile(text, Names { known: &known, later: &[] })?;
+        Ok(Self { text: text.into(), variables: variables.into(), tree: Arc::new(tree) })
     }
 
     /// As it was written.
@@ -82,7 +99,7 @@ impl Expression {
     /// without evaluating it.
     #[must_use]
     pub fn reads(&self, variable: Variable) -> Vec<Vec<String>> {
-        reads::reads(&self.root, variable.as_str())
+        self.tree.reads(variable.as_str())
     }
 
     /// The value of the expression.
@@ -90,15 +107,13 @@ impl Expression {
     /// # Errors
     /// [`EvaluationError`].
     pub fn evaluate(&self, values: &[(Variable, &Value)]) -> Result<Value, EvaluationError> {
-        let given = values.iter().map(|(variable, value)| {
-            let given = match variable {
-                Variable::Now => Given::Instant(value),
-                Variable::Document | Variable::Old | Variable::Status | Variable::Resource => Given::Json(value),
-            };
-            (variable.as_str(), given)
-        });
-        let given: Vec<_> = given.collect();
-        evaluate::evaluate(&self.root, &given)
+        let given = |variable: &Variable| {
+            let (_, value) = values.iter().find(|(given, _)| given == variable)?;
+            Some(variable.value(value))
+        };
+        let roots: Vec<_> =
+            self.variables.iter().map(|variable| given(variable).transpose()).collect::<Result<_, _>>()?;
+        evaluate::evaluate(&self.tree, &roots)
     }
 }
 
@@ -106,6 +121,16 @@ impl fmt::Debug for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Expression").field(&self.text).finish()
     }
+}
+
+/// A text that is no expression, or no template.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ExpressionError {
+    /// Where in the text, in bytes from its start; always at the start of a character.
+    pub offset: usize,
+    /// What is wrong there and what was expected.
+    pub message: String,
 }
 
 /// Why an expression has no value.
@@ -164,7 +189,7 @@ mod tests {
         }
         assert_eq!(
             evaluate("self.barks.previous", &document),
-            Err(EvaluationError::Missing { name: "previous".to_owned() })
+            Err(EvaluationError::Missing { name: "self.barks.previous".to_owned() })
         );
     }
 }

@@ -1,8 +1,9 @@
 //! The text of an expression becomes a tree, or an error that says where and why.
 
+use cel::Env;
 use cel::IdedExpr;
 use cel::common::ast::SourceInfo;
-use cel::parser::{ParseError, ParseErrors, Parser};
+use cel::parser::{ParseError, ParseErrors};
 
 use super::ExpressionError;
 
@@ -55,7 +56,10 @@ pub(super) fn parse(text: &str) -> Result<Parsed, ExpressionError> {
     if text.trim().is_empty() {
         return Err(error(text.len(), "empty: expected an expression such as `self.size + 1`"));
     }
-    Parser::new()
+    // An environment without macros: what they make of a text is ours to say.
+    Env::default()
+        .with_optional_support(false)
+        .parser()
         .enable_ident_escape_syntax(true)
         .max_recursion_depth(BRACKETS_MAX)
         .parse_with_source_info(text)
@@ -108,13 +112,17 @@ fn words_for(message: &str) -> String {
             format!("`{}` is no part of an expression", piece.trim())
         };
     }
-    let found = ["mismatched input ", "extraneous input ", "no viable alternative at input "]
-        .iter()
-        .find_map(|prefix| quoted(prefix))
-        .map(|token| if token == "<EOF>" { "the expression ends here".to_owned() } else { format!("found `{token}`") });
+    if let Some(piece) = quoted("no viable alternative at input ") {
+        return format!("`{piece}` is no part of an expression");
+    }
+    let found = quoted("mismatched input ").or_else(|| quoted("extraneous input "));
+    let found = found.map(|token| match token {
+        "<EOF>" => "the expression ends here".to_owned(),
+        token => format!("found `{token}`"),
+    });
     match (found, expected, message.strip_prefix("missing ")) {
         (Some(found), Some(expected), _) => format!("{found}: expected {expected}"),
-        (Some(found), None, _) => format!("{found}: this is no expression"),
+        (Some(found), None, _) => found,
         (None, _, Some(missing)) => {
             let missing = missing.split(" at ").next().unwrap_or(missing).replace('\'', "`");
             format!("expected {missing}")

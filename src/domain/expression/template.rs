@@ -1,27 +1,36 @@
-//! `${…}` in the operator's file: plain paths into what a job is about.
+//! `${…}` in the operator's file: expressions over what a job is about.
 //!
-//! A template is text with paths such as `${input.preset}` or
-//! `${resource.sizes[0].width}` in it. `$${` stands for a literal `${`, and any
+//! A template is text with expressions such as `${input.preset}` or
+//! `${size(input.pages) + 1}` in it. `$${` stands for a literal `${`, and any
 //! other `$` for itself.
+//!
+//! What looks like a path is one: names, which may have a `-` in them, after
+//! dots, and numbers in brackets, as in `${resource.sizes[0].width-px}`. So a
+//! subtraction needs a space before its `-`. Everything else is CEL. A `}` in
+//! a text of the expression or after a `{` of it does not end it.
 //!
 //! # Guarantees
 //! What a template can refer to is known once it is parsed. What comes out of
 //! it is one text without a NUL byte, so it can be one argument or one value in
 //! an environment; it is never parsed again.
 //! # Not here
-//! Expressions other than plain paths: they are refused, with a text that says so.
+//! What CEL is: that is the module above.
+
+use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::domain::near::nearest;
+use super::compile::{Names, compile, unknown_variable};
+use super::evaluate::evaluate;
+use super::parse::error;
+use super::tree::Node;
+use super::value::Val;
+use super::{EvaluationError, ExpressionError};
 
-/// The roots that a path can start at, as they are spelled.
-const ROOTS: [(&str, Root); 3] = [("input", Root::Input), ("resource", Root::Resource), ("job", Root::Job)];
+/// The roots that an expression can start from, and those of later versions.
+const NAMES: Names<'static> = Names { known: &["input", "resource", "job"], later: &["secret", "env"] };
 
-/// Roots that the design knows and this version does not have.
-const LATER: [&str; 2] = ["secret", "env"];
-
-/// Text with paths in it.
+/// Text with expressions in it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Template {
     parts: Vec<Part>,
@@ -30,31 +39,44 @@ pub struct Template {
 #[derive(Debug, Clone, PartialEq)]
 enum Part {
     Text(String),
-    Path(Path),
+    Expression(Inner),
 }
 
-#[derive(Debug, Clone, PartialEq)]
-struct Path {
+/// What stands between braces.
+#[derive(Debug, Clone)]
+struct Inner {
     /// As it was written, without the braces.
     text: String,
-    root: Root,
+    reading: Reading,
+}
+
+/// The same text reads the same: there is one set of names.
+impl PartialEq for Inner {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Reading {
+    Path(Path),
+    Cel(Arc<Node>),
+}
+
+#[derive(Debug, Clone)]
+struct Path {
+    /// The place of its root among the names.
+    root: usize,
     steps: Vec<Step>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Root {
-    Input,
-    Resource,
-    Job,
-}
-
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 enum Step {
     Member(String),
     Element(usize),
 }
 
-/// What the paths of a template lead into.
+/// What the expressions of a template are about.
 #[derive(Debug, Clone, Copy)]
 pub struct Scope<'a> {
     /// The input of the job.
@@ -65,32 +87,25 @@ pub struct Scope<'a> {
     pub job: &'a Value,
 }
 
-/// A text that is not a template.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct ExpressionError {
-    /// Where in the text, in bytes from its start; always at the start of a character.
-    pub offset: usize,
-    /// What is wrong there and what was expected.
-    pub message: String,
-}
-
-/// A path that does not lead to a text, number or boolean.
+/// An expression whose value is no text, number or boolean.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`${{{path}}}` {found}")]
 pub struct RenderError {
-    /// The path as it was written, such as `input.preset`.
+    /// The expression as it was written, such as `input.preset`.
     pub path: String,
     /// What is there instead.
     pub found: Found,
 }
 
-/// What a path led to that cannot be rendered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+/// What an expression led to that cannot be rendered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Found {
     /// The path leads nowhere.
     #[error("is not there")]
     Nothing,
+    /// The expression has no value.
+    #[error("has no value: {0}")]
+    Failure(EvaluationError),
     /// `null`.
     #[error("is null: expected a string, number or boolean")]
     Null,
@@ -109,8 +124,8 @@ impl Template {
     /// Reads a template.
     ///
     /// # Errors
-    /// An unclosed `${`, an empty or unknown expression, or a NUL byte: the
-    /// first of them, and where it is.
+    /// An unclosed `${`, an empty expression, one that is neither a path nor
+    /// CEL, or a NUL byte: the first of them, and where it is.
     pub fn parse(text: &str) -> Result<Self, ExpressionError> {
         if let Some(offset) = text.find('\0') {
             return Err(error(offset, "a NUL byte cannot be part of an argument"));
@@ -125,13 +140,16 @@ impl Template {
                 at += "$${".len();
             } else if let Some(inner) = rest.strip_prefix("${") {
                 let start = at + "${".len();
-                let length = inner.find('}').ok_or_else(|| {
-                    error(at, "this `${` is never closed: expected a `}`, or `$${` for a literal `${`")
+                let length = length_of(inner).map_err(|open| match open {
+                    Open::Braces => error(at, UNCLOSED),
+                    Open::Quote { at, quote } => {
+                        error(start + at, format!("this text is never closed: expected a `{quote}`"))
+                    }
                 })?;
                 if !literal.is_empty() {
                     parts.push(Part::Text(std::mem::take(&mut literal)));
                 }
-                parts.push(Part::Path(Path::parse(&inner[..length], start)?));
+                parts.push(Part::Expression(Inner::parse(&inner[..length], start)?));
                 at = start + length + "}".len();
             } else {
                 literal.push(next);
@@ -152,35 +170,37 @@ impl Template {
         Self::parse(&text.replace("${", "$${"))
     }
 
-    /// The text, if the template contains no path.
+    /// The text, if the template contains no expression.
     #[must_use]
     pub fn as_literal(&self) -> Option<&str> {
         match self.parts.as_slice() {
             [] => Some(""),
             [Part::Text(text)] => Some(text),
-            [Part::Path(_)] | [_, _, ..] => None,
+            [Part::Expression(_)] | [_, _, ..] => None,
         }
     }
 
-    /// The template with every path replaced by what it leads to.
+    /// The template with every expression replaced by its value.
     ///
     /// Strings stand as they are, numbers and booleans as JSON.
     ///
     /// # Errors
-    /// A path leads nowhere, or to something that is not one text.
+    /// An expression has no value, or one that is not one text.
     pub fn render(&self, scope: &Scope<'_>) -> Result<String, RenderError> {
         let mut rendered = String::new();
         for part in &self.parts {
             match part {
                 Part::Text(text) => rendered.push_str(text),
-                Part::Path(path) => path.render(scope, &mut rendered)?,
+                Part::Expression(inner) => inner.render(scope, &mut rendered)?,
             }
         }
         Ok(rendered)
     }
 }
 
-impl Path {
+const UNCLOSED: &str = "this `${` is never closed: expected a `}`, or `$${` for a literal `${`";
+
+impl Inner {
     /// Reads what stands between the braces; `start` is where that is in the template.
     fn parse(inner: &str, start: usize) -> Result<Self, ExpressionError> {
         let text = inner.trim();
@@ -188,46 +208,68 @@ impl Path {
         if text.is_empty() {
             return Err(error(start, "empty expression: expected a path such as `input.preset`"));
         }
-        let only_paths =
-            |at: usize| error(start + at, "this version understands only plain paths such as `${input.a.b}`");
-        let name = identifier(text).ok_or_else(|| only_paths(0))?;
-        let mut steps = Vec::new();
-        let mut at = name.len();
-        while at < text.len() {
-            let (step, length) = Step::parse(&text[at..]).ok_or_else(|| only_paths(at))?;
-            steps.push(step);
-            at += length;
-        }
-        let root = root(name).map_err(|message| error(start, message))?;
-        Ok(Self { text: text.to_owned(), root, steps })
+        let reading = match path(text) {
+            Some((name, steps)) => {
+                Reading::Path(Path { root: root(name).map_err(|message| error(start, message))?, steps })
+            }
+            None => {
+                let tree = compile(text, NAMES);
+                Reading::Cel(Arc::new(tree.map_err(|wrong| error(start + wrong.offset, wrong.message))?))
+            }
+        };
+        Ok(Self { text: text.to_owned(), reading })
     }
 
     fn render(&self, scope: &Scope<'_>, into: &mut String) -> Result<(), RenderError> {
         let refuse = |found| RenderError { path: self.text.clone(), found };
-        let mut value = match self.root {
-            Root::Input => scope.input,
-            Root::Resource => scope.resource,
-            Root::Job => scope.job,
-        };
-        for step in &self.steps {
-            let next = match step {
-                Step::Member(name) => value.get(name),
-                Step::Element(index) => value.get(index),
-            };
-            value = next.ok_or_else(|| refuse(Found::Nothing))?;
+        let roots = [scope.input, scope.resource, scope.job];
+        match &self.reading {
+            Reading::Path(path) => write(path.find(&roots).ok_or_else(|| refuse(Found::Nothing))?, into),
+            Reading::Cel(tree) => {
+                let value = evaluate(tree, &roots.map(|root| Some(Val::of(root))));
+                write(&value.map_err(|error| refuse(Found::Failure(error)))?, into)
+            }
         }
-        match value {
-            Value::String(text) if text.contains('\0') => return Err(refuse(Found::Nul)),
-            Value::String(text) => into.push_str(text),
-            Value::Number(number) => into.push_str(&number.to_string()),
-            Value::Bool(true) => into.push_str("true"),
-            Value::Bool(false) => into.push_str("false"),
-            Value::Null => return Err(refuse(Found::Null)),
-            Value::Object(_) => return Err(refuse(Found::Object)),
-            Value::Array(_) => return Err(refuse(Found::Array)),
-        }
-        Ok(())
+        .map_err(refuse)
     }
+}
+
+impl Path {
+    fn find<'v>(&self, roots: &[&'v Value]) -> Option<&'v Value> {
+        let root = *roots.get(self.root)?;
+        self.steps.iter().try_fold(root, |value, step| match step {
+            Step::Member(name) => value.get(name),
+            Step::Element(index) => value.get(index),
+        })
+    }
+}
+
+/// Writes a value that is one text: strings as they are, numbers and booleans as JSON.
+fn write(value: &Value, into: &mut String) -> Result<(), Found> {
+    match value {
+        Value::String(text) if text.contains('\0') => return Err(Found::Nul),
+        Value::String(text) => into.push_str(text),
+        Value::Number(number) => into.push_str(&number.to_string()),
+        Value::Bool(true) => into.push_str("true"),
+        Value::Bool(false) => into.push_str("false"),
+        Value::Null => return Err(Found::Null),
+        Value::Object(_) => return Err(Found::Object),
+        Value::Array(_) => return Err(Found::Array),
+    }
+    Ok(())
+}
+
+/// The name and the steps of what is nothing but a path.
+fn path(text: &str) -> Option<(&str, Vec<Step>)> {
+    let name = identifier(text)?;
+    let mut steps = Vec::new();
+    let mut at = name.len();
+    while at < text.len() {
+        let (step, length) = Step::parse(&text[at..])?;
+        steps.push(step);
+        at += length;
+    }
+    Some((name, steps))
 }
 
 impl Step {
@@ -252,21 +294,66 @@ fn identifier(text: &str) -> Option<&str> {
     name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_').then_some(name)
 }
 
-fn root(name: &str) -> Result<Root, String> {
-    if let Some((_, root)) = ROOTS.iter().find(|(spelled, _)| *spelled == name) {
-        return Ok(*root);
-    }
-    if LATER.contains(&name) {
-        return Err(format!("`{name}` is not in this version: expected `input`, `resource` or `job`"));
-    }
-    Err(match nearest(name, ROOTS.map(|(spelled, _)| spelled)) {
-        Some(meant) => format!("unknown variable `{name}`: did you mean `{meant}`?"),
-        None => format!("unknown variable `{name}`: expected `input`, `resource` or `job`"),
+fn root(name: &str) -> Result<usize, String> {
+    let known = NAMES.known.iter().position(|known| *known == name);
+    known.ok_or_else(|| {
+        let hint = if name.contains('-') { "; a subtraction has spaces around its `-`" } else { "" };
+        format!("{}{hint}", unknown_variable(name, NAMES, &[]))
     })
 }
 
-fn error(offset: usize, message: impl Into<String>) -> ExpressionError {
-    ExpressionError { offset, message: message.into() }
+/// What keeps an expression from ending.
+enum Open {
+    Braces,
+    Quote { at: usize, quote: &'static str },
+}
+
+/// How long an expression is, up to the `}` that closes it: none of its texts,
+/// comments and maps.
+fn length_of(text: &str) -> Result<usize, Open> {
+    let mut braces = 0;
+    let mut at = 0;
+    while let Some(next) = text[at..].chars().next() {
+        match next {
+            '}' if braces == 0 => return Ok(at),
+            '}' => braces -= 1,
+            '{' => braces += 1,
+            '\'' | '"' | '`' => {
+                at += quoted_length(&text[at..], is_raw(&text[..at])).map_err(|quote| Open::Quote { at, quote })?;
+                continue;
+            }
+            '/' if text[at..].starts_with("//") => {
+                at += text[at..].find('\n').ok_or(Open::Braces)?;
+                continue;
+            }
+            _ => {}
+        }
+        at += next.len_utf8();
+    }
+    Err(Open::Braces)
+}
+
+/// Whether a text of CEL after this has no escapes: `r'…'`.
+fn is_raw(before: &str) -> bool {
+    let start = before.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || c == '_').len();
+    matches!(before[start..].to_ascii_lowercase().as_str(), "r" | "br" | "rb")
+}
+
+/// How long the text of CEL is that starts here, with its quotes; the missing
+/// quote where it does not end.
+fn quoted_length(text: &str, is_raw: bool) -> Result<usize, &'static str> {
+    let quote = ["\'\'\'", "\"\"\"", "'", "\"", "`"].into_iter().find(|quote| text.starts_with(quote)).unwrap_or("'");
+    let mut at = quote.len();
+    while let Some(next) = text[at..].chars().next() {
+        if text[at..].starts_with(quote) {
+            return Ok(at + quote.len());
+        }
+        at += next.len_utf8();
+        if next == '\\' && !is_raw {
+            at += text[at..].chars().next().map_or(0, char::len_utf8);
+        }
+    }
+    Err(quote)
 }
 
 #[cfg(test)]
@@ -302,6 +389,39 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_path_is_an_expression() {
+        for (text, want) in [
+            ("${input.n + 1}/${size(input.list)}", "4/2"),
+            ("${input.n -1}", "2"),
+            ("${input.n == 3 ? 'three' : 'other'}", "three"),
+            ("${has(input.nope) ? input.nope : 'none'}", "none"),
+            ("${input.a['b-c']._d}", "deep"),
+            ("${input.a.`b-c`._d}", "deep"),
+            ("${input.f}${input.f * 2.0}", "1.02.0"),
+            ("${resource.id + '-' + job.id}", "lassie-j1"),
+        ] {
+            assert_eq!(render(text).as_deref(), Ok(want), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_brace_in_a_text_or_a_map_does_not_end_an_expression() {
+        for (text, want) in [
+            ("${'}'}", "}"),
+            ("<${'{'}>", "<{>"),
+            ("${ {'a': 1}.a }}", "1}"),
+            ("${ {'a': {'b': '}'}}.a.b }", "}"),
+            (r"${'\'}' + ''}", r"'}"),
+            (r"${r'\' + '}'}", r"\}"),
+            ("${'''}'}'''}", "}'}"),
+            (r#"${"\"}" + """"}"""}"#, r#""}"}"#),
+            ("${1 // }\n + 1}", "2"),
+        ] {
+            assert_eq!(render(text).as_deref(), Ok(want), "{text}");
+        }
+    }
+
+    #[test]
     fn a_path_to_what_is_not_one_text_is_named_with_what_was_found() {
         for (text, want) in [
             ("x ${input.nope}", "`${input.nope}` is not there"),
@@ -312,6 +432,10 @@ mod tests {
             ("${resource}", "`${resource}` is an object: expected a string, number or boolean"),
             ("${input.list}", "`${input.list}` is an array: expected a string, number or boolean"),
             ("${input.nul}", "`${input.nul}` contains a NUL byte, which an argument cannot hold"),
+            ("${input.nul + 'c'}", "`${input.nul + 'c'}` contains a NUL byte, which an argument cannot hold"),
+            ("${[1]}", "`${[1]}` is an array: expected a string, number or boolean"),
+            ("${size(input.nope)}", "`${size(input.nope)}` has no value: there is no member `input.nope`"),
+            ("${input.n + 'a'}", "`${input.n + 'a'}` has no value: `+` does not take an int and a string"),
         ] {
             assert_eq!(render(text).map_err(|e| e.to_string()), Err(want.to_owned()), "{text}");
         }
@@ -319,22 +443,26 @@ mod tests {
 
     #[test]
     fn an_error_says_where_it_is_and_what_was_expected() {
-        let only_paths = "this version understands only plain paths such as `${input.a.b}`";
         let unclosed = "this `${` is never closed: expected a `}`, or `$${` for a literal `${`";
         let empty = "empty expression: expected a path such as `input.preset`";
         for (text, offset, message) in [
             ("ä ${input.a", 3, unclosed),
             ("a${}", 3, empty),
             ("${  }", 4, empty),
-            ("${size(input.a)}", 6, only_paths),
-            ("${1 + 1}", 2, only_paths),
-            ("${input.a + 'x'}", 9, only_paths),
-            ("${input..a}", 7, only_paths),
-            ("${input.}", 7, only_paths),
-            ("${input[-1]}", 7, only_paths),
-            ("${input[+1]}", 7, only_paths),
-            ("${input[]}", 7, only_paths),
-            ("${input[99999999999999999999]}", 7, only_paths),
+            ("${size(imput.a)}", 7, "unknown variable `imput`: did you mean `input`?"),
+            ("ä${sice(input.a)}", 4, "unknown function `sice`: did you mean `size`?"),
+            ("${input.a + }", 11, "the expression ends here: expected a value"),
+            ("${1 + secret.HOOK}", 6, "`secret` is not in this version: expected `input`, `resource` or `job`"),
+            ("${input..a}", 8, "`..` is no part of an expression"),
+            ("${input[]}", 8, "found `]`: expected a value"),
+            ("${input + 'ä}", 10, "this text is never closed: expected a `'`"),
+            ("${ {'a': 1 }", 0, unclosed),
+            (
+                "${input-size}",
+                2,
+                "unknown variable `input-size`: expected `input`, `resource` or `job`; a subtraction has spaces around \
+                 its `-`",
+            ),
             ("${imput.a}", 2, "unknown variable `imput`: did you mean `input`?"),
             ("${ self.a}", 3, "unknown variable `self`: expected `input`, `resource` or `job`"),
             ("${secret.HOOK}", 2, "`secret` is not in this version: expected `input`, `resource` or `job`"),
@@ -348,12 +476,24 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_brings_the_parser_down_and_an_error_points_into_the_text(
-            text in "(\\$|\\{|\\}|input|job|\\.|\\[|\\]|[0-9]|ä|-| |\0|.){0,20}"
+            text in "(\\$|\\$\\{|\\{|\\}|input|job|\\.|\\[|\\]|[0-9]|ä|-| |'|\"|r'|\\\\|//|\n|\0|.){0,20}"
         ) {
             match Template::parse(&text) {
                 Ok(template) => { let _ = template.render(&Scope { input: &json!("x"), resource: &json!({}), job: &json!([1]) }); }
                 Err(error) => prop_assert!(text.is_char_boundary(error.offset), "{error:?}"),
             }
+        }
+
+        #[test]
+        fn a_text_in_an_expression_is_any_text(text in "[^\0\r]{0,20}") {
+            let escaped: String = text.chars().flat_map(|c| match c {
+                '\'' | '\\' => vec!['\\', c],
+                '\n' => vec!['\\', 'n'],
+                other => vec![other],
+            }).collect();
+            let template = Template::parse(&format!("<${{'{escaped}'}}>")).expect("a template");
+            let scope = Scope { input: &Value::Null, resource: &Value::Null, job: &Value::Null };
+            prop_assert_eq!(template.render(&scope), Ok(format!("<{text}>")));
         }
 
         #[test]

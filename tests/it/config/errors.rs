@@ -310,13 +310,13 @@ exec = { command = ["true"], env = { HEELER_JOB = "x", "A=B" = "x", "" = "x" } }
 fn an_expression_that_is_wrong_is_pointed_at_within_its_string() {
     let text = r#"
 [operations.o.exec]
-command = ["a", "ä ${imput.x}", '-n ${size(input.a)}', "${input.a", "\t${}", "a\u0000"]
+command = ["a", "ä ${imput.x}", '-n ${sice(input.a)}', "${input.a", "\t${}", "a\u0000"]
 env = { A = "${env.HOME}", B = """
 ${}""" }
 "#;
     assert_snapshot!(refusal(text), @r##"
     heeler.toml:3:22: `operations.o.exec.command[1]`: unknown variable `imput`: did you mean `input`?
-    heeler.toml:3:43: `operations.o.exec.command[2]`: this version understands only plain paths such as `${input.a.b}`
+    heeler.toml:3:39: `operations.o.exec.command[2]`: unknown function `sice`: did you mean `size`?
     heeler.toml:3:57: `operations.o.exec.command[3]`: this `${` is never closed: expected a `}`, or `$${` for a literal `${`
     heeler.toml:3:69: `operations.o.exec.command[4]`: empty expression: expected a path such as `input.preset`
     heeler.toml:3:78: `operations.o.exec.command[5]`: a NUL byte cannot be part of an argument

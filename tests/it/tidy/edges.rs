@@ -26,12 +26,13 @@ const SEE_EVERYTHING: [&str; 3] = ["src/cli/serve/", "src/main.rs", "src/lib.rs"
 const PURE: [&str; 2] = ["domain", "reconcile"];
 
 /// What belongs into some places only.
-const HOMES: [(&str, &[&str]); 11] = [
+const HOMES: [(&str, &[&str]); 12] = [
     ("warp", &["src/http/"]),
     ("redb", &["src/store/redb/"]),
     ("json_patch", &["src/domain/patch"]),
     ("jsonschema", &["src/domain/schema"]),
     ("cel", &["src/domain/expression/"]),
+    ("regex", &["src/domain/expression/"]),
     ("clap", &["src/cli/"]),
     ("indicatif", &["src/cli/"]),
     ("toml", &["src/config/"]),
