@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::members::Edit;
 use super::{AlreadyApplied, Api, ApiError, ChangeRequest, Deleted, ListView, PAGE_BYTES_MAX, PageRequest, Put, View};
 use crate::domain::catalog::{Collection, PreconditionPolicy};
 use crate::domain::change::{ChangeError, Judge};
@@ -107,17 +108,33 @@ impl Api {
     /// `NotFound`, `PreconditionFailed`, `PreconditionRequired`, `Deleting`,
     /// `Patch`, `Invalid`, `ReadOnly`, those of every commit.
     pub async fn patch(&self, key: &ResourceKey, body: &PatchBody, request: &ChangeRequest) -> Result<View, ApiError> {
+        self.edit(key, &mut Edit::Patch(body), request).await
+    }
+
+    /// Patches a resource, with a patch that may depend on what is there.
+    pub(super) async fn edit(
+        &self,
+        key: &ResourceKey,
+        edit: &mut Edit<'_>,
+        request: &ChangeRequest,
+    ) -> Result<View, ApiError> {
         let collection = self.collection(&key.collection)?;
         let judge = self.judge(collection, request);
         let applied = self.change(key, collection, request, Presence::Needed, |loaded| {
             let desired = loaded.state.desired.as_ref().ok_or_else(|| absent(key))?;
-            let shown = match (body, request.strictness) {
-                (PatchBody::Merge(_), Strictness::DesiredState) => Value::Null,
-                (PatchBody::Json(_), _) | (PatchBody::Merge(_), Strictness::WholeTag) => {
-                    tree(&loaded.show(&self.catalog))?
-                }
+            let shown = match (&edit, request.strictness) {
+                (Edit::Patch(PatchBody::Merge(_)), Strictness::DesiredState) => Value::Null,
+                (Edit::Patch(PatchBody::Json(_)) | Edit::Member(_), _)
+                | (Edit::Patch(PatchBody::Merge(_)), Strictness::WholeTag) => tree(&loaded.show(&self.catalog))?,
             };
-            Ok(judge.patch(&key.id, &desired.document, &shown, body)?)
+            let patch = |body| judge.patch(&key.id, &desired.document, &shown, body);
+            match edit {
+                Edit::Patch(body) => Ok(patch(body)?),
+                Edit::Member(member) => {
+                    let operation = member.operation(key, &shown)?;
+                    patch(&PatchBody::Json(vec![operation])).map_err(|error| member.fault(error))
+                }
+            }
         });
         self.applied(&applied.await?).ok_or_else(|| absent(key))
     }
@@ -189,8 +206,8 @@ impl Api {
         let applied = self.state.apply(key, None, |loaded| {
             let desired = loaded.state.desired.as_ref();
             etag = loaded.etag();
-            if desired.is_none() && presence == Presence::Needed {
-                return Err(absent(key));
+            if desired.is_none() {
+                may_be_created(key, collection, presence)?;
             }
             self.believes(loaded, desired, Some(collection), request)?;
             if is_deleting(loaded) {
@@ -278,6 +295,17 @@ enum Presence {
     Optional,
 }
 
+/// Whether a change may make what is not there.
+fn may_be_created(key: &ResourceKey, collection: &Collection, presence: Presence) -> Result<(), ApiError> {
+    match (presence, &collection.id) {
+        (Presence::Needed, _) => Err(absent(key)),
+        (Presence::Optional, Some(pattern)) if !pattern.takes(&key.id) => {
+            Err(ApiError::InvalidId { pattern: pattern.as_str().to_owned() })
+        }
+        (Presence::Optional, _) => Ok(()),
+    }
+}
+
 pub(super) fn absent(key: &ResourceKey) -> ApiError {
     ApiError::NotFound { what: format!("the resource `{key}`") }
 }
@@ -316,7 +344,7 @@ fn equal(before: &Map<String, Value>, after: &Map<String, Value>) -> bool {
 }
 
 /// Our own representation as a tree.
-fn tree(bytes: &[u8]) -> Result<Value, ApiError> {
+pub(super) fn tree(bytes: &[u8]) -> Result<Value, ApiError> {
     serde_json::from_slice(bytes).map_err(|error| ApiError::Store(std::sync::Arc::new(error)))
 }
 

@@ -5,17 +5,18 @@ use std::sync::Arc;
 
 use super::error::Report;
 use super::files::Files;
+use super::mounts;
 use super::section::{Field, Keys, Section};
 use crate::domain::catalog::{ActivitySpec, Collection, PreconditionPolicy};
 use crate::domain::id::{ActivityName, CollectionName};
 
 const COLLECTION: Keys = Keys {
-    known: &["schema", "preconditions", "activities"],
-    later: &["path", "observed", "observed_as", "rules", "reply", "retired", "editable"],
+    known: &["schema", "preconditions", "activities", "path", "id"],
+    later: &["observed", "observed_as", "rules", "reply", "retired", "editable"],
 };
 const ACTIVITY: Keys = Keys {
-    known: &[],
-    later: &["operation", "operations", "schedule", "input", "show", "on_success", "on_failure", "reply", "editable"],
+    known: &["editable"],
+    later: &["operation", "operations", "schedule", "input", "show", "on_success", "on_failure", "reply"],
 };
 
 /// The one activity of a collection that names none.
@@ -58,17 +59,22 @@ fn collection(
         None => ACTIVITY_DEFAULT.parse().ok().map(ActivitySpec::new).into_iter().collect(),
         Some(field) => {
             let table = field.table("a table of activities", report)?;
-            table.fields().iter().filter_map(|field| activity(field, report)).map(ActivitySpec::new).collect()
+            table.fields().iter().filter_map(|field| activity(field, report)).collect()
         }
     };
-    Some(Collection { schema, preconditions, activities, ..Collection::new(name?) })
+    let (path, id) = (mounts::path(section, report), mounts::id(section, report));
+    let collection = Collection::new(name?);
+    let path = path.unwrap_or_else(|| collection.path.clone());
+    Some(Collection { path, schema, id, preconditions, activities, ..collection })
 }
 
-fn activity(field: &Field<'_>, report: &mut Report<'_>) -> Option<ActivityName> {
+fn activity(field: &Field<'_>, report: &mut Report<'_>) -> Option<ActivitySpec> {
     let name: Option<ActivityName> = field.parse_name("an activity", report);
     if MEMBERS_RESERVED.contains(&field.name) {
         report.error(&field.key, format!("`{}`: the service itself writes the member `{}`", field.path, field.name));
     }
-    field.table("a table", report)?.check_keys(ACTIVITY, report);
-    name
+    let section = field.table("a table", report)?;
+    section.check_keys(ACTIVITY, report);
+    let editable = section.get("editable").and_then(|field| field.flag(report)).unwrap_or_default();
+    Some(ActivitySpec { editable, ..ActivitySpec::new(name?) })
 }

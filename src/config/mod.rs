@@ -29,7 +29,13 @@
 //! [collections.videos]
 //! schema = "schemas/video.json"      # JSON Schema of the document
 //! preconditions = "required"         # or "optional"
+//! path = "/v1/videos"                # the default; any path that nothing else needs
+//! id = "[a-z0-9-]+"                  # what an id looks like that a client chooses; any by default
 //! [collections.videos.activities.processing]
+//! editable = false                   # the default; true opens the list of its jobs to PUT and PATCH
+//!
+//! [aliases]                          # the same things under further paths
+//! "/latest/{id}" = "/v1/videos/{id}/processing/last"
 //! ```
 //!
 //! A size is a number of bytes or text with `KiB`, `MiB` or `GiB`. Relative
@@ -54,6 +60,7 @@ use toml::de::DeTable;
 mod collections;
 mod error;
 mod files;
+mod mounts;
 mod operations;
 mod section;
 mod server;
@@ -87,8 +94,8 @@ pub struct Config {
 }
 
 const ROOT: Keys = Keys {
-    known: &["server", "store", "limits", "operations", "collections"],
-    later: &["aliases", "auth", "secrets", "mail", "retention", "housekeeping"],
+    known: &["server", "store", "limits", "operations", "collections", "aliases"],
+    later: &["auth", "secrets", "mail", "retention", "housekeeping"],
 };
 
 /// Reads a configuration file and the schema files that it names.
@@ -127,15 +134,18 @@ pub fn parse(
     let root = Section::root(table.get_ref());
     let mut files = Files::new(base, read);
     root.check_keys(ROOT, &mut report);
+    let mut catalog = Catalog {
+        operations: operations::operations(&root, &mut files, &mut report),
+        collections: collections::collections(&root, &mut files, &mut report),
+        aliases: Vec::new(),
+    };
+    mounts::judge(&root, &catalog.collections, &mut report);
+    catalog.aliases = mounts::aliases(&root, &catalog, &mut report);
     let config = Config {
         server: server::server(&root, &mut report),
         store: server::store(&root, base, &mut report),
         limits: server::limits(&root, &mut report),
-        catalog: Catalog {
-            operations: operations::operations(&root, &mut files, &mut report),
-            collections: collections::collections(&root, &mut files, &mut report),
-            aliases: Vec::new(),
-        },
+        catalog,
     };
     if report.is_empty() { Ok(config) } else { Err(report.into_errors()) }
 }

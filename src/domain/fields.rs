@@ -133,7 +133,10 @@ mod tests {
             ("title", json!({"id": "1", "title": "x"})),
             ("id", json!({"id": "1"})),
             ("none", json!({"id": "1"})),
-            ("status,title", json!({"id": "1", "title": "x", "status": {"settled": true, "processing": {"phase": "idle", "last": null}}})),
+            (
+                "status,title",
+                json!({"id": "1", "title": "x", "status": {"settled": true, "processing": {"phase": "idle", "last": null}}}),
+            ),
             ("/status/processing/phase", json!({"id": "1", "status": {"processing": {"phase": "idle"}}})),
             ("/status/settled,/status/none", json!({"id": "1", "status": {"settled": true}})),
             ("/status/settled,status", of("status")),

@@ -124,7 +124,8 @@ impl Reading<'_> {
     }
 
     fn links(&self, sent: &Value, links: &Value) -> Result<(), ChangeError> {
-        let echo = sent.as_object().is_some_and(|sent| sent.keys().all(|name| matches!(name.as_str(), "self" | "next")));
+        let echo =
+            sent.as_object().is_some_and(|sent| sent.keys().all(|name| matches!(name.as_str(), "self" | "next")));
         if json::equal(sent, links) || (echo && !self.is_literal()) {
             return Ok(());
         }
@@ -181,7 +182,9 @@ impl Reading<'_> {
                 Some(_) => return Err(read_only(at(&[ITEMS, &index, name]), ONLY_CANCELED)),
             }
         }
-        if self.is_literal() && let Some(gone) = known.clone().find(|name| !item.contains_key(*name)) {
+        if self.is_literal()
+            && let Some(gone) = known.clone().find(|name| !item.contains_key(*name))
+        {
             return Err(read_only(at(&[ITEMS, &index, gone]), ONLY_CANCELED));
         }
         let refuse = |detail: &str| Err(read_only(at(&[ITEMS, &index, CANCELED]), detail));
@@ -301,7 +304,10 @@ mod tests {
         let read = json!({ "items": [shown(0), shown(1), shown(2)], "_links": links() });
         assert_eq!(put(read), Ok(Wishes::default()));
         assert_eq!(patch(json!([])), Ok(Wishes::default()));
-        assert_eq!(patch(json!([{ "op": "test", "path": "/items/0/phase", "value": "running" }])), Ok(Wishes::default()));
+        assert_eq!(
+            patch(json!([{ "op": "test", "path": "/items/0/phase", "value": "running" }])),
+            Ok(Wishes::default())
+        );
     }
 
     #[test]
@@ -323,7 +329,11 @@ mod tests {
     fn a_patch_means_the_same_as_the_list_that_it_makes() {
         for (operations, launch, cancel) in [
             (json!([{ "op": "add", "path": "/items/-", "value": {} }]), vec![(3, json!({}))], vec![]),
-            (json!([{ "op": "add", "path": "/items/0", "value": { "input": {} } }]), vec![(0, json!({ "input": {} }))], vec![]),
+            (
+                json!([{ "op": "add", "path": "/items/0", "value": { "input": {} } }]),
+                vec![(0, json!({ "input": {} }))],
+                vec![],
+            ),
             (json!([{ "op": "remove", "path": "/items/0" }]), vec![], vec![id(3)]),
             (json!([{ "op": "remove", "path": "/items/1" }]), vec![], vec![]),
             (json!([{ "op": "replace", "path": "/items/0/canceled", "value": true }]), vec![], vec![id(3)]),

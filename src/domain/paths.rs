@@ -88,7 +88,8 @@ pub fn parse(text: &str) -> Result<Vec<AliasSegment>, PathError> {
 
 fn segment(text: &str) -> Result<AliasSegment, PathError> {
     let name = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
-    if let Some(name) = name.filter(|name| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
+    if let Some(name) =
+        name.filter(|name| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
     {
         return Ok(AliasSegment::Variable(name.to_owned()));
     }
@@ -174,9 +175,7 @@ fn leads_into(target: &[AliasSegment], collection: &Collection) -> bool {
     match below {
         [AliasSegment::Literal(member), below @ ..] if collection.activity(member).is_some() => match below {
             [] => true,
-            [AliasSegment::Literal(word)] => {
-                matches!(word.as_str(), "last" | "form") || word.parse::<JobId>().is_ok()
-            }
+            [AliasSegment::Literal(word)] => matches!(word.as_str(), "last" | "form") || word.parse::<JobId>().is_ok(),
             [AliasSegment::Variable(_)] => true,
             _ => false,
         },
@@ -246,11 +245,7 @@ pub fn unbound(alias: &Alias) -> Option<String> {
 }
 
 /// What is left of a path below another, if each segment of that one is as it is to be.
-fn below<'p>(
-    path: &'p [AliasSegment],
-    above: &str,
-    is: fn(&AliasSegment, &str) -> bool,
-) -> Option<&'p [AliasSegment]> {
+fn below<'p>(path: &'p [AliasSegment], above: &str, is: fn(&AliasSegment, &str) -> bool) -> Option<&'p [AliasSegment]> {
     let above = segments(above);
     let (head, rest) = path.split_at_checked(above.clone().count())?;
     head.iter().zip(above).all(|(segment, word)| is(segment, word)).then_some(rest)
@@ -316,15 +311,27 @@ mod tests {
         assert_eq!(parse(&"/a".repeat(SEGMENTS_MAX + 1)), Err(PathError::TooLong));
         assert_eq!(path(&"/a".repeat(SEGMENTS_MAX)).len(), SEGMENTS_MAX);
         assert_eq!(path("/"), []);
-        let (literal, variable) = (AliasSegment::Literal("a.b~c:@".to_owned()), AliasSegment::Variable("id".to_owned()));
+        let (literal, variable) =
+            (AliasSegment::Literal("a.b~c:@".to_owned()), AliasSegment::Variable("id".to_owned()));
         assert_eq!(path("/a.b~c:@/{id}"), [literal, variable]);
     }
 
     #[test]
     fn a_mount_touches_nothing_of_the_service() {
         for taken in [
-            "/", "/v1", "/v1/jobs", "/v1/jobs/x", "/v1/operations", "/v1/admin", "/healthz", "/healthz/x", "/metrics",
-            "/problems", "/schemas/x", "/openapi.json", "/x/{id}",
+            "/",
+            "/v1",
+            "/v1/jobs",
+            "/v1/jobs/x",
+            "/v1/operations",
+            "/v1/admin",
+            "/healthz",
+            "/healthz/x",
+            "/metrics",
+            "/problems",
+            "/schemas/x",
+            "/openapi.json",
+            "/x/{id}",
         ] {
             assert!(not_a_mount(taken).is_some(), "{taken}");
         }

@@ -139,7 +139,7 @@ enum Wanted {
 
 /// One activity and all that its plan depends on.
 #[derive(Debug)]
-struct ActivityView<'a> {
+pub(super) struct ActivityView<'a> {
     name: &'a ActivityName,
     wanted: Wanted,
     status: ActivityStatus,
@@ -149,7 +149,7 @@ struct ActivityView<'a> {
 }
 
 impl<'a> ActivityView<'a> {
-    fn new(state: &'a ResourceState, catalog: &'a Catalog, name: &'a ActivityName, now: Timestamp) -> Self {
+    pub(super) fn new(state: &'a ResourceState, catalog: &'a Catalog, name: &'a ActivityName, now: Timestamp) -> Self {
         let declared =
             catalog.collections.get(&state.key.collection).is_some_and(|c| c.activity(name.as_str()).is_some());
         let wanted = match state.wanted(name).filter(|_| declared) {
@@ -314,7 +314,7 @@ impl<'a> ActivityView<'a> {
     }
 
     /// What an unfinished job says, and how much that outweighs what others say.
-    fn reason_of(&self, job: &ActiveJob) -> (u8, Reason) {
+    pub(super) fn reason_of(&self, job: &ActiveJob) -> (u8, Reason) {
         match job.phase {
             JobPhase::Starting | JobPhase::Running => (0, Reason::JobRunning),
             JobPhase::Canceling => (1, Reason::JobCanceling),

@@ -103,7 +103,13 @@ impl Exchange {
             ApiError::DiskFull => "answers: full",
             ApiError::Stopping => "answers: stopping",
             ApiError::NotFound { .. } | ApiError::Patch(_) | ApiError::Invalid { .. } => "answers: 404 or 422",
-            ApiError::ReadOnly { .. } | ApiError::TooManyJobs { .. } | ApiError::BadCursor | ApiError::Store(_) => {
+            ApiError::ReadOnly { .. }
+            | ApiError::InvalidId { .. }
+            | ApiError::NoPlace { .. }
+            | ApiError::NotWaiting { .. }
+            | ApiError::TooManyJobs { .. }
+            | ApiError::BadCursor
+            | ApiError::Store(_) => {
                 lock(&self.oracle).say(format!("a client was answered: {error:?}"));
                 "answers: impossible"
             }
