@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::sync::Arc;
 
+use crate::domain::id::JobId;
 use crate::domain::patch::PatchError;
 use crate::domain::precondition::Failed;
 use crate::domain::schema::Violation;
@@ -16,6 +17,20 @@ pub enum ApiError {
     NotFound {
         /// What was looked for.
         what: String,
+    },
+    /// A client may not choose this id in this collection.
+    #[error("an id of this collection matches `{pattern}`")]
+    InvalidId {
+        /// What the operator demands of ids.
+        pattern: String,
+    },
+    /// The job waits for nothing.
+    #[error("the job {id} is {phase}, and only a queued one waits for something")]
+    NotWaiting {
+        /// The job.
+        id: JobId,
+        /// Where it stands.
+        phase: &'static str,
     },
     /// The client's belief about the resource is wrong.
     #[error("{}", why.map_or("this very request was made already".to_owned(), |why| why.to_string()))]
@@ -42,6 +57,14 @@ pub enum ApiError {
     /// The patch does not apply to this document.
     #[error(transparent)]
     Patch(#[from] PatchError),
+    /// A member cannot be put where nothing can hold it.
+    #[error("{detail}")]
+    NoPlace {
+        /// What is missing or in the way.
+        pointer: String,
+        /// The same in words.
+        detail: String,
+    },
     /// Members that only the service writes would change.
     #[error("`{pointer}` is read-only: {detail}")]
     ReadOnly {

@@ -18,7 +18,7 @@ use crate::domain::precondition::{self, Current};
 use crate::domain::schema::Violation;
 use crate::domain::time::Timestamp;
 use crate::domain::version::{ETag, Revision};
-use crate::state::{Decision, Event, Loaded, show_job};
+use crate::state::{Decision, Event, Launch, Loaded, show_job};
 
 /// Which of all jobs are wanted; each part narrows it down.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl JobFilter {
 const LOOKED_AT_MAX: usize = 10_000;
 
 /// How many jobs are read at once.
-const LIST_CHUNK: usize = 200;
+pub(super) const LIST_CHUNK: usize = 200;
 
 impl Api {
     /// Launches a job of an activity. `body` may name `operation` and `input`;
@@ -75,7 +75,8 @@ impl Api {
             if is_deleting(loaded) {
                 return Err(deleting(loaded));
             }
-            self.decide_launch(loaded, activity, &body)
+            let Launch { operation, input } = self.judge_launch(loaded, activity, &body)?;
+            Ok(Decision::Happen(Event::Launched { activity: activity.clone(), operation, input }))
         });
         let applied = applied.await.map_err(|error| self.refusal(key, error, etag))?;
         let new = applied.state.jobs.values().find(|job| !before.contains(&job.id)).ok_or_else(|| absent(key))?;
@@ -83,12 +84,13 @@ impl Api {
         Ok((new.id, job_view(new, etag, &self.catalog)))
     }
 
-    fn decide_launch(
+    /// The job that a body asks for, if it may be launched.
+    pub(super) fn judge_launch(
         &self,
         loaded: &Loaded,
         name: &ActivityName,
         body: &Map<String, Value>,
-    ) -> Result<Decision, ApiError> {
+    ) -> Result<Launch, ApiError> {
         let spec = self.activity(&loaded.state.key, name)?;
         let wanted = loaded.state.wanted(name, &self.catalog).activity();
         let operation = match body.get("operation") {
@@ -124,42 +126,7 @@ impl Api {
         if !errors.is_empty() {
             return Err(ApiError::Invalid { errors });
         }
-        Ok(Decision::Happen(Event::Launched { activity: name.clone(), operation, input }))
-    }
-
-    /// The jobs of an activity, the newest first.
-    ///
-    /// # Errors
-    /// `NotFound`, `BadCursor`, `Store`.
-    pub async fn activity_jobs(
-        &self,
-        key: &ResourceKey,
-        activity: &ActivityName,
-        page: &PageRequest,
-    ) -> Result<ListView, ApiError> {
-        self.activity(key, activity)?;
-        let stored = self.state.resource(key).await?.ok_or_else(|| absent(key))?;
-        let mut before = page.cursor.as_deref().map(read_cursor).transpose()?;
-        // Before the jobs are read: so the tag is never newer than they are.
-        let etag = tag(self.state.last_change(&key.collection));
-        let (mut items, mut bytes, mut more) = (Vec::new(), 0, true);
-        while more && items.len() < page.limit && bytes < PAGE_BYTES_MAX {
-            let limit = LIST_CHUNK.min(page.limit - items.len());
-            let uid = stored.desired.uid;
-            let (ids, found_more) = self.state.jobs_of_activity(uid, activity, before, limit).await?;
-            more = found_more;
-            for (job, _) in self.state.jobs(&ids).await?.into_iter().flatten() {
-                if bytes >= PAGE_BYTES_MAX {
-                    more = true;
-                    break;
-                }
-                let body = encode(&job, &self.catalog);
-                bytes += body.len();
-                items.push(body);
-                before = Some(job.id);
-            }
-        }
-        Ok(ListView { items, next: before.filter(|_| more).map(|id| id.to_string()), etag: Some(etag) })
+        Ok(Launch { operation, input })
     }
 
     /// A job of an activity.
@@ -278,12 +245,12 @@ impl Api {
         Ok(attempt.or(newest).and_then(|number| self.logs.open(id, number)))
     }
 
-    async fn find(&self, id: JobId) -> Result<(Job, Revision), ApiError> {
+    pub(super) async fn find(&self, id: JobId) -> Result<(Job, Revision), ApiError> {
         self.state.job(id).await?.ok_or_else(|| no_job(id))
     }
 
     /// An activity is there when its collection declares it.
-    fn activity(&self, key: &ResourceKey, activity: &ActivityName) -> Result<&ActivitySpec, ApiError> {
+    pub(super) fn activity(&self, key: &ResourceKey, activity: &ActivityName) -> Result<&ActivitySpec, ApiError> {
         let declared = self.collection(&key.collection)?.activity(activity.as_str());
         declared.ok_or_else(|| ApiError::NotFound { what: format!("the activity `{activity}` of `{key}`") })
     }
@@ -293,11 +260,11 @@ fn no_job(id: JobId) -> ApiError {
     ApiError::NotFound { what: format!("the job {id}") }
 }
 
-fn tag(revision: Revision) -> ETag {
+pub(super) fn tag(revision: Revision) -> ETag {
     ETag { changed: revision, revision }
 }
 
-fn encode(job: &Job, catalog: &Catalog) -> Bytes {
+pub(super) fn encode(job: &Job, catalog: &Catalog) -> Bytes {
     serde_json::to_vec(&show_job(job, catalog)).expect("what we show can be written").into()
 }
 
@@ -326,7 +293,7 @@ fn invalid(pointer: &str, detail: &str) -> ApiError {
 }
 
 /// The body of a POST to an activity: nothing but `operation` and `input`.
-fn launch_body(body: &Value) -> Result<Map<String, Value>, ApiError> {
+pub(super) fn launch_body(body: &Value) -> Result<Map<String, Value>, ApiError> {
     const MEMBERS: [&str; 2] = ["operation", "input"];
     let Value::Object(members) = body else {
         return Err(invalid("", "expected an object with `operation` and `input`, or no body at all"));
@@ -343,6 +310,6 @@ fn launch_body(body: &Value) -> Result<Map<String, Value>, ApiError> {
     }
 }
 
-fn read_cursor(cursor: &str) -> Result<JobId, ApiError> {
+pub(super) fn read_cursor(cursor: &str) -> Result<JobId, ApiError> {
     cursor.parse().map_err(|_| ApiError::BadCursor)
 }

@@ -10,7 +10,10 @@
 //! ([`crate::reconcile`]).
 
 pub mod error;
+mod job_lists;
 pub mod jobs;
+mod members;
+mod queue;
 mod resources;
 
 use std::fmt;
@@ -27,7 +30,10 @@ use crate::domain::version::ETag;
 use crate::state::State;
 
 pub use crate::domain::links;
+pub use crate::state::Load;
 pub use error::{AlreadyApplied, ApiError};
+pub use members::{Found, member_of};
+pub use queue::QueueView;
 
 /// The use cases, over one store. Cheap to clone.
 #[derive(Debug, Clone)]

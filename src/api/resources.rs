@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::members::Edit;
 use super::{AlreadyApplied, Api, ApiError, ChangeRequest, Deleted, ListView, PAGE_BYTES_MAX, PageRequest, Put, View};
 use crate::domain::catalog::{Collection, PreconditionPolicy};
 use crate::domain::change::{Before, ChangeError, Changed, Judge, Reads};
@@ -108,11 +109,32 @@ impl Api {
     /// `NotFound`, `PreconditionFailed`, `PreconditionRequired`, `Deleting`,
     /// `Patch`, `Invalid`, `ReadOnly`, those of every commit.
     pub async fn patch(&self, key: &ResourceKey, body: &PatchBody, request: &ChangeRequest) -> Result<View, ApiError> {
+        self.edit(key, &mut Edit::Patch(body), request).await
+    }
+
+    /// Patches a resource, with a patch that may depend on what is there.
+    pub(super) async fn edit(
+        &self,
+        key: &ResourceKey,
+        edit: &mut Edit<'_>,
+        request: &ChangeRequest,
+    ) -> Result<View, ApiError> {
         let collection = self.collection(&key.collection)?;
         let judge = self.judge(collection, request);
-        let reads = judge.reads(Some(body));
+        let reads = match edit {
+            Edit::Patch(body) => judge.reads(Some(body)),
+            Edit::Member(_) => Reads::Representation,
+        };
         let applied = self.change(key, &judge, request, Presence::Needed, reads, |before| {
-            Ok(judge.patch(&key.id, before.ok_or_else(|| absent(key))?, body)?)
+            let before = before.ok_or_else(|| absent(key))?;
+            match edit {
+                Edit::Patch(body) => Ok(judge.patch(&key.id, before, body)?),
+                Edit::Member(member) => {
+                    let operation = member.operation(key, before.shown)?;
+                    let patch = PatchBody::Json(vec![operation]);
+                    judge.patch(&key.id, before, &patch).map_err(|error| member.fault(error))
+                }
+            }
         });
         self.applied(&applied.await?).ok_or_else(|| absent(key))
     }
@@ -185,8 +207,8 @@ impl Api {
         let applied = self.state.apply(key, None, |loaded| {
             let desired = loaded.state.desired.as_ref();
             etag = loaded.etag();
-            if desired.is_none() && presence == Presence::Needed {
-                return Err(absent(key));
+            if desired.is_none() {
+                may_be_created(key, judge.collection, presence)?;
             }
             self.believes(loaded, desired, Some(judge.collection), request)?;
             if is_deleting(loaded) {
@@ -285,6 +307,17 @@ enum Presence {
     Optional,
 }
 
+/// Whether a change may make what is not there.
+fn may_be_created(key: &ResourceKey, collection: &Collection, presence: Presence) -> Result<(), ApiError> {
+    match (presence, &collection.id) {
+        (Presence::Needed, _) => Err(absent(key)),
+        (Presence::Optional, Some(pattern)) if !pattern.takes(&key.id) => {
+            Err(ApiError::InvalidId { pattern: pattern.as_str().to_owned() })
+        }
+        (Presence::Optional, _) => Ok(()),
+    }
+}
+
 pub(super) fn absent(key: &ResourceKey) -> ApiError {
     ApiError::NotFound { what: format!("the resource `{key}`") }
 }
@@ -323,7 +356,7 @@ fn equal(before: &Map<String, Value>, after: &Map<String, Value>) -> bool {
 }
 
 /// Our own representation as a tree.
-fn tree(bytes: &[u8]) -> Result<Value, ApiError> {
+pub(super) fn tree(bytes: &[u8]) -> Result<Value, ApiError> {
     serde_json::from_slice(bytes).map_err(|error| ApiError::Store(std::sync::Arc::new(error)))
 }
 

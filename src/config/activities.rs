@@ -13,8 +13,8 @@ use crate::domain::near::did_you_mean;
 use crate::domain::operation::Operation;
 
 const ACTIVITY: Keys = Keys {
-    known: &["operation", "operations", "input", "schedule", "show", "on_success", "on_failure"],
-    later: &["reply", "editable"],
+    known: &["operation", "operations", "input", "schedule", "show", "on_success", "on_failure", "editable"],
+    later: &["reply"],
 };
 const EFFECT: Keys = Keys { known: &["merge"], later: &["launch"] };
 
@@ -47,7 +47,8 @@ pub(super) fn activity(field: &Field<'_>, around: Around<'_>, report: &mut Repor
     let show = section.table("show", report).map(|section| shown(&section, around, report)).unwrap_or_default();
     let on_success = effect(&section, "on_success", around, report);
     let on_failure = effect(&section, "on_failure", around, report);
-    Some(ActivitySpec { operations, mapping, show, on_success, on_failure, ..ActivitySpec::new(name?) })
+    let editable = section.get("editable").and_then(|field| field.flag(report)).unwrap_or_default();
+    Some(ActivitySpec { name: name?, operations, mapping, show, on_success, on_failure, editable })
 }
 
 fn choice(section: &Section<'_>, around: Around<'_>, report: &mut Report<'_>) -> OperationChoice {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::activities::{Around, activity, place};
 use super::error::Report;
 use super::files::Files;
+use super::mounts;
 use super::rules::rules;
 use super::section::{Keys, Section};
 use crate::domain::catalog::{ActivitySpec, Collection, PreconditionPolicy};
@@ -15,8 +16,8 @@ use crate::domain::json::Pointer;
 use crate::domain::operation::Operation;
 
 const COLLECTION: Keys = Keys {
-    known: &["schema", "preconditions", "activities", "observed", "observed_as", "rules"],
-    later: &["path", "reply", "retired", "editable"],
+    known: &["schema", "preconditions", "activities", "path", "id", "observed", "observed_as", "rules"],
+    later: &["reply", "retired", "editable"],
 };
 /// The one activity of a collection that names none.
 const ACTIVITY_DEFAULT: &str = "processing";
@@ -67,8 +68,10 @@ fn collection(
         }
     };
     let rules = rules(section, report);
+    let (path, id) = (mounts::path(section, report), mounts::id(section, report));
     let collection = Collection::new(name?);
-    Some(Collection { schema, preconditions, activities, observed, observed_as, rules, ..collection })
+    let path = path.unwrap_or_else(|| collection.path.clone());
+    Some(Collection { path, schema, id, preconditions, activities, observed, observed_as, rules, ..collection })
 }
 
 /// What the member with observed state is called.

@@ -29,7 +29,13 @@
 //! [collections.videos]
 //! schema = "schemas/video.json"      # JSON Schema of the document
 //! preconditions = "required"         # or "optional"
+//! path = "/v1/videos"                # the default; any path that nothing else needs
+//! id = "[a-z0-9-]+"                  # what an id looks like that a client chooses; any by default
 //! [collections.videos.activities.processing]
+//! editable = false                   # the default; true opens the list of its jobs to PUT and PATCH
+//!
+//! [aliases]                          # the same things under further paths
+//! "/latest/{id}" = "/v1/videos/{id}/processing/last"
 //! ```
 //!
 //! A size is a number of bytes or text with `KiB`, `MiB` or `GiB`. Relative
@@ -55,6 +61,7 @@ mod activities;
 mod collections;
 mod error;
 mod files;
+mod mounts;
 mod operations;
 mod rules;
 mod section;
@@ -89,8 +96,8 @@ pub struct Config {
 }
 
 const ROOT: Keys = Keys {
-    known: &["server", "store", "limits", "operations", "collections"],
-    later: &["aliases", "auth", "secrets", "mail", "retention", "housekeeping"],
+    known: &["server", "store", "limits", "operations", "collections", "aliases"],
+    later: &["auth", "secrets", "mail", "retention", "housekeeping"],
 };
 
 /// Reads a configuration file and the schema files that it names.
@@ -130,15 +137,18 @@ pub fn parse(
     let mut files = Files::new(base, read);
     root.check_keys(ROOT, &mut report);
     let operations = operations::operations(&root, &mut files, &mut report);
+    let mut catalog = Catalog {
+        collections: collections::collections(&root, &operations, &mut files, &mut report),
+        operations,
+        aliases: Vec::new(),
+    };
+    mounts::judge(&root, &catalog.collections, &mut report);
+    catalog.aliases = mounts::aliases(&root, &catalog, &mut report);
     let config = Config {
         server: server::server(&root, &mut report),
         store: server::store(&root, base, &mut report),
         limits: server::limits(&root, &mut report),
-        catalog: Catalog {
-            collections: collections::collections(&root, &operations, &mut files, &mut report),
-            operations,
-            aliases: Vec::new(),
-        },
+        catalog,
     };
     if report.is_empty() { Ok(config) } else { Err(report.into_errors()) }
 }

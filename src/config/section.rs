@@ -149,6 +149,12 @@ impl<'t> Field<'t> {
         }
     }
 
+    /// The table that it is, if it is one.
+    pub(super) fn as_section(&self) -> Option<Section<'t>> {
+        let table = self.value.as_table()?;
+        Some(Section { path: self.path.clone(), span: self.key.clone(), table })
+    }
+
     /// The elements of the array, each called after its index.
     pub(super) fn elements(&self, what: &str, report: &mut Report<'_>) -> Option<Vec<Field<'t>>> {
         let array: &'t DeArray<'t> = match self.value.as_array() {
@@ -163,6 +169,14 @@ impl<'t> Field<'t> {
             value: value.get_ref(),
         };
         Some(array.iter().enumerate().map(element).collect())
+    }
+
+    /// True or false.
+    pub(super) fn flag(&self, report: &mut Report<'_>) -> Option<bool> {
+        match self.value.as_bool() {
+            Some(flag) => Some(flag),
+            None => self.expected("true or false", report),
+        }
     }
 
     /// An integer within bounds.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::document::STATUS;
 use super::expression::Expression;
 use super::id::{ActivityName, CollectionName, OperationName};
+use super::id_pattern::IdPattern;
 use super::json::Pointer;
 use super::operation::Operation;
 use super::schema::Schema;
@@ -43,8 +44,8 @@ pub struct Collection {
     pub path: String,
     /// What the client-owned members must look like, without `id` and activities.
     pub schema: Option<Arc<Schema>>,
-    /// What an id must look like, beside what every id does: a schema of strings.
-    pub id: Option<Arc<Schema>>,
+    /// What an id must look like that a client chooses, beside what every id does.
+    pub id: Option<IdPattern>,
     /// Whether a change of an existing resource must name a precondition.
     pub preconditions: PreconditionPolicy,
     /// The members of a document that ask for work.

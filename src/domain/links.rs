@@ -1,7 +1,10 @@
 //! Where things are: the one place that builds paths of URLs.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
 use super::catalog::Catalog;
 use super::id::{ActivityName, CollectionName, JobId, ResourceKey};
+use super::json::Pointer;
 
 /// A collection.
 #[must_use]
@@ -38,3 +41,13 @@ pub fn job(job: JobId) -> String {
 pub fn job_log(job: JobId) -> String {
     format!("/v1/jobs/{job}/log")
 }
+
+/// A member of a representation.
+#[must_use]
+pub fn member(catalog: &Catalog, key: &ResourceKey, pointer: &Pointer) -> String {
+    let segments = pointer.tokens().iter().map(|token| utf8_percent_encode(token, RESERVED));
+    segments.fold(resource(catalog, key), |path, segment| format!("{path}/{segment}"))
+}
+
+/// All but what stands for itself in every part of a URL (RFC 3986, 2.3).
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');

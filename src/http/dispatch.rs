@@ -26,7 +26,7 @@ use super::problem::{Kind, Problem};
 use super::query::Query;
 use super::reply::{self, ACCEPT_PATCH};
 use super::routes::{self, Known, NoRoute, Route, Verb};
-use super::{Inner, home, jobs, logs, resources};
+use super::{Inner, home, job_lists, jobs, logs, members, resources};
 use crate::api::{ChangeRequest, Intent};
 use crate::domain::json::{self, JsonError, JsonLimits};
 
@@ -119,16 +119,20 @@ async fn judge(http: &Inner, asked: &mut Asked) -> Result<Response, Problem> {
         Route::Health => Ok(home::health()),
         Route::Ready => home::ready(http),
         Route::Problem(kind) => Ok(home::problem(*kind)),
-        Route::Operations => Ok(home::operations(http)),
-        Route::Operation(name) => home::operation(http, name),
+        Route::Operations => home::operations(http).await,
+        Route::Operation(name) => home::operation(http, name).await,
         Route::Collection(name) => resources::collection(call, verb, name).await,
         Route::Resource(key) => resources::resource(call, verb, key).await,
         Route::Activity(key, activity) => jobs::activity(call, verb, key, activity).await,
+        Route::EditableActivity(key, activity) => job_lists::editable(call, verb, key, activity).await,
+        Route::Form(..) => Err(no_route(&NoRoute::Unknown, method)),
+        Route::Member(key, pointer) => members::member(call, verb, key, pointer).await,
         Route::LastJob(key, activity) => jobs::last(call, verb, key, activity).await,
         Route::ActivityJob(key, activity, id) => jobs::activity_job(call, verb, key, activity, *id).await,
         Route::Jobs => jobs::all(call).await,
         Route::Job(id) => jobs::job(call, verb, *id).await,
         Route::JobLog(id) => logs::log(call, *id).await,
+        Route::JobQueue(id) => jobs::queue(http, *id).await,
     }
 }
 
@@ -163,10 +167,14 @@ fn acceptable(route: &Route, headers: &HeaderMap) -> Result<(), Problem> {
         | Route::Collection(_)
         | Route::Resource(_)
         | Route::Activity(..)
+        | Route::EditableActivity(..)
+        | Route::Form(..)
+        | Route::Member(..)
         | Route::LastJob(..)
         | Route::ActivityJob(..)
         | Route::Jobs
         | Route::Job(_)
+        | Route::JobQueue(_)
         | Route::Operations
         | Route::Operation(_) => MediaType::Json.as_str(),
     };

@@ -6,7 +6,7 @@ use warp::reply::Response;
 use super::Inner;
 use super::problem::{Kind, Problem};
 use super::reply;
-use crate::api::{ApiError, links};
+use crate::api::{ApiError, Load, links};
 use crate::domain::id::OperationName;
 use crate::domain::operation::Operation;
 
@@ -45,23 +45,27 @@ fn operation_href(name: &OperationName) -> String {
 }
 
 /// `/v1/operations`: declared by the operator, and so few that there are no pages.
-pub(super) fn operations(http: &Inner) -> Response {
-    let items: Vec<_> = http.api.catalog().operations.values().map(|operation| represent(operation)).collect();
-    reply::momentary(&json!({ "items": items, "_links": { "self": { "href": "/v1/operations" } } }))
+pub(super) async fn operations(http: &Inner) -> Result<Response, Problem> {
+    let loads = http.api.loads().await?;
+    let load = |name| loads.get(name).copied().unwrap_or_default();
+    let operations = http.api.catalog().operations.values();
+    let items: Vec<_> = operations.map(|operation| represent(operation, load(&operation.name))).collect();
+    Ok(reply::momentary(&json!({ "items": items, "_links": { "self": { "href": "/v1/operations" } } })))
 }
 
 /// `/v1/operations/{name}`
-pub(super) fn operation(http: &Inner, name: &OperationName) -> Result<Response, Problem> {
+pub(super) async fn operation(http: &Inner, name: &OperationName) -> Result<Response, Problem> {
     let operation = http
         .api
         .catalog()
         .operations
         .get(name)
         .ok_or_else(|| ApiError::NotFound { what: format!("the operation `{name}`") })?;
-    Ok(reply::momentary(&represent(operation)))
+    let load = http.api.loads().await?.remove(name).unwrap_or_default();
+    Ok(reply::momentary(&represent(operation, load)))
 }
 
-fn represent(operation: &Operation) -> Value {
+fn represent(operation: &Operation, load: Load) -> Value {
     let mut shown = Map::new();
     shown.insert("name".to_owned(), operation.name.as_str().into());
     if let Some(description) = &operation.description {
@@ -70,6 +74,8 @@ fn represent(operation: &Operation) -> Value {
     if let Some(schema) = &operation.input {
         shown.insert("input".to_owned(), schema.source().clone());
     }
+    shown.insert("running".to_owned(), load.running.into());
+    shown.insert("waiting".to_owned(), load.waiting.into());
     shown.insert("_links".to_owned(), json!({ "self": { "href": operation_href(&operation.name) } }));
     Value::Object(shown)
 }

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use warp::reply::Response;
 
+use super::Inner;
 use super::dispatch::{Call, not_allowed};
 use super::media::MediaType;
 use super::prefer::{Answer, Prefer};
@@ -12,7 +13,7 @@ use super::problem::Problem;
 use super::reply::{self, With};
 use super::resources::{list, read};
 use super::routes::Verb;
-use crate::api::{Cancelled, ChangeRequest, View, links};
+use crate::api::{Cancelled, ChangeRequest, QueueView, View, links};
 use crate::domain::id::{ActivityName, JobId, ResourceKey};
 use crate::domain::job::JobPhase;
 
@@ -91,6 +92,12 @@ pub(super) async fn job(call: Call<'_>, verb: Verb, id: JobId) -> Result<Respons
         }
         Verb::Post | Verb::Put | Verb::Options => Err(not_allowed(call.route, call.method)),
     }
+}
+
+/// `/v1/jobs/{job}/queue`
+pub(super) async fn queue(http: &Inner, id: JobId) -> Result<Response, Problem> {
+    let QueueView { reason, position, since, limit } = http.api.queue(id).await?;
+    Ok(reply::momentary(&json!({ "reason": reason, "position": position, "since": since, "limit": limit })))
 }
 
 /// Launches a job: 202, or 200 for who waits long enough for its end.

@@ -130,7 +130,7 @@ impl Kind {
             Self::Malformed => facts("malformed", StatusCode::BAD_REQUEST, "The body cannot be read",
                 "The body is not JSON, or not a patch of the media type that it names. Duplicate member names, integers outside -2^63 to 2^64-1 and numbers beyond a double are refused, because they would not come back as they were written."),
             Self::InvalidId => facts("invalid-id", StatusCode::BAD_REQUEST, "No resource can have this id",
-                "An id is a letter or digit, then letters, digits or any of `._~:@-`, at most 128 characters in all."),
+                "An id is a letter or digit, then letters, digits or any of `._~:@-`, at most 128 characters in all. The operator of a collection can demand more; the detail says what."),
             Self::InvalidCursor => facts("invalid-cursor", StatusCode::BAD_REQUEST, "The cursor is not one of this list",
                 "A cursor is what the link to the next page of this very list holds. Begin again without one."),
             Self::CrossOrigin => facts("cross-origin", StatusCode::FORBIDDEN, "Pages of other origins cannot change anything here",

@@ -8,6 +8,7 @@ use super::percent;
 use super::problem::{Kind, Problem};
 use crate::api::jobs::JobFilter;
 use crate::api::{PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX, PageRequest};
+use crate::domain::fields::Fields;
 use crate::domain::id::ParseIdError;
 use crate::domain::job::JobPhase;
 
@@ -72,6 +73,12 @@ impl Query {
                 .ok_or_else(|| invalid("limit", format!("a number from 1 to {PAGE_ITEMS_MAX}")))?,
         };
         Ok(PageRequest { limit, cursor: self.get("cursor").map(str::to_owned) })
+    }
+
+    /// Which members are wanted; `None` for all.
+    pub(super) fn fields(&self) -> Result<Option<Fields>, Problem> {
+        let refused = |error| refuse(format!("the query parameter `fields`: {error}"));
+        self.get("fields").map(Fields::parse).transpose().map_err(refused)
     }
 
     /// Which jobs are wanted.

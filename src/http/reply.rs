@@ -168,7 +168,9 @@ impl From<ApiError> for Problem {
     fn from(error: ApiError) -> Self {
         let detail = error.to_string();
         match error {
-            ApiError::NotFound { .. } => Self::new(Kind::NotFound, detail),
+            ApiError::NotFound { .. } | ApiError::NotWaiting { .. } => Self::new(Kind::NotFound, detail),
+            ApiError::InvalidId { .. } => Self::new(Kind::InvalidId, detail),
+            ApiError::NoPlace { pointer, .. } => Self::new(Kind::PatchConflict, detail).with("pointer", pointer),
             ApiError::PreconditionFailed { etag, already_applied, .. } => {
                 let problem = Self::new(Kind::PreconditionFailed, detail).tagged(etag);
                 match already_applied {

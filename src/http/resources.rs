@@ -2,7 +2,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 use warp::reply::Response;
 
 use super::conditions;
@@ -13,6 +13,7 @@ use super::problem::{Kind, Problem};
 use super::reply::{self, With};
 use super::routes::Verb;
 use crate::api::{ApiError, Deleted, ListView, Put, View, links};
+use crate::domain::fields::Fields;
 use crate::domain::id::{CollectionName, ResourceKey};
 use crate::domain::patch::{PatchBody, PatchSyntaxError};
 use crate::domain::precondition::{Current, ReadVerdict, TagList, check_read};
@@ -85,17 +86,21 @@ pub(super) async fn read(
 ) -> Result<Response, Problem> {
     // Syntax is judged before existence.
     let preconditions = conditions::preconditions(call.headers)?;
+    let fields = call.query.fields()?;
     let view = view.await?;
     let current = Current { etag: view.etag, changed_at: view.changed_at };
     match check_read(&preconditions, &current, "") {
-        Ok(ReadVerdict::Send) => Ok(reply::represent(StatusCode::OK, view, call.route)),
+        // The tag is that of the version, however much of it is seen.
+        Ok(ReadVerdict::Send) => {
+            Ok(reply::represent(StatusCode::OK, View { body: seen(view.body, fields.as_ref()), ..view }, call.route))
+        }
         Ok(ReadVerdict::NotModified) => Ok(reply::bodiless(StatusCode::NOT_MODIFIED, &view, call.route)),
         Err(failed) => Err(Problem::new(Kind::PreconditionFailed, failed.to_string()).tagged(Some(view.etag))),
     }
 }
 
 /// The patch that a body is.
-fn patch(call: &Call<'_>, sent: &Sent) -> Result<PatchBody, Problem> {
+pub(super) fn patch(call: &Call<'_>, sent: &Sent) -> Result<PatchBody, Problem> {
     let value = call.parse(&sent.bytes)?;
     let parsed = match sent.media {
         Some(MediaType::JsonPatch) => PatchBody::json(value),
@@ -127,7 +132,7 @@ fn patch(call: &Call<'_>, sent: &Sent) -> Result<PatchBody, Problem> {
 /// The resource once it is settled, if the client would rather wait for that.
 ///
 /// The change is made: whatever goes wrong while waiting, its own result stands.
-async fn settled(call: &Call<'_>, key: &ResourceKey, view: View) -> View {
+pub(super) async fn settled(call: &Call<'_>, key: &ResourceKey, view: View) -> View {
     let Some(wait) = call.prefer.wait else { return view };
     let api = &call.http.api;
     let seen = tokio::select! {
@@ -161,15 +166,29 @@ fn changed(call: &Call<'_>, view: View) -> Response {
 
 /// A page of a list.
 pub(super) fn list(call: &Call<'_>, base: &str, view: ListView) -> Result<Response, Problem> {
+    let fields = call.query.fields()?;
     let preconditions = conditions::preconditions(call.headers)?;
     if let (Some(etag), Some(tags)) = (&view.etag, &preconditions.if_none_match)
         && names(tags, etag)
     {
         return Ok(reply::list_not_modified(etag));
     }
+    Ok(listed(call, base, view, fields.as_ref()))
+}
+
+/// A page of a list, whatever the client has of it already.
+pub(super) fn listed(call: &Call<'_>, base: &str, view: ListView, fields: Option<&Fields>) -> Response {
     let next = view.next.as_deref().map(|cursor| call.query.href(base, Some(cursor)));
-    let body = page(&view.items, &call.query.href(base, call.query.cursor()), next.as_deref());
-    Ok(reply::json(body).listing(view.etag.as_ref(), next.as_deref()))
+    let items: Vec<Bytes> = view.items.into_iter().map(|item| seen(item, fields)).collect();
+    let body = page(&items, &call.query.href(base, call.query.cursor()), next.as_deref());
+    reply::json(body).listing(view.etag.as_ref(), next.as_deref())
+}
+
+/// What a client wants to see of a representation.
+fn seen(body: Bytes, fields: Option<&Fields>) -> Bytes {
+    let Some(fields) = fields else { return body };
+    let whole: Value = serde_json::from_slice(&body).expect("what we show is JSON");
+    fields.of(&whole).to_string().into()
 }
 
 /// Whether a list of tags names this very one, which is of JSON and so has no suffix.

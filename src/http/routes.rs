@@ -7,15 +7,16 @@
 //! What a method does ([`super::dispatch`]), how URLs are built
 //! ([`crate::api::links`]).
 
-use std::borrow::Cow;
+mod path;
+
 use std::str::FromStr;
 
 use http::Method;
 
-use super::percent;
 use super::problem::Kind;
-use crate::domain::catalog::Catalog;
+use crate::domain::catalog::{Catalog, Collection};
 use crate::domain::id::{ActivityName, CollectionName, JobId, OperationName, ResourceId, ResourceKey};
+use crate::domain::json::Pointer;
 
 /// Something that has a URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,16 +37,24 @@ pub(super) enum Route {
     Resource(ResourceKey),
     /// `/v1/{collection}/{id}/{activity}`
     Activity(ResourceKey, ActivityName),
+    /// The same where the operator lets clients edit the list of jobs.
+    EditableActivity(ResourceKey, ActivityName),
+    /// `/v1/{collection}/{id}/{activity}/form`
+    Form(ResourceKey, ActivityName),
     /// `/v1/{collection}/{id}/{activity}/last`
     LastJob(ResourceKey, ActivityName),
     /// `/v1/{collection}/{id}/{activity}/{job}`
     ActivityJob(ResourceKey, ActivityName, JobId),
+    /// `/v1/{collection}/{id}/{member}…`
+    Member(ResourceKey, Pointer),
     /// `/v1/jobs`
     Jobs,
     /// `/v1/jobs/{job}`
     Job(JobId),
     /// `/v1/jobs/{job}/log`
     JobLog(JobId),
+    /// `/v1/jobs/{job}/queue`
+    JobQueue(JobId),
     /// `/v1/operations`
     Operations,
     /// `/v1/operations/{name}`
@@ -66,21 +75,21 @@ pub(super) enum NoRoute {
     },
 }
 
-/// The most segments that any route has.
-const SEGMENTS_MAX: usize = 5;
-
 /// What a path names.
 pub(super) fn parse(path: &str, catalog: &Catalog) -> Result<Route, NoRoute> {
     if path == "*" {
         return Ok(Route::Server);
     }
-    let segments = split(path)?;
-    let mut names: [&str; SEGMENTS_MAX] = [""; SEGMENTS_MAX];
-    let count = segments.iter().flatten().count();
-    for (name, segment) in names.iter_mut().zip(segments.iter().flatten()) {
-        *name = segment;
-    }
-    match names.split_at(count).0 {
+    path::segments(path, |names| match path::aliased(names, &catalog.aliases) {
+        // An alias stands for a path, never for another alias.
+        Some(meant) => named(&meant, catalog),
+        None => named(names, catalog),
+    })
+}
+
+/// What these segments name.
+fn named(names: &[&str], catalog: &Catalog) -> Result<Route, NoRoute> {
+    match names {
         [] => Ok(Route::Home),
         ["healthz"] => Ok(Route::Health),
         ["readyz"] => Ok(Route::Ready),
@@ -88,30 +97,8 @@ pub(super) fn parse(path: &str, catalog: &Catalog) -> Result<Route, NoRoute> {
         ["v1", "jobs", rest @ ..] => jobs(rest),
         ["v1", "operations"] => Ok(Route::Operations),
         ["v1", "operations", name] => known(name).map(Route::Operation),
-        ["v1", collection, rest @ ..] => resources(collection, rest, catalog),
-        _ => Err(NoRoute::Unknown),
+        names => mounted(names, catalog),
     }
-}
-
-/// The decoded segments of a path, without the empty one after a trailing slash.
-fn split(path: &str) -> Result<[Option<Cow<'_, str>>; SEGMENTS_MAX], NoRoute> {
-    let mut segments = [const { None }; SEGMENTS_MAX];
-    let bare = path.strip_prefix('/').ok_or(NoRoute::Unknown)?;
-    let bare = bare.strip_suffix('/').unwrap_or(bare);
-    if bare.is_empty() {
-        // `//` has an inner empty segment, `/` has none.
-        return if path == "/" { Ok(segments) } else { Err(NoRoute::Unknown) };
-    }
-    let mut known = true;
-    for (at, segment) in bare.split('/').enumerate() {
-        let decoded = percent::decode(segment).ok_or(NoRoute::Malformed)?;
-        match segments.get_mut(at) {
-            Some(place) if !decoded.is_empty() => *place = Some(decoded),
-            // A segment further on may yet be malformed, which is the worse fault.
-            Some(_) | None => known = false,
-        }
-    }
-    if known { Ok(segments) } else { Err(NoRoute::Unknown) }
 }
 
 /// What `/v1/jobs` and below name.
@@ -120,26 +107,38 @@ fn jobs(rest: &[&str]) -> Result<Route, NoRoute> {
         [] => Ok(Route::Jobs),
         [job] => known(job).map(Route::Job),
         [job, "log"] => known(job).map(Route::JobLog),
+        [job, "queue"] => known(job).map(Route::JobQueue),
         _ => Err(NoRoute::Unknown),
     }
 }
 
+/// What is below the mounts of the collections. No two are in each other's way.
+fn mounted(names: &[&str], catalog: &Catalog) -> Result<Route, NoRoute> {
+    let mut collections = catalog.collections.values();
+    let found = collections.find_map(|collection| Some((collection, path::below(names, &collection.path)?)));
+    found.map_or(Err(NoRoute::Unknown), |(collection, rest)| resources(collection, rest))
+}
+
 /// What a collection and what is below it name.
-fn resources(collection: &str, rest: &[&str], catalog: &Catalog) -> Result<Route, NoRoute> {
-    let collection: CollectionName = known(collection)?;
-    let declared = catalog.collections.get(&collection).ok_or(NoRoute::Unknown)?;
-    let [id, rest @ ..] = rest else { return Ok(Route::Collection(collection)) };
+fn resources(collection: &Collection, rest: &[&str]) -> Result<Route, NoRoute> {
+    let [id, rest @ ..] = rest else { return Ok(Route::Collection(collection.name.clone())) };
     let id = match id.parse::<ResourceId>() {
         Ok(id) => id,
         Err(error) if rest.is_empty() => return Err(NoRoute::InvalidId { expected: error.expected() }),
         Err(_) => return Err(NoRoute::Unknown),
     };
-    let key = ResourceKey { collection, id };
-    let [member, rest @ ..] = rest else { return Ok(Route::Resource(key)) };
-    let activity = declared.activity(member).ok_or(NoRoute::Unknown)?.name.clone();
-    match rest {
+    let key = ResourceKey { collection: collection.name.clone(), id };
+    let [member, below @ ..] = rest else { return Ok(Route::Resource(key)) };
+    let Some(spec) = collection.activity(member) else {
+        let tokens = rest.iter().map(|token| (*token).to_owned()).collect();
+        return Ok(Route::Member(key, Pointer::new(tokens)));
+    };
+    let activity = spec.name.clone();
+    match below {
+        [] if spec.editable => Ok(Route::EditableActivity(key, activity)),
         [] => Ok(Route::Activity(key, activity)),
         ["last"] => Ok(Route::LastJob(key, activity)),
+        ["form"] => Ok(Route::Form(key, activity)),
         [job] => known(job).map(|job| Route::ActivityJob(key, activity, job)),
         _ => Err(NoRoute::Unknown),
     }
@@ -197,6 +196,8 @@ const READ: &[Verb] = &[Verb::Get];
 const READ_POST: &[Verb] = &[Verb::Get, Verb::Post];
 const DOCUMENT: &[Verb] = &[Verb::Delete, Verb::Get, Verb::Patch, Verb::Put];
 const JOB: &[Verb] = &[Verb::Delete, Verb::Get, Verb::Patch];
+const EDITABLE: &[Verb] = &[Verb::Get, Verb::Patch, Verb::Post, Verb::Put];
+const MEMBER: &[Verb] = &[Verb::Delete, Verb::Get, Verb::Post, Verb::Put];
 const ALL: &[Verb] = &[Verb::Delete, Verb::Get, Verb::Patch, Verb::Post, Verb::Put];
 
 impl Route {
@@ -207,11 +208,15 @@ impl Route {
             | Self::Health
             | Self::Ready
             | Self::Problem(_)
+            | Self::Form(..)
             | Self::Jobs
             | Self::JobLog(_)
+            | Self::JobQueue(_)
             | Self::Operations
             | Self::Operation(_) => READ,
             Self::Collection(_) | Self::Activity(..) | Self::LastJob(..) => READ_POST,
+            Self::EditableActivity(..) => EDITABLE,
+            Self::Member(..) => MEMBER,
             Self::Resource(_) => DOCUMENT,
             Self::ActivityJob(..) | Self::Job(_) => JOB,
             Self::Server => ALL,
@@ -235,6 +240,8 @@ impl Route {
             [Verb::Get, Verb::Post] => "GET, HEAD, OPTIONS, POST",
             [Verb::Delete, Verb::Get, Verb::Patch, Verb::Put] => "DELETE, GET, HEAD, OPTIONS, PATCH, PUT",
             [Verb::Delete, Verb::Get, Verb::Patch] => "DELETE, GET, HEAD, OPTIONS, PATCH",
+            [Verb::Get, Verb::Patch, Verb::Post, Verb::Put] => "GET, HEAD, OPTIONS, PATCH, POST, PUT",
+            [Verb::Delete, Verb::Get, Verb::Post, Verb::Put] => "DELETE, GET, HEAD, OPTIONS, POST, PUT",
             _ => "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT",
         }
     }
@@ -244,6 +251,8 @@ impl Route {
         match self {
             Self::Resource(_) => Some("application/merge-patch+json, application/json-patch+json, application/json"),
             Self::Job(_) | Self::ActivityJob(..) => Some("application/merge-patch+json, application/json"),
+            // A merge patch replaces a list as a whole, which is what PUT is for.
+            Self::EditableActivity(..) => Some("application/json-patch+json"),
             Self::Home
             | Self::Server
             | Self::Health
@@ -252,8 +261,11 @@ impl Route {
             | Self::Collection(_)
             | Self::Activity(..)
             | Self::LastJob(..)
+            | Self::Form(..)
+            | Self::Member(..)
             | Self::Jobs
             | Self::JobLog(_)
+            | Self::JobQueue(_)
             | Self::Operations
             | Self::Operation(_) => None,
         }
@@ -262,8 +274,11 @@ impl Route {
     /// The query parameters that a method on it takes.
     pub(super) const fn parameters(&self, verb: Verb) -> &'static [&'static str] {
         match (self, verb) {
-            (Self::Collection(_) | Self::Activity(..), Verb::Get) => &["limit", "cursor"],
-            (Self::Jobs, Verb::Get) => &["limit", "cursor", "operation", "phase", "collection", "resource"],
+            (Self::Collection(_) | Self::Activity(..) | Self::EditableActivity(..), Verb::Get) => {
+                &["limit", "cursor", "fields"]
+            }
+            (Self::Jobs, Verb::Get) => &["limit", "cursor", "fields", "operation", "phase", "collection", "resource"],
+            (Self::Resource(_) | Self::LastJob(..) | Self::ActivityJob(..) | Self::Job(_), Verb::Get) => &["fields"],
             (Self::JobLog(_), Verb::Get) => &["attempt"],
             _ => &[],
         }
@@ -279,12 +294,15 @@ impl Route {
             Self::Problem(_) => "/problems/{name}",
             Self::Collection(_) => "/v1/{collection}",
             Self::Resource(_) => "/v1/{collection}/{id}",
-            Self::Activity(..) => "/v1/{collection}/{id}/{activity}",
+            Self::Activity(..) | Self::EditableActivity(..) => "/v1/{collection}/{id}/{activity}",
+            Self::Form(..) => "/v1/{collection}/{id}/{activity}/form",
+            Self::Member(..) => "/v1/{collection}/{id}/{member}",
             Self::LastJob(..) => "/v1/{collection}/{id}/{activity}/last",
             Self::ActivityJob(..) => "/v1/{collection}/{id}/{activity}/{job}",
             Self::Jobs => "/v1/jobs",
             Self::Job(_) => "/v1/jobs/{job}",
             Self::JobLog(_) => "/v1/jobs/{job}/log",
+            Self::JobQueue(_) => "/v1/jobs/{job}/queue",
             Self::Operations => "/v1/operations",
             Self::Operation(_) => "/v1/operations/{name}",
         }
@@ -292,130 +310,4 @@ impl Route {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::domain::catalog::{ActivitySpec, Collection};
-
-    const JOB_ID: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
-
-    fn catalog() -> Catalog {
-        let name: CollectionName = "videos".parse().expect("a name");
-        let videos = Collection {
-            activities: vec![ActivitySpec::new("processing".parse().expect("a name"))],
-            ..Collection::new(name.clone())
-        };
-        Catalog { collections: [(name, Arc::new(videos))].into(), ..Catalog::default() }
-    }
-
-    #[test]
-    fn every_path_names_what_the_table_says() {
-        let job = format!("/v1/jobs/{JOB_ID}");
-        let of_activity = format!("/v1/videos/42/processing/{JOB_ID}");
-        for (path, label) in [
-            ("/", "/"),
-            ("*", "*"),
-            ("/healthz", "/healthz"),
-            ("/readyz/", "/readyz"),
-            ("/problems/not-found", "/problems/{name}"),
-            ("/v1/videos", "/v1/{collection}"),
-            ("/v1/videos/", "/v1/{collection}"),
-            ("/v1/videos/42", "/v1/{collection}/{id}"),
-            ("/v1/videos/42/", "/v1/{collection}/{id}"),
-            ("/v1/videos/jobs", "/v1/{collection}/{id}"),
-            ("/v1/videos/42/processing", "/v1/{collection}/{id}/{activity}"),
-            ("/v1/videos/42/processing/last", "/v1/{collection}/{id}/{activity}/last"),
-            (&of_activity, "/v1/{collection}/{id}/{activity}/{job}"),
-            ("/v1/jobs", "/v1/jobs"),
-            ("/v1/jobs/", "/v1/jobs"),
-            (&job, "/v1/jobs/{job}"),
-            (&format!("{job}/log"), "/v1/jobs/{job}/log"),
-            ("/v1/operations", "/v1/operations"),
-            ("/v1/operations/transcode", "/v1/operations/{name}"),
-        ] {
-            assert_eq!(parse(path, &catalog()).map(|route| route.label()), Ok(label), "{path}");
-        }
-    }
-
-    #[test]
-    fn a_path_that_names_nothing_is_unknown() {
-        for path in [
-            "//",
-            "/v1",
-            "/v2/videos",
-            "/v1/films",
-            "/v1//videos",
-            "/v1/videos//",
-            "//v1/videos",
-            "/v1/videos/42/title",
-            "/v1/videos/a b/processing",
-            "/v1/videos/42/processing/first",
-            "/v1/videos/42/processing/last/x",
-            "/v1/videos/42/processing/last/x/y/z",
-            "/v1/jobs/7",
-            "/v1/jobs/01890A5D-AC96-774B-BCCE-B302099A8057",
-            "/v1/operations/1a",
-            "/v1/operations/a/b",
-            "/problems/none",
-            "/healthz/x",
-            "",
-        ] {
-            assert_eq!(parse(path, &catalog()), Err(NoRoute::Unknown), "{path}");
-        }
-    }
-
-    #[test]
-    fn segments_are_decoded_once_and_after_the_split() {
-        let id = |path: &str| match parse(path, &catalog()) {
-            Ok(Route::Resource(key)) => Ok(key.id.to_string()),
-            other => Err(other),
-        };
-        assert_eq!(id("/v1/videos/%34%32"), Ok("42".to_owned()));
-        assert_eq!(id("/%76%31/videos/a%40b"), Ok("a@b".to_owned()));
-        // One decoding gives `a%2Fb` and `a/b`, neither of which is an id.
-        for path in ["/v1/videos/a%252Fb", "/v1/videos/a%2Fb", "/v1/videos/%2E", "/v1/videos/a%00", "/v1/videos/%C3%A4"]
-        {
-            assert!(matches!(id(path), Err(Err(NoRoute::InvalidId { .. }))), "{path}");
-        }
-    }
-
-    #[test]
-    fn broken_percent_encoding_is_malformed_wherever_it_is() {
-        for path in ["/%", "/v1/videos/%4", "/v1/videos/%zz", "/v1/videos/%ff", "/a/b/c/d/e/f/%", "//%c3"] {
-            assert_eq!(parse(path, &catalog()), Err(NoRoute::Malformed), "{path}");
-        }
-    }
-
-    #[test]
-    fn allow_lists_exactly_what_is_taken() {
-        let key = ResourceKey { collection: "videos".parse().expect("a name"), id: "42".parse().expect("an id") };
-        let activity: ActivityName = "processing".parse().expect("a name");
-        let job: JobId = JOB_ID.parse().expect("an id");
-        let verbs = [
-            ("GET", Verb::Get),
-            ("POST", Verb::Post),
-            ("PUT", Verb::Put),
-            ("PATCH", Verb::Patch),
-            ("DELETE", Verb::Delete),
-            ("OPTIONS", Verb::Options),
-        ];
-        for route in [
-            Route::Home,
-            Route::Collection(key.collection.clone()),
-            Route::Resource(key.clone()),
-            Route::Activity(key.clone(), activity.clone()),
-            Route::LastJob(key.clone(), activity.clone()),
-            Route::ActivityJob(key, activity, job),
-            Route::Jobs,
-            Route::Job(job),
-            Route::JobLog(job),
-        ] {
-            let allowed: Vec<_> = route.allow().split(", ").collect();
-            for (name, verb) in verbs {
-                assert_eq!(allowed.contains(&name), route.takes(verb), "{name} {}", route.label());
-            }
-            assert_eq!(allowed.contains(&"PATCH"), route.accept_patch().is_some(), "{}", route.label());
-        }
-    }
-}
+mod tests;

@@ -29,6 +29,15 @@ pub enum Event {
         /// What it is to be run with; it was judged.
         input: Value,
     },
+    /// A client edited the list of an activity's jobs: all of it happens, or nothing.
+    JobsEdited {
+        /// The activity.
+        activity: ActivityName,
+        /// The jobs that it wants stopped; those that are stopping or final are left as they are.
+        cancel: Vec<JobId>,
+        /// The jobs of its own that it asks for, in this order, once those are told to stop.
+        launch: Vec<Launch>,
+    },
     /// A client wants a job stopped.
     CancelAsked {
         /// The job.
@@ -82,9 +91,22 @@ impl Event {
             | Self::Started { job, .. }
             | Self::Progressed { job, .. }
             | Self::Ended { job, .. } => Some(*job),
-            Self::Changed { .. } | Self::DeleteAsked | Self::Launched { .. } | Self::Looked => None,
+            Self::Changed { .. }
+            | Self::DeleteAsked
+            | Self::Launched { .. }
+            | Self::JobsEdited { .. }
+            | Self::Looked => None,
         }
     }
+}
+
+/// What a client asks an activity to run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Launch {
+    /// What is to be run.
+    pub operation: OperationName,
+    /// What it is to be run with; it was judged.
+    pub input: Value,
 }
 
 /// Why an event changes nothing.

@@ -17,12 +17,14 @@
 mod effect;
 mod event;
 mod invariants;
+pub mod job_list;
 mod plan;
 pub mod show;
 mod state;
 mod step;
+pub mod waiting;
 
-pub use event::{Event, Refused};
+pub use event::{Event, Launch, Refused};
 pub use invariants::violations;
 pub use plan::{Action, Plan, plan};
 pub use state::{

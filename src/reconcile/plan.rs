@@ -129,7 +129,7 @@ fn activities(state: &ResourceState, catalog: &Catalog) -> Vec<ActivityName> {
 
 /// One activity and all that its plan depends on.
 #[derive(Debug)]
-struct ActivityView<'a> {
+pub(super) struct ActivityView<'a> {
     name: &'a ActivityName,
     wanted: Wanted,
     status: ActivityStatus,
@@ -139,7 +139,7 @@ struct ActivityView<'a> {
 }
 
 impl<'a> ActivityView<'a> {
-    fn new(state: &'a ResourceState, catalog: &'a Catalog, name: &'a ActivityName, now: Timestamp) -> Self {
+    pub(super) fn new(state: &'a ResourceState, catalog: &'a Catalog, name: &'a ActivityName, now: Timestamp) -> Self {
         let wanted = state.wanted(name, catalog);
         let status = state.status(name).cloned().unwrap_or_default();
         Self { name, wanted, status, state, catalog, now }
@@ -302,7 +302,7 @@ impl<'a> ActivityView<'a> {
     }
 
     /// What an unfinished job says, and how much that outweighs what others say.
-    fn reason_of(&self, job: &ActiveJob) -> (u8, Reason) {
+    pub(super) fn reason_of(&self, job: &ActiveJob) -> (u8, Reason) {
         match job.phase {
             JobPhase::Starting | JobPhase::Running => (0, Reason::JobRunning),
             JobPhase::Canceling => (1, Reason::JobCanceling),

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::effect;
-use super::event::{Event, Refused};
+use super::event::{Event, Launch, Refused};
 use super::plan::{Action, LaunchAction, plan, retry_of, timeout_ms_of};
 use super::state::{
     ActiveJob, ActivityStatus, Asked, EffectRefused, Fate, LAST_RESULT_BYTES_MAX, LastJob, LastResult, Observed, Ready,
@@ -78,6 +78,7 @@ impl Stepper<'_> {
             Event::Changed { document, observed, fingerprint } => self.changed(document, observed, fingerprint),
             Event::DeleteAsked => self.delete_asked(),
             Event::Launched { activity, operation, input } => self.launched(&activity, operation, input),
+            Event::JobsEdited { activity, cancel, launch } => self.jobs_edited(&activity, &cancel, launch),
             Event::CancelAsked { job } => self.job_event(job, JobEvent::Canceled { reason: CancelReason::Requested }),
             Event::Claimed { job, slot } => self.claimed(job, slot),
             Event::Started { job, token } => self.job_event(job, JobEvent::Started { token }),
@@ -168,6 +169,17 @@ impl Stepper<'_> {
         let trigger = TriggerKind::Manual;
         self.queue(LaunchAction { activity: name.clone(), operation, input, trigger, start, retry, timeout_ms });
         Ok(())
+    }
+
+    /// First what is to go, so that there is room for what is to come.
+    fn jobs_edited(&mut self, name: &ActivityName, cancel: &[JobId], launch: Vec<Launch>) -> Result<(), Refused> {
+        for id in cancel {
+            let job = self.state.jobs.get(id).ok_or(Refused::Absent)?;
+            if !job.phase.is_final() && !job.phase.is_stopping() {
+                self.job_event(*id, JobEvent::Canceled { reason: CancelReason::Requested })?;
+            }
+        }
+        launch.into_iter().try_for_each(|Launch { operation, input }| self.launched(name, operation, input))
     }
 
     fn claimed(&mut self, id: JobId, slot: Option<u32>) -> Result<(), Refused> {

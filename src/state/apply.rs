@@ -7,9 +7,9 @@ use bytes::Bytes;
 use super::lookup::StateError;
 use super::{State, keys, record, rows};
 use crate::domain::catalog::Catalog;
-use crate::domain::id::{JobId, ResourceKey};
+use crate::domain::id::{ActivityName, JobId, ResourceKey};
 use crate::domain::version::{ETag, Revision};
-use crate::reconcile::{Event, Refused, ResourceState, show, step};
+use crate::reconcile::{Event, Refused, ResourceState, job_list, show, step};
 use crate::store::{CommitError, Entry, Guard, Key, Op, ReadError, Rev, Txn};
 
 /// How often a decision is made again after conflicts before the caller is
@@ -39,6 +39,13 @@ impl Loaded {
     #[must_use]
     pub fn show(&self, catalog: &Catalog) -> Bytes {
         show_state(&self.state, catalog)
+    }
+
+    /// Which list of an activity's jobs this is; nothing where there is no resource.
+    #[must_use]
+    pub fn jobs_version(&self, activity: &ActivityName) -> Option<Revision> {
+        let uid = self.state.desired.as_ref()?.uid;
+        Some(job_list::version(uid, activity, self.state.status(activity)))
     }
 
     /// The tag of one of the jobs in the state.

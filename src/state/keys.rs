@@ -144,6 +144,12 @@ pub fn queue_of(operation: &OperationName) -> KeyRange {
     Builder::new(QUEUE).text(operation.as_str()).range()
 }
 
+/// Those of them that come before one that may be claimed as well.
+#[must_use]
+pub fn queued_before(operation: &OperationName, priority: i32, at: Timestamp, job: JobId) -> KeyRange {
+    KeyRange { start: queue_of(operation).start, end: queued(operation, priority, at, job) }
+}
+
 /// Reads a key of [`queue_of`]: what the queues of several operations are merged by, and the job.
 #[must_use]
 pub fn read_queued(key: &Key) -> Option<(Bytes, JobId)> {

@@ -11,7 +11,7 @@ use crate::domain::id::{ActivityName, CollectionName, JobId, OperationName, Reso
 use crate::domain::job::{Job, JobPhase};
 use crate::domain::time::Timestamp;
 use crate::domain::version::{ETag, Revision};
-use crate::reconcile::{Observed, show};
+use crate::reconcile::{Observed, job_list, show};
 use crate::store::{CommitError, Key, KeyRange, Order, ReadError, Rev};
 
 /// What is stored cannot be read, or nothing can be stored.
@@ -52,6 +52,13 @@ pub struct StoredResource {
 }
 
 impl StoredResource {
+    /// Which list of an activity's jobs this is.
+    #[must_use]
+    pub fn jobs_version(&self, activity: &ActivityName) -> Revision {
+        let status = self.observed.as_ref().and_then(|observed| observed.activities.get(activity));
+        job_list::version(self.desired.uid, activity, status)
+    }
+
     /// The representation that clients see, as JSON.
     #[must_use]
     pub fn show(&self, key: &ResourceKey, catalog: &Catalog) -> Bytes {

@@ -18,6 +18,7 @@ pub mod record;
 mod rows;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use std::sync::Arc;
 
@@ -25,9 +26,10 @@ pub use apply::{Applied, ApplyError, Decision, Loaded, show_state};
 pub use hints::Hints;
 pub use lookup::{AttemptRow, QueueRow, StateError, StoredResource};
 pub use rows::rows_of;
+pub use waiting::{COUNTED_MAX, InQueue, Load};
 
 pub use crate::reconcile::show::job as show_job;
-pub use crate::reconcile::{Event, Refused, ResourceState, UNFINISHED_MAX};
+pub use crate::reconcile::{Event, Launch, Refused, ResourceState, UNFINISHED_MAX};
 
 use crate::clock::{Clock, Entropy};
 use crate::domain::catalog::Catalog;

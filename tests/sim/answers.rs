@@ -105,6 +105,9 @@ impl Exchange {
             ApiError::NotFound { .. } | ApiError::Patch(_) | ApiError::Invalid { .. } => "answers: 404 or 422",
             ApiError::ReadOnly { .. }
             | ApiError::Forbidden { .. }
+            | ApiError::InvalidId { .. }
+            | ApiError::NoPlace { .. }
+            | ApiError::NotWaiting { .. }
             | ApiError::TooManyJobs { .. }
             | ApiError::BadCursor
             | ApiError::Store(_) => {

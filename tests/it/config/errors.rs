@@ -71,9 +71,9 @@ schemas = "x"
 [collections.c.activities.a]
 colour = 1
 "#;
-    assert_snapshot!(refusal(text), @r##"
+    assert_snapshot!(refusal(text), @r#"
     heeler.toml:2:1: unknown key `operation`: did you mean `operations`?
-    heeler.toml:3:1: unknown key `color`: expected `server`, `store`, `limits`, `operations` or `collections`
+    heeler.toml:3:1: unknown key `color`: expected `server`, `store`, `limits`, `operations`, `collections` or `aliases`
     heeler.toml:5:1: unknown key `lsiten` in `server`: did you mean `listen`?
     heeler.toml:7:1: unknown key `path` in `store`: expected `url`
     heeler.toml:9:1: unknown key `patch-operations` in `limits`: did you mean `patch_operations`?
@@ -82,8 +82,8 @@ colour = 1
     heeler.toml:13:1: unknown key `rates` in `operations.o`: did you mean `rate`?
     heeler.toml:14:11: unknown key `atempts` in `operations.o.retry`: did you mean `attempts`?
     heeler.toml:16:1: unknown key `schemas` in `collections.c`: did you mean `schema`?
-    heeler.toml:18:1: unknown key `colour` in `collections.c.activities.a`: expected `operation`, `operations`, `input`, `schedule`, `show`, `on_success` or `on_failure`
-    "##);
+    heeler.toml:18:1: unknown key `colour` in `collections.c.activities.a`: expected `operation`, `operations`, `input`, `schedule`, `show`, `on_success`, `on_failure` or `editable`
+    "#);
 }
 
 #[test]
@@ -107,25 +107,20 @@ on_success = {}
 on_failure = {}
 
 [collections.dogs]
-path = "/v1/dogs"
 retired = true
 reply = { patch = 205 }
-[collections.dogs.activities.barks]
-editable = true
 
 [mail]
 relay = "smtp://localhost:25"
 [secrets]
 HOOK = { env = "HOOK_TOKEN" }
-[aliases]
-"/mostRecentTasks" = "/v1/tasks/main/processing"
 [retention]
 ticks = "30d"
 [housekeeping]
 [[auth.tokens]]
 name = "ui"
 "#;
-    assert_snapshot!(refusal(text), @r##"
+    assert_snapshot!(refusal(text), @r#"
     heeler.toml:2:9: `server.cors` is not in this version
     heeler.toml:6:1: `operations.notify.http` is not in this version
     heeler.toml:8:1: `operations.letter.mail` is not in this version
@@ -136,17 +131,14 @@ name = "ui"
     heeler.toml:15:1: `operations.transcode.reply` is not in this version
     heeler.toml:16:1: `operations.transcode.on_success` is not in this version
     heeler.toml:17:1: `operations.transcode.on_failure` is not in this version
-    heeler.toml:20:1: `collections.dogs.path` is not in this version
-    heeler.toml:21:1: `collections.dogs.retired` is not in this version
-    heeler.toml:22:1: `collections.dogs.reply` is not in this version
-    heeler.toml:24:1: `collections.dogs.activities.barks.editable` is not in this version
-    heeler.toml:26:2: `mail` is not in this version
-    heeler.toml:28:2: `secrets` is not in this version
-    heeler.toml:30:2: `aliases` is not in this version
-    heeler.toml:32:2: `retention` is not in this version
-    heeler.toml:34:2: `housekeeping` is not in this version
-    heeler.toml:35:3: `auth` is not in this version
-    "##);
+    heeler.toml:20:1: `collections.dogs.retired` is not in this version
+    heeler.toml:21:1: `collections.dogs.reply` is not in this version
+    heeler.toml:23:2: `mail` is not in this version
+    heeler.toml:25:2: `secrets` is not in this version
+    heeler.toml:27:2: `retention` is not in this version
+    heeler.toml:29:2: `housekeeping` is not in this version
+    heeler.toml:30:3: `auth` is not in this version
+    "#);
 }
 
 #[test]

@@ -1,0 +1,225 @@
+//! The list of an activity's jobs: read page by page, and edited where the
+//! operator allows that.
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::error::AlreadyApplied;
+use super::jobs::{LIST_CHUNK, encode, launch_body, read_cursor, tag};
+use super::resources::{absent, deleting, is_deleting};
+use super::{Api, ApiError, ChangeRequest, ListView, PAGE_BYTES_MAX, PAGE_ITEMS_DEFAULT, PageRequest};
+use crate::domain::id::{ActivityName, JobId, ResourceKey};
+use crate::domain::job::Job;
+use crate::domain::job_list::{Edit, Listed, Wishes, wishes};
+use crate::domain::links;
+use crate::domain::precondition::{self, Current};
+use crate::domain::schema::Violation;
+use crate::domain::version::{ETag, Revision};
+use crate::state::{Decision, Event, Launch, Loaded, StoredResource, show_job};
+
+/// How often an edit is decided upon a list that then turns out to be an older
+/// one. Only `If-Match: *` gets that far, and only while jobs come and go
+/// between two looks.
+const LOOKS_MAX: usize = 16;
+
+/// Some jobs of an activity, the newest first.
+struct Page {
+    jobs: Vec<(Job, Bytes)>,
+    more: bool,
+}
+
+/// Why an edit was not decided upon.
+enum Undecided {
+    /// For this reason.
+    Refused(ApiError),
+    /// The list is another one by now.
+    Stale,
+}
+
+impl<E: Into<ApiError>> From<E> for Undecided {
+    fn from(error: E) -> Self {
+        Self::Refused(error.into())
+    }
+}
+
+impl Api {
+    /// The jobs of an activity, the newest first.
+    ///
+    /// # Errors
+    /// `NotFound`, `BadCursor`, `Store`.
+    pub async fn activity_jobs(
+        &self,
+        key: &ResourceKey,
+        activity: &ActivityName,
+        page: &PageRequest,
+    ) -> Result<ListView, ApiError> {
+        self.activity(key, activity)?;
+        let stored = self.state.resource(key).await?.ok_or_else(|| absent(key))?;
+        let before = page.cursor.as_deref().map(read_cursor).transpose()?;
+        // Before the jobs are read: so the tag is never newer than they are.
+        let etag = self.list_tag(key, activity, stored.jobs_version(activity));
+        let Page { jobs, more } = self.page_of_jobs(&stored, activity, before, page.limit).await?;
+        let next = jobs.last().filter(|_| more).map(|(job, _)| job.id.to_string());
+        Ok(ListView { items: jobs.into_iter().map(|(_, body)| body).collect(), next, etag: Some(etag) })
+    }
+
+    async fn page_of_jobs(
+        &self,
+        stored: &StoredResource,
+        activity: &ActivityName,
+        mut before: Option<JobId>,
+        limit: usize,
+    ) -> Result<Page, ApiError> {
+        let (mut jobs, mut bytes, mut more) = (Vec::new(), 0, true);
+        while more && jobs.len() < limit && bytes < PAGE_BYTES_MAX {
+            let limit = LIST_CHUNK.min(limit - jobs.len());
+            let (ids, found_more) = self.state.jobs_of_activity(stored.desired.uid, activity, before, limit).await?;
+            more = found_more;
+            for (job, _) in self.state.jobs(&ids).await?.into_iter().flatten() {
+                if bytes >= PAGE_BYTES_MAX {
+                    more = true;
+                    break;
+                }
+                let body = encode(&job, &self.catalog);
+                bytes += body.len();
+                before = Some(job.id);
+                jobs.push((job, body));
+            }
+        }
+        Ok(Page { jobs, more })
+    }
+
+    /// The tag of a list of jobs. Where the list can be edited, its first part
+    /// is that of the list itself, so that a client can edit it while jobs
+    /// report; elsewhere both are the last change in the collection.
+    fn list_tag(&self, key: &ResourceKey, activity: &ActivityName, version: Revision) -> ETag {
+        let whole = tag(self.state.last_change(&key.collection));
+        let declared = self.catalog.collections.get(&key.collection);
+        match declared.and_then(|collection| collection.activity(activity.as_str())) {
+            Some(spec) if spec.editable => ETag { changed: version, ..whole },
+            Some(_) | None => whole,
+        }
+    }
+
+    /// Edits the list of an activity's jobs, as its first page shows it: all
+    /// that it asks for happens in one commit, or nothing. What comes back is
+    /// the list after it.
+    ///
+    /// # Errors
+    /// `NotFound`, `PreconditionRequired`, `PreconditionFailed`, `Deleting`,
+    /// `Patch`, `ReadOnly`, `Invalid`, `Overlap`, `NotAccepting`,
+    /// `TooManyJobs`, those of every commit.
+    pub async fn edit_jobs(
+        &self,
+        key: &ResourceKey,
+        activity: &ActivityName,
+        edit: &Edit,
+        request: &ChangeRequest,
+    ) -> Result<ListView, ApiError> {
+        self.activity(key, activity)?;
+        for _ in 0..LOOKS_MAX {
+            let stored = self.state.resource(key).await?.ok_or_else(|| absent(key))?;
+            let seen = stored.jobs_version(activity);
+            let page = self.page_of_jobs(&stored, activity, None, PAGE_ITEMS_DEFAULT).await?;
+            let mut etag = None;
+            let mut stale = false;
+            let applied = self.state.apply(key, None, |loaded| {
+                etag = loaded.etag();
+                stale = false;
+                self.decide_edit(loaded, activity, (seen, &page), edit, request).map_err(|undecided| match undecided {
+                    Undecided::Refused(error) => error,
+                    Undecided::Stale => {
+                        stale = true;
+                        ApiError::Busy
+                    }
+                })
+            });
+            match applied.await {
+                Ok(_) => {
+                    let first = PageRequest { limit: PAGE_ITEMS_DEFAULT, cursor: None };
+                    return self.activity_jobs(key, activity, &first).await;
+                }
+                Err(_) if stale => {}
+                Err(error) => return Err(self.refusal(key, error, etag)),
+            }
+        }
+        Err(ApiError::Busy)
+    }
+
+    /// What an edit leads to. Finished jobs never change, so they are as the
+    /// page has them; the others are as they are now.
+    fn decide_edit(
+        &self,
+        loaded: &Loaded,
+        activity: &ActivityName,
+        (seen, page): (Revision, &Page),
+        edit: &Edit,
+        request: &ChangeRequest,
+    ) -> Result<Decision, Undecided> {
+        let key = &loaded.state.key;
+        let desired = loaded.state.desired.as_ref().ok_or_else(|| absent(key))?;
+        let version = loaded.jobs_version(activity).ok_or_else(|| absent(key))?;
+        let etag = self.list_tag(key, activity, version);
+        if request.preconditions.if_match.is_none() {
+            return Err(ApiError::PreconditionRequired { etag }.into());
+        }
+        let current = Current { etag, changed_at: desired.updated };
+        precondition::check(&request.preconditions, Some(&current), request.strictness).map_err(|why| {
+            let (etag, already_applied) = (Some(etag), AlreadyApplied::No);
+            ApiError::PreconditionFailed { why: Some(why), etag, already_applied }
+        })?;
+        if is_deleting(loaded) {
+            return Err(deleting(loaded).into());
+        }
+        if version != seen {
+            return Err(Undecided::Stale);
+        }
+        let listed: Vec<Listed> = page
+            .jobs
+            .iter()
+            .map(|(job, _)| {
+                let job = loaded.state.jobs.get(&job.id).unwrap_or(job).clone();
+                Listed { shown: json!(show_job(&job, &self.catalog)), job }
+            })
+            .collect();
+        let Wishes { launch, cancel } = wishes(&listed, &self.list_links(key, activity, page), edit, &self.limits)?;
+        let launch: Vec<Launch> = launch
+            .iter()
+            .map(|(at, item)| {
+                let body = launch_body(item);
+                body.and_then(|body| self.judge_launch(loaded, activity, &body)).map_err(|error| within(*at, error))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(if launch.is_empty() && cancel.is_empty() {
+            Decision::Leave
+        } else {
+            Decision::Happen(Event::JobsEdited { activity: activity.clone(), cancel, launch })
+        })
+    }
+
+    /// The links of the first page, as a client sees them.
+    fn list_links(&self, key: &ResourceKey, activity: &ActivityName, page: &Page) -> Value {
+        let base = links::activity(&self.catalog, key, activity);
+        match page.jobs.last().filter(|_| page.more) {
+            Some((last, _)) => {
+                let next = format!("{base}?cursor={}", last.id);
+                json!({ "self": { "href": base }, "next": { "href": next } })
+            }
+            None => json!({ "self": { "href": base } }),
+        }
+    }
+}
+
+/// The same error, about an item of the list.
+fn within(item: usize, error: ApiError) -> ApiError {
+    let below = |pointer: &str| format!("/items/{item}{pointer}");
+    match error {
+        ApiError::Invalid { errors } => ApiError::Invalid {
+            errors: errors
+                .into_iter()
+                .map(|Violation { pointer, detail }| Violation { pointer: below(&pointer), detail })
+                .collect(),
+        },
+        other => other,
+    }
+}

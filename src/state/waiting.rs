@@ -1,0 +1,91 @@
+//! Reading what jobs wait for, and how much there is of it.
+
+use std::collections::BTreeMap;
+
+use super::lookup::StateError;
+use super::{State, keys};
+use crate::domain::id::{JobId, OperationName};
+use crate::domain::job::Job;
+use crate::reconcile::Ready;
+use crate::reconcile::waiting::{WaitReason, Waiting, waiting};
+use crate::store::{KeyRange, Order};
+
+/// How far queues and attempts are counted. As many attempts as one process
+/// may have; of more waiting jobs nobody needs to know the number.
+pub const COUNTED_MAX: usize = 10_000;
+
+/// How many jobs are read at once to be counted: each can be a megabyte.
+const CHUNK: usize = 100;
+
+/// What a job waits for, and where it stands among the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InQueue {
+    /// What its resource says.
+    pub waiting: Waiting,
+    /// What it waits for in view of everything.
+    pub reason: WaitReason,
+    /// Its place among the jobs of its operation that may be claimed, from 1;
+    /// `None` if it may not, or if more than [`COUNTED_MAX`] are before it.
+    pub position: Option<usize>,
+}
+
+/// How much an operation has to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Load {
+    /// Jobs of it that have an attempt which may exist in the world.
+    pub running: usize,
+    /// Jobs of it that may be claimed.
+    pub waiting: usize,
+}
+
+impl State {
+    /// What a job waits for; `None` if it does not wait.
+    ///
+    /// # Errors
+    /// [`StateError`]: what is stored cannot be read.
+    pub async fn in_queue(&self, job: &Job) -> Result<Option<InQueue>, StateError> {
+        let state = self.resource_state(&job.resource, Some(job.id)).await?;
+        let Some(found) = waiting(&state, job.id, self.catalog(), self.clock().now()) else { return Ok(None) };
+        let position = match found.ready {
+            Some(ready) => self.position(&job.operation, ready, job.id).await?,
+            None => None,
+        };
+        let running = match found.limit {
+            Some(_) => self.slots(&job.operation, COUNTED_MAX).await?.len(),
+            None => 0,
+        };
+        Ok(Some(InQueue { waiting: found, reason: found.among(running), position }))
+    }
+
+    async fn position(&self, operation: &OperationName, ready: Ready, job: JobId) -> Result<Option<usize>, StateError> {
+        let before = self.count(keys::queued_before(operation, ready.priority, ready.at, job)).await?;
+        Ok((before < COUNTED_MAX).then_some(before + 1))
+    }
+
+    /// How much each operation has to do, of those that have anything.
+    ///
+    /// # Errors
+    /// [`StateError`]: what is stored cannot be read.
+    pub async fn loads(&self) -> Result<BTreeMap<OperationName, Load>, StateError> {
+        let mut loads: BTreeMap<OperationName, Load> = BTreeMap::new();
+        let attempts: Vec<JobId> = self.attempts(COUNTED_MAX).await?.into_iter().map(|row| row.job).collect();
+        for chunk in attempts.chunks(CHUNK) {
+            // One that has ended meanwhile still counts for this moment.
+            for (job, _) in self.jobs(chunk).await?.into_iter().flatten() {
+                loads.entry(job.operation).or_default().running += 1;
+            }
+        }
+        for operation in self.catalog().operations.keys() {
+            let waiting = self.count(keys::queue_of(operation)).await?;
+            if waiting > 0 {
+                loads.entry(operation.clone()).or_default().waiting = waiting;
+            }
+        }
+        Ok(loads)
+    }
+
+    /// How many rows there are, counted up to [`COUNTED_MAX`].
+    async fn count(&self, range: KeyRange) -> Result<usize, StateError> {
+        Ok(self.store().scan(range, Order::Ascending, COUNTED_MAX).await?.rows.len())
+    }
+}
