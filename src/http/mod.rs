@@ -35,6 +35,7 @@ mod home;
 mod jobs;
 mod logs;
 mod media;
+mod once;
 mod origin;
 mod percent;
 mod prefer;
@@ -45,6 +46,7 @@ mod reply;
 mod resources;
 mod routes;
 mod server;
+mod trial;
 
 use body::Payload;
 use dispatch::Asked;

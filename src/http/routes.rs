@@ -14,6 +14,7 @@ use http::Method;
 
 use super::percent;
 use super::problem::Kind;
+use super::query::DRY_RUN;
 use crate::domain::catalog::Catalog;
 use crate::domain::id::{ActivityName, CollectionName, JobId, OperationName, ResourceId, ResourceKey};
 
@@ -265,6 +266,8 @@ impl Route {
             (Self::Collection(_) | Self::Activity(..), Verb::Get) => &["limit", "cursor"],
             (Self::Jobs, Verb::Get) => &["limit", "cursor", "operation", "phase", "collection", "resource"],
             (Self::JobLog(_), Verb::Get) => &["attempt"],
+            // Whatever is changed can be tried first.
+            (_, Verb::Post | Verb::Put | Verb::Patch | Verb::Delete) => &[DRY_RUN],
             _ => &[],
         }
     }

@@ -103,7 +103,13 @@ impl Exchange {
             ApiError::DiskFull => "answers: full",
             ApiError::Stopping => "answers: stopping",
             ApiError::NotFound { .. } | ApiError::Patch(_) | ApiError::Invalid { .. } => "answers: 404 or 422",
-            ApiError::ReadOnly { .. } | ApiError::TooManyJobs { .. } | ApiError::BadCursor | ApiError::Store(_) => {
+            ApiError::ReadOnly { .. }
+            | ApiError::TooManyJobs { .. }
+            | ApiError::KeyInFlight
+            | ApiError::KeyReused
+            | ApiError::Tried(_)
+            | ApiError::BadCursor
+            | ApiError::Store(_) => {
                 lock(&self.oracle).say(format!("a client was answered: {error:?}"));
                 "answers: impossible"
             }
