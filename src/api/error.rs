@@ -3,13 +3,14 @@
 use std::error::Error;
 use std::sync::Arc;
 
+use super::trial::Trial;
 use crate::domain::id::JobId;
 use crate::domain::patch::PatchError;
 use crate::domain::precondition::Failed;
 use crate::domain::schema::Violation;
 use crate::domain::version::ETag;
 
-/// Why a use case was refused. But for `OutcomeUnknown`, nothing has changed.
+/// Why a use case was not carried out. But for `OutcomeUnknown`, nothing has changed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ApiError {
     /// There is no such collection, resource, activity, job or log.
@@ -105,6 +106,15 @@ pub enum ApiError {
         /// How many it may have.
         limit: usize,
     },
+    /// A request with the same key is not answered yet.
+    #[error("a request with this idempotency key is not answered yet")]
+    KeyInFlight,
+    /// The key was used for another request.
+    #[error("this idempotency key was used for another request")]
+    KeyReused,
+    /// The change was only to be tried, and would be taken.
+    #[error("the change was only tried")]
+    Tried(Box<Trial>),
     /// A cursor that no list gave out.
     #[error("the cursor is not one that this list gave out")]
     BadCursor,

@@ -1,24 +1,26 @@
 //! Jobs: launch, read, list, cancel, and their logs.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
+use super::once::{self, About};
 use super::resources::{absent, deleting, is_deleting};
 use super::{Api, ApiError, Cancelled, ChangeRequest, ListView, PAGE_BYTES_MAX, PageRequest, View};
 use crate::api::error::AlreadyApplied;
 use crate::domain::activity::{judge_input, unknown_operation};
 use crate::domain::catalog::{ActivitySpec, Catalog};
 use crate::domain::id::{ActivityName, CollectionName, JobId, OperationName, ResourceId, ResourceKey};
-use crate::domain::job::{Job, JobPhase};
+use crate::domain::job::{Job, JobPhase, TriggerKind};
 use crate::domain::near::did_you_mean;
 use crate::domain::patch::{PatchBody, apply_patch};
 use crate::domain::precondition::{self, Current};
 use crate::domain::schema::Violation;
 use crate::domain::time::Timestamp;
 use crate::domain::version::{ETag, Revision};
-use crate::state::{Decision, Event, Launch, Loaded, show_job};
+use crate::state::{Decision, Event, Launch, Loaded, ResourceState, show_job};
 
 /// Which of all jobs are wanted; each part narrows it down.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -66,8 +68,8 @@ impl Api {
         self.activity(key, activity)?;
         let body = body.map_or_else(|| Ok(Map::new()), |body| launch_body(&body))?;
         let mut etag = None;
-        let mut before = Vec::new();
-        let applied = self.state.apply(key, None, |loaded| {
+        let mut before: BTreeSet<JobId> = BTreeSet::new();
+        let applied = self.enact(key, About::Launch, request, |loaded| {
             etag = loaded.etag();
             before = loaded.state.jobs.keys().copied().collect();
             let desired = loaded.state.desired.as_ref().ok_or_else(|| absent(key))?;
@@ -79,7 +81,7 @@ impl Api {
             Ok(Decision::Happen(Event::Launched { activity: activity.clone(), operation, input }))
         });
         let applied = applied.await.map_err(|error| self.refusal(key, error, etag))?;
-        let new = applied.state.jobs.values().find(|job| !before.contains(&job.id)).ok_or_else(|| absent(key))?;
+        let new = new_job(&applied.state, |id| before.contains(&id)).ok_or_else(|| absent(key))?;
         let etag = applied.job_etag(new.id).ok_or_else(|| absent(key))?;
         Ok((new.id, job_view(new, etag, &self.catalog)))
     }
@@ -201,7 +203,7 @@ impl Api {
     /// `NotFound`, `PreconditionFailed`, those of every commit.
     pub async fn cancel_job(&self, id: JobId, request: &ChangeRequest) -> Result<Cancelled, ApiError> {
         let (job, _) = self.find(id).await?;
-        let applied = self.state.apply(&job.resource, Some(id), |loaded| {
+        let applied = self.enact(&job.resource, About::Job(id), request, |loaded| {
             let job = loaded.state.jobs.get(&id).ok_or_else(|| no_job(id))?;
             believes_job(loaded, job, request)?;
             Ok(if job.phase.is_final() || job.phase.is_stopping() {
@@ -256,6 +258,11 @@ impl Api {
     }
 }
 
+/// The job that a launch has made.
+pub(super) fn new_job(after: &ResourceState, was_there: impl Fn(JobId) -> bool) -> Option<&Job> {
+    after.jobs.values().find(|job| job.trigger.kind == TriggerKind::Manual && !was_there(job.id))
+}
+
 fn no_job(id: JobId) -> ApiError {
     ApiError::NotFound { what: format!("the job {id}") }
 }
@@ -282,6 +289,7 @@ fn changed_at(job: &Job) -> Timestamp {
 
 /// A job never needs a precondition, and honours one that is sent.
 fn believes_job(loaded: &Loaded, job: &Job, request: &ChangeRequest) -> Result<(), ApiError> {
+    once::judge(request)?;
     let etag = loaded.job_etag(job.id);
     let current = etag.map(|etag| Current { etag, changed_at: changed_at(job) });
     precondition::check(&request.preconditions, current.as_ref(), request.strictness)

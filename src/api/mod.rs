@@ -9,12 +9,15 @@
 //! Headers and status codes ([`crate::http`]), what follows from a change
 //! ([`crate::reconcile`]).
 
+mod enact;
 pub mod error;
 mod job_lists;
 pub mod jobs;
 mod members;
+mod once;
 mod queue;
 mod resources;
+mod trial;
 
 use std::fmt;
 use std::sync::Arc;
@@ -30,10 +33,13 @@ use crate::domain::version::ETag;
 use crate::state::State;
 
 pub use crate::domain::links;
-pub use crate::state::Load;
+pub use crate::state::{Load, Subject};
 pub use error::{AlreadyApplied, ApiError};
 pub use members::{Found, member_of};
+use once::Flights;
+pub use once::{Answered, Held, Known, Once, OnceKey, Statuses};
 pub use queue::QueueView;
+pub use trial::{Launching, Trial};
 
 /// The use cases, over one store. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -42,6 +48,7 @@ pub struct Api {
     catalog: Arc<Catalog>,
     logs: Arc<dyn AttemptLogs>,
     limits: PatchLimits,
+    flights: Arc<Flights>,
 }
 
 impl Api {
@@ -49,7 +56,7 @@ impl Api {
     #[must_use]
     pub fn new(state: State, logs: Arc<dyn AttemptLogs>, limits: PatchLimits) -> Self {
         let catalog = Arc::clone(state.catalog());
-        Self { state, catalog, logs, limits }
+        Self { state, catalog, logs, limits, flights: Arc::default() }
     }
 
     /// What is declared.
@@ -78,8 +85,8 @@ pub struct ChangeRequest {
     pub fingerprint: [u8; 32],
     /// Whether the change is to be made.
     pub intent: Intent,
-    /// The key under which its answer is remembered, if the client sent one.
-    pub once: Option<OnceKey>,
+    /// How it stands to other requests with its idempotency key, if it has one.
+    pub once: Option<Once>,
 }
 
 /// Whether a change is to be made.
@@ -90,19 +97,6 @@ pub enum Intent {
     Make,
     /// It is only to be said what it would do (`?dryRun=true`).
     Try,
-}
-
-/// An `Idempotency-Key` and what it was sent with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OnceKey {
-    /// Who sent it.
-    pub principal: String,
-    /// The key, as it was sent.
-    pub key: String,
-    /// What it was sent to: the path of the URL.
-    pub target: String,
-    /// A digest of method, media type and body.
-    pub digest: [u8; 32],
 }
 
 /// A representation and its validators.

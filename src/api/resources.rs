@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::members::Edit;
+use super::once::{self, About};
 use super::{AlreadyApplied, Api, ApiError, ChangeRequest, Deleted, ListView, PAGE_BYTES_MAX, PageRequest, Put, View};
 use crate::domain::catalog::{Collection, PreconditionPolicy};
 use crate::domain::change::{Before, ChangeError, Changed, Judge, Reads};
@@ -72,6 +73,7 @@ impl Api {
         request: &ChangeRequest,
     ) -> Result<(ResourceKey, View), ApiError> {
         let declared = self.collection(collection)?;
+        once::judge(request)?;
         let judge = self.judge(declared, request);
         let id = self.state.new_resource_id();
         let changed = judge.create(&id, object(body)?)?;
@@ -79,7 +81,9 @@ impl Api {
         let key = ResourceKey { collection: collection.clone(), id };
         let Changed { document, observed } = changed;
         let event = Event::Changed { document, observed, fingerprint: request.fingerprint };
-        let applied = self.state.happen(&key, event).await.map_err(|error| self.refusal(&key, never(error), None))?;
+        let create = |_: &Loaded| Ok(Decision::Happen(event.clone()));
+        let applied = self.enact(&key, About::NewResource, request, create).await;
+        let applied = applied.map_err(|error| self.refusal(&key, error, None))?;
         let view = self.applied(&applied).ok_or_else(|| absent(&key))?;
         Ok((key, view))
     }
@@ -146,9 +150,10 @@ impl Api {
     pub async fn delete(&self, key: &ResourceKey, request: &ChangeRequest) -> Result<Deleted, ApiError> {
         let collection = self.collection(&key.collection)?;
         let mut etag = None;
-        let applied = self.state.apply(key, None, |loaded| {
+        let applied = self.enact(key, About::Resource, request, |loaded| {
             let desired = loaded.state.desired.as_ref().ok_or_else(|| absent(key))?;
             etag = loaded.etag();
+            once::judge(request)?;
             if is_deleting(loaded) {
                 return Ok(Decision::Leave);
             }
@@ -204,7 +209,7 @@ impl Api {
         mut make: impl FnMut(Option<&Before<'_>>) -> Result<Changed, ApiError>,
     ) -> Result<Applied, ApiError> {
         let mut etag = None;
-        let applied = self.state.apply(key, None, |loaded| {
+        let applied = self.enact(key, About::Resource, request, |loaded| {
             let desired = loaded.state.desired.as_ref();
             etag = loaded.etag();
             if desired.is_none() {
@@ -233,7 +238,7 @@ impl Api {
         applied.await.map_err(|error| self.refusal(key, error, etag))
     }
 
-    /// Judges what a client believes. Without a collection a belief is honoured and never required.
+    /// Judges whose key it is and what a client believes. Without a collection a belief is honoured and never required.
     pub(super) fn believes(
         &self,
         loaded: &Loaded,
@@ -241,6 +246,7 @@ impl Api {
         collection: Option<&Collection>,
         request: &ChangeRequest,
     ) -> Result<(), ApiError> {
+        once::judge(request)?;
         let etag = loaded.etag();
         let preconditions = &request.preconditions;
         let required = collection.is_some_and(|collection| collection.preconditions == PreconditionPolicy::Required);
@@ -269,7 +275,7 @@ impl Api {
         Judge { collection, catalog: &self.catalog, limits: &self.limits, strictness: request.strictness, now }
     }
 
-    fn view(&self, key: &ResourceKey, stored: &StoredResource) -> View {
+    pub(super) fn view(&self, key: &ResourceKey, stored: &StoredResource) -> View {
         View { body: stored.show(key, &self.catalog), etag: stored.etag, changed_at: stored.desired.updated }
     }
 
@@ -289,6 +295,8 @@ impl Api {
             ApplyError::Refused(Refused::NotAccepting(detail)) => ApiError::NotAccepting { detail },
             ApplyError::Refused(Refused::TooManyJobs) => ApiError::TooManyJobs { limit: UNFINISHED_MAX },
             ApplyError::Refused(Refused::Absent | Refused::Job(_) | Refused::NotReady) => absent(key),
+            // The change that took the key is not answered: its client hung up.
+            ApplyError::Remembered => ApiError::KeyInFlight,
             ApplyError::Busy => ApiError::Busy,
             ApplyError::Full => ApiError::DiskFull,
             ApplyError::Stopped => ApiError::Stopping,
@@ -328,19 +336,6 @@ pub(super) fn is_deleting(loaded: &Loaded) -> bool {
 
 pub(super) fn deleting(loaded: &Loaded) -> ApiError {
     loaded.etag().map_or_else(|| absent(&loaded.state.key), |etag| ApiError::Deleting { etag })
-}
-
-/// The same error, in a context where the caller could have decided something.
-pub(super) fn never(error: ApplyError<std::convert::Infallible>) -> ApplyError<ApiError> {
-    match error {
-        ApplyError::Decided(never) => match never {},
-        ApplyError::Refused(refused) => ApplyError::Refused(refused),
-        ApplyError::Busy => ApplyError::Busy,
-        ApplyError::Full => ApplyError::Full,
-        ApplyError::Stopped => ApplyError::Stopped,
-        ApplyError::Unknown => ApplyError::Unknown,
-        ApplyError::State(error) => ApplyError::State(error),
-    }
 }
 
 fn object(body: Value) -> Result<Map<String, Value>, ApiError> {

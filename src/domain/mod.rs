@@ -11,6 +11,7 @@ pub mod activity;
 pub mod catalog;
 pub mod change;
 pub mod condition;
+pub mod diff;
 pub mod document;
 pub mod expression;
 pub mod fields;

@@ -114,7 +114,7 @@ impl From<StateError> for StepError {
 fn unless_refused<T>(result: Result<T, ApplyError<std::convert::Infallible>>) -> Result<Option<T>, StepError> {
     match result {
         Ok(applied) => Ok(Some(applied)),
-        Err(ApplyError::Refused(_)) => Ok(None),
+        Err(ApplyError::Refused(_) | ApplyError::Remembered) => Ok(None),
         Err(ApplyError::Decided(never)) => match never {},
         Err(error @ (ApplyError::Busy | ApplyError::Full)) => Err(StepError::Later(error.to_string())),
         Err(error @ (ApplyError::Stopped | ApplyError::Unknown | ApplyError::State(_))) => {

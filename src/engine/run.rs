@@ -24,6 +24,10 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// How many resources one pass of a sweep looks at before it lets others go first.
 const SWEEP_CHUNK: usize = 500;
 
+/// How many answers one sweep forgets at most: some three thousand a second,
+/// more than are remembered, and no sweep goes on without an end.
+const FORGOTTEN_MAX: usize = 100_000;
+
 /// What the engine is allowed.
 #[derive(Debug, Clone, Copy)]
 pub struct EngineConfig {
@@ -238,6 +242,7 @@ impl Engine {
         loop {
             self.steps.sweep().await?;
             self.steps.trim_log().await?;
+            self.steps.forget_answers().await?;
             self.sleep(SWEEP).await;
         }
     }
@@ -308,6 +313,20 @@ impl Steps {
     /// The store failed.
     pub async fn trim_log(&self) -> Result<(), StepError> {
         Ok(self.state.trim_log(LOG_KEPT).await?)
+    }
+
+    /// Forgets answers to idempotency keys that have expired, at most
+    /// [`FORGOTTEN_MAX`] of them.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn forget_answers(&self) -> Result<(), StepError> {
+        for _ in 0..FORGOTTEN_MAX / SWEEP_CHUNK {
+            if self.state.forget_expired(SWEEP_CHUNK).await? < SWEEP_CHUNK {
+                break;
+            }
+        }
+        Ok(())
     }
 
     async fn look(&self, key: &crate::domain::id::ResourceKey) -> Result<(), StepError> {

@@ -25,6 +25,8 @@ pub(super) fn judge_coding(headers: &HeaderMap) -> Result<(), Problem> {
 pub(super) struct Payload {
     stream: Pin<Box<dyn Stream<Item = Result<Bytes, warp::Error>> + Send + Sync>>,
     ended: bool,
+    /// What was read, once it was.
+    whole: Option<Bytes>,
 }
 
 /// How much of an unwanted body is read on, so that a client that is still
@@ -38,12 +40,22 @@ impl Payload {
     /// The body that a stream of buffers makes.
     pub(super) fn new<B: Buf>(stream: impl Stream<Item = Result<B, warp::Error>> + Send + Sync + 'static) -> Self {
         let stream = stream.map(|chunk| chunk.map(|mut chunk| chunk.copy_to_bytes(chunk.remaining())));
-        Self { stream: Box::pin(stream), ended: false }
+        Self { stream: Box::pin(stream), ended: false, whole: None }
     }
 
-    /// Reads all of it, at most `limit` bytes, in at most `within`.
+    /// The body of a request that has none.
+    pub(super) fn empty() -> Self {
+        Self { stream: Box::pin(futures_util::stream::empty()), ended: true, whole: Some(Bytes::new()) }
+    }
+
+    /// Reads all of it, at most `limit` bytes, in at most `within`. What was
+    /// read is given again to who asks again.
     pub(super) async fn read(&mut self, limit: usize, within: Duration) -> Result<Bytes, Problem> {
+        if let Some(whole) = &self.whole {
+            return Ok(whole.clone());
+        }
         if let Ok(read) = tokio::time::timeout(within, self.collect(limit)).await {
+            self.whole = read.as_ref().ok().cloned();
             return read;
         }
         // What has not come by now is not waited for again.

@@ -42,8 +42,10 @@ fn date(headers: &HeaderMap, name: &HeaderName) -> Option<Timestamp> {
     }
 }
 
-/// The one principal that there is while nobody has to say who they are.
-const ANONYMOUS: &str = "anonymous";
+/// Who asks. There is one principal while nobody has to say who they are.
+pub(super) const fn principal() -> &'static str {
+    "anonymous"
+}
 
 /// The fields whose values are a part of what a request asks for.
 const IN_FINGERPRINT: [HeaderName; 3] = [IF_MATCH, IF_NONE_MATCH, IF_UNMODIFIED_SINCE];
@@ -58,7 +60,7 @@ pub(super) fn fingerprint(method: &Method, media: Option<MediaType>, body: &[u8]
         digest.update((part.len() as u64).to_be_bytes());
         digest.update(part);
     };
-    add(ANONYMOUS.as_bytes());
+    add(principal().as_bytes());
     add(method.as_str().as_bytes());
     add(media.map_or("", MediaType::as_str).as_bytes());
     add(body);

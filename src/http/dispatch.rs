@@ -26,8 +26,8 @@ use super::problem::{Kind, Problem};
 use super::query::Query;
 use super::reply::{self, ACCEPT_PATCH};
 use super::routes::{self, Known, NoRoute, Route, Verb};
-use super::{Inner, home, job_lists, jobs, logs, members, resources};
-use crate::api::{ChangeRequest, Intent};
+use super::{Inner, home, job_lists, jobs, logs, members, once, resources};
+use crate::api::{ChangeRequest, Intent, Once};
 use crate::domain::json::{self, JsonError, JsonLimits};
 
 /// A request, as it came.
@@ -44,11 +44,16 @@ pub(super) struct Asked {
 pub(super) struct Call<'a> {
     pub(super) http: &'a Inner,
     pub(super) route: &'a Route,
+    /// The path, as it came.
+    pub(super) path: &'a str,
     pub(super) method: &'a Method,
     pub(super) headers: &'a HeaderMap,
     pub(super) query: Query,
     pub(super) prefer: Prefer,
-    body: &'a mut Payload,
+    pub(super) intent: Intent,
+    /// How it stands to other requests with its key.
+    pub(super) once: Option<Once>,
+    pub(super) body: &'a mut Payload,
 }
 
 /// Answers a request, whatever it is and whatever happens.
@@ -108,13 +113,32 @@ async fn judge(http: &Inner, asked: &mut Asked) -> Result<Response, Problem> {
         Known::Verb(_) | Known::Unsupported | Known::Unknown => return Err(not_allowed(route, method)),
     };
     let query = Query::parse(query, route.parameters(verb))?;
+    let intent = query.intent()?;
     if verb == Verb::Options {
         return Ok(reply::options(route));
     }
     acceptable(route, headers)?;
     let prefer = Prefer::from_headers(headers);
-    let call = Call { http, route, method, headers, query, prefer, body };
-    match route {
+    let path = path.as_str();
+    let mut call = Call { http, route, path, method, headers, query, prefer, intent, once: None, body };
+    if let Some(replayed) = once::recall(&mut call, verb).await? {
+        return Ok(replayed);
+    }
+    let held = call.once.clone();
+    // What a dry run has found is no answer of its handler, which therefore
+    // cannot say what it honoured.
+    let honoured = Prefer { handling: prefer.handling, ..Prefer::default() };
+    let response = handle(call, verb).await.map_err(|end| end.honouring(honoured))?;
+    if let Some(Once::First(held)) = held {
+        once::note(http, &held, &response).await;
+    }
+    Ok(response)
+}
+
+/// Answers a request whose head is judged.
+pub(super) async fn handle(call: Call<'_>, verb: Verb) -> Result<Response, Problem> {
+    let http = call.http;
+    match call.route {
         Route::Home | Route::Server => Ok(home::home(http)),
         Route::Health => Ok(home::health()),
         Route::Ready => home::ready(http),
@@ -125,7 +149,7 @@ async fn judge(http: &Inner, asked: &mut Asked) -> Result<Response, Problem> {
         Route::Resource(key) => resources::resource(call, verb, key).await,
         Route::Activity(key, activity) => jobs::activity(call, verb, key, activity).await,
         Route::EditableActivity(key, activity) => job_lists::editable(call, verb, key, activity).await,
-        Route::Form(..) => Err(no_route(&NoRoute::Unknown, method)),
+        Route::Form(..) => Err(no_route(&NoRoute::Unknown, call.method)),
         Route::Member(key, pointer) => members::member(call, verb, key, pointer).await,
         Route::LastJob(key, activity) => jobs::last(call, verb, key, activity).await,
         Route::ActivityJob(key, activity, id) => jobs::activity_job(call, verb, key, activity, *id).await,
@@ -231,12 +255,13 @@ impl Call<'_> {
 
     /// A change without a body; one that is sent all the same says nothing.
     pub(super) fn change(&self, media: Option<MediaType>, body: &[u8]) -> Result<ChangeRequest, Problem> {
+        once::key(self.headers)?;
         Ok(ChangeRequest {
             preconditions: conditions::preconditions(self.headers)?,
             strictness: conditions::strictness(&self.prefer),
             fingerprint: conditions::fingerprint(self.method, media, body, self.headers),
-            intent: Intent::Make,
-            once: None,
+            intent: self.intent,
+            once: self.once.clone(),
         })
     }
 

@@ -37,6 +37,7 @@ mod jobs;
 mod logs;
 mod media;
 mod members;
+mod once;
 mod origin;
 mod percent;
 mod prefer;
@@ -47,6 +48,7 @@ mod reply;
 mod resources;
 mod routes;
 mod server;
+mod trial;
 
 use body::Payload;
 use dispatch::Asked;

@@ -10,6 +10,9 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Map, Value, json};
 use warp::reply::Response;
 
+use super::prefer::Prefer;
+use super::reply::With as _;
+
 /// The types of problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -39,6 +42,8 @@ pub(super) enum Kind {
     Overlap,
     /// The document lets no job start.
     NotAccepting,
+    /// A request with the same key is not answered yet.
+    KeyInFlight,
     /// A belief about the resource is wrong.
     PreconditionFailed,
     /// Too many bytes.
@@ -53,6 +58,8 @@ pub(super) enum Kind {
     Misdirected,
     /// The document would break a rule.
     Invalid,
+    /// The key was used for another request.
+    KeyReused,
     /// Members that only the service writes would change.
     ReadOnly,
     /// Too deep, or too many operations.
@@ -89,7 +96,7 @@ const fn facts(name: &'static str, status: StatusCode, title: &'static str, expl
 
 impl Kind {
     /// All of them.
-    pub(super) const ALL: [Self; 30] = [
+    pub(super) const ALL: [Self; 32] = [
         Self::BadRequest,
         Self::Malformed,
         Self::InvalidId,
@@ -104,12 +111,14 @@ impl Kind {
         Self::Deleting,
         Self::Overlap,
         Self::NotAccepting,
+        Self::KeyInFlight,
         Self::PreconditionFailed,
         Self::TooLarge,
         Self::UnsupportedMediaType,
         Self::RangeNotSatisfiable,
         Self::Misdirected,
         Self::Invalid,
+        Self::KeyReused,
         Self::ReadOnly,
         Self::TooComplex,
         Self::PreconditionRequired,
@@ -153,6 +162,8 @@ impl Kind {
                 "The `overlap` of the activity allows no further job now."),
             Self::NotAccepting => facts("not-accepting", StatusCode::CONFLICT, "The activity lets no job start",
                 "The document says `suspend: true` or `canceled: true`."),
+            Self::KeyInFlight => facts("idempotency-key-in-flight", StatusCode::CONFLICT, "The first request with this key is not answered yet",
+                "A request with the same `Idempotency-Key` is under way. Once it is answered, the same request again gets the same answer. Try again."),
             Self::PreconditionFailed => facts("precondition-failed", StatusCode::PRECONDITION_FAILED, "The resource is not as the request expects",
                 "Somebody changed it. The member `etag` is the tag that holds now. With `alreadyApplied: true`, the last change is this very request: its answer was lost, and it is not made twice."),
             Self::TooLarge => facts("too-large", StatusCode::PAYLOAD_TOO_LARGE, "Too many bytes",
@@ -165,6 +176,8 @@ impl Kind {
                 "The header field Host names neither the address of the service nor a name that its operator listed as `hosts`."),
             Self::Invalid => facts("invalid", StatusCode::UNPROCESSABLE_ENTITY, "The result would not be valid",
                 "The member `errors` lists what is wrong and where. Nothing was changed."),
+            Self::KeyReused => facts("idempotency-key-reused", StatusCode::UNPROCESSABLE_ENTITY, "This key was used for another request",
+                "An `Idempotency-Key` stands for one request: its method, target, media type and body. For 24 hours it can be sent again only with that one. Nothing was changed."),
             Self::ReadOnly => facts("read-only", StatusCode::UNPROCESSABLE_ENTITY, "Only the service writes this",
                 "The member `pointer` names what would have changed. Nothing was changed."),
             Self::TooComplex => facts("too-complex", StatusCode::UNPROCESSABLE_ENTITY, "Too deep, or too many operations",
@@ -180,7 +193,7 @@ impl Kind {
             Self::Busy => facts("busy", StatusCode::SERVICE_UNAVAILABLE, "The resource is changing too fast",
                 "Too many clients change it at once. Nothing was changed. Try again."),
             Self::OutcomeUnknown => facts("outcome-unknown", StatusCode::SERVICE_UNAVAILABLE, "The outcome of the change is unknown",
-                "The change may or may not be found made. Read the resource, or repeat the request with the same If-Match: exactly one of them counts."),
+                "The change may or may not be found made. Read the resource, or repeat the request with the same `Idempotency-Key`, or the same If-Match: exactly one of them counts."),
             Self::Stopping => facts("stopping", StatusCode::SERVICE_UNAVAILABLE, "The service is stopping",
                 "Nothing was changed. Try again once it is back."),
             Self::DiskFull => facts("disk-full", StatusCode::INSUFFICIENT_STORAGE, "The disk is full",
@@ -200,10 +213,19 @@ impl Kind {
     }
 }
 
-/// One problem, with what a client should know of it. Boxed, since most
-/// results carry none.
+/// What ends a handler early, which is nearly always one problem, with what a
+/// client should know of it. Boxed, since most results carry none.
 #[derive(Debug)]
-pub(super) struct Problem(Box<Particulars>);
+pub(super) struct Problem(Box<End>);
+
+/// How a handler ends early.
+#[derive(Debug)]
+enum End {
+    /// With a problem.
+    Problem(Particulars),
+    /// With an answer to another question: what a change would do.
+    Instead(Response),
+}
 
 /// What is particular to one problem.
 #[derive(Debug)]
@@ -223,39 +245,73 @@ impl Problem {
     pub(super) fn new(kind: Kind, detail: impl Into<String>) -> Self {
         let status = kind.facts().status;
         let (members, headers) = (Map::new(), HeaderMap::new());
-        Self(Box::new(Particulars { kind, status, detail: detail.into(), members, headers }))
+        Self(Box::new(End::Problem(Particulars { kind, status, detail: detail.into(), members, headers })))
     }
 
     /// Under another status than problems of its kind have.
     #[must_use]
     pub(super) fn status_as(mut self, status: StatusCode) -> Self {
-        self.0.status = status;
+        match &mut *self.0 {
+            End::Problem(particulars) => particulars.status = status,
+            End::Instead(_) => {}
+        }
         self
+    }
+
+    /// No problem, but an answer that the handler knows nothing of.
+    pub(super) fn instead(response: Response) -> Self {
+        Self(Box::new(End::Instead(response)))
+    }
+
+    /// With the preferences that were honoured, where they could be.
+    #[must_use]
+    pub(super) fn honouring(self, prefer: Prefer) -> Self {
+        match *self.0 {
+            End::Problem(_) => self,
+            End::Instead(response) => Self::instead(response.honouring(prefer)),
+        }
     }
 
     /// With a further member.
     #[must_use]
     pub(super) fn with(mut self, member: &str, value: impl Into<Value>) -> Self {
-        self.0.members.insert(member.to_owned(), value.into());
+        if let End::Problem(particulars) = &mut *self.0 {
+            particulars.members.insert(member.to_owned(), value.into());
+        }
         self
     }
 
     /// With a further header field.
     #[must_use]
     pub(super) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.0.headers.insert(name, value);
+        match &mut *self.0 {
+            End::Problem(particulars) => particulars.headers.insert(name, value),
+            End::Instead(response) => response.headers_mut().insert(name, value),
+        };
         self
     }
 
     /// The status.
     #[cfg(test)]
     pub(super) fn status(&self) -> StatusCode {
-        self.0.status
+        match &*self.0 {
+            End::Problem(particulars) => particulars.status,
+            End::Instead(response) => response.status(),
+        }
     }
 
     /// The whole answer.
     pub(super) fn into_response(self) -> Response {
-        let Particulars { kind, status, detail, members, headers } = *self.0;
+        match *self.0 {
+            End::Problem(particulars) => particulars.into_response(),
+            End::Instead(response) => response,
+        }
+    }
+}
+
+impl Particulars {
+    fn into_response(self) -> Response {
+        let Self { kind, status, detail, members, headers } = self;
         let Facts { name, title, .. } = kind.facts();
         let mut body = Map::new();
         body.insert("type".to_owned(), format!("/problems/{name}").into());

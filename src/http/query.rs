@@ -7,10 +7,13 @@ use std::str::FromStr;
 use super::percent;
 use super::problem::{Kind, Problem};
 use crate::api::jobs::JobFilter;
-use crate::api::{PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX, PageRequest};
+use crate::api::{Intent, PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX, PageRequest};
 use crate::domain::fields::Fields;
 use crate::domain::id::ParseIdError;
 use crate::domain::job::JobPhase;
+
+/// The parameter of every change: it is only to be said what it would do.
+pub(super) const DRY_RUN: &str = "dryRun";
 
 /// The parameters of a request: all known, none twice.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -95,6 +98,15 @@ impl Query {
         })
     }
 
+    /// Whether a change is to be made.
+    pub(super) fn intent(&self) -> Result<Intent, Problem> {
+        match self.get(DRY_RUN) {
+            None | Some("false") => Ok(Intent::Make),
+            Some("true") => Ok(Intent::Try),
+            Some(_) => Err(invalid(DRY_RUN, "`true` or `false`")),
+        }
+    }
+
     /// Which attempt is wanted.
     pub(super) fn attempt(&self) -> Result<Option<u32>, Problem> {
         let number =
@@ -151,6 +163,24 @@ mod tests {
         assert_eq!(attempt("").expect("none"), None);
         assert_eq!(attempt("attempt=2").expect("one"), Some(2));
         assert!(attempt("attempt=0").is_err());
+    }
+
+    #[test]
+    fn a_dry_run_is_true_or_false() {
+        let intent = |raw| Query::parse(raw, &[DRY_RUN]).and_then(|query| query.intent()).ok();
+        for (raw, want) in [
+            ("", Some(Intent::Make)),
+            ("dryRun=false", Some(Intent::Make)),
+            ("dryRun=true", Some(Intent::Try)),
+            ("dryRun", None),
+            ("dryRun=", None),
+            ("dryRun=1", None),
+            ("dryRun=True", None),
+            ("dryRun=true&dryRun=true", None),
+            ("dryrun=true", None),
+        ] {
+            assert_eq!(intent(raw), want, "{raw}");
+        }
     }
 
     #[test]

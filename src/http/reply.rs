@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONTENT_LOCATION, CONTENT_TYPE, ETAG, HeaderName, LAST_MODIFIED, LINK,
-    LOCATION, RETRY_AFTER, VARY,
+    ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_TYPE, ETAG,
+    HeaderName, LAST_MODIFIED, LINK, LOCATION, RETRY_AFTER, VARY,
 };
 use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
@@ -13,6 +13,7 @@ use warp::reply::Response;
 use super::prefer::{PREFERENCE_APPLIED, Prefer};
 use super::problem::{Kind, Problem};
 use super::routes::Route;
+use super::trial;
 use crate::api::error::AlreadyApplied;
 use crate::api::{ApiError, View};
 use crate::domain::patch::PatchError;
@@ -69,7 +70,12 @@ pub(super) fn json(body: impl Into<Bytes>) -> Response {
 
 /// JSON about this very moment.
 pub(super) fn momentary(body: &Value) -> Response {
-    let mut response = json(body.to_string());
+    at_this_moment(body.to_string())
+}
+
+/// JSON about this very moment, written already.
+pub(super) fn at_this_moment(body: impl Into<Bytes>) -> Response {
+    let mut response = json(body);
     response.headers_mut().insert(CACHE_CONTROL, NEVER_CACHED);
     response
 }
@@ -79,6 +85,23 @@ pub(super) fn empty(status: StatusCode) -> Response {
     let mut response = Response::default();
     *response.status_mut() = status;
     response
+}
+
+/// An answer under another status.
+pub(super) fn restated(mut response: Response, status: StatusCode) -> Response {
+    *response.status_mut() = status;
+    response
+}
+
+/// An answer without its body, and what is said of that.
+pub(super) fn stripped(response: Response) -> Response {
+    let mut head = response.into_parts().0;
+    for name in [CONTENT_TYPE, CONTENT_LENGTH, CONTENT_ENCODING, CONTENT_LOCATION] {
+        head.headers.remove(name);
+    }
+    let mut stripped = Response::default();
+    (*stripped.status_mut(), *stripped.headers_mut()) = (head.status, head.headers);
+    stripped
 }
 
 /// 304 for a list, which has no date.
@@ -196,6 +219,9 @@ impl From<ApiError> for Problem {
             ApiError::TooManyJobs { limit } => {
                 Self::new(Kind::TooManyJobs, detail).with("limit", limit).header(RETRY_AFTER, RETRY_LATER)
             }
+            ApiError::KeyInFlight => Self::new(Kind::KeyInFlight, detail).header(RETRY_AFTER, RETRY_SOON),
+            ApiError::KeyReused => Self::new(Kind::KeyReused, format!("{detail}: a new request needs a new key")),
+            ApiError::Tried(trial) => Self::instead(trial::found(&trial)),
             ApiError::BadCursor => Self::new(Kind::InvalidCursor, detail),
             ApiError::Busy => Self::new(Kind::Busy, detail).header(RETRY_AFTER, RETRY_SOON),
             ApiError::OutcomeUnknown => Self::new(Kind::OutcomeUnknown, detail).header(RETRY_AFTER, RETRY_LATER),

@@ -14,6 +14,7 @@ use std::str::FromStr;
 use http::Method;
 
 use super::problem::Kind;
+use super::query::DRY_RUN;
 use crate::domain::catalog::{Catalog, Collection};
 use crate::domain::id::{ActivityName, CollectionName, JobId, OperationName, ResourceId, ResourceKey};
 use crate::domain::json::Pointer;
@@ -280,6 +281,8 @@ impl Route {
             (Self::Jobs, Verb::Get) => &["limit", "cursor", "fields", "operation", "phase", "collection", "resource"],
             (Self::Resource(_) | Self::LastJob(..) | Self::ActivityJob(..) | Self::Job(_), Verb::Get) => &["fields"],
             (Self::JobLog(_), Verb::Get) => &["attempt"],
+            // Whatever is changed can be tried first.
+            (_, Verb::Post | Verb::Put | Verb::Patch | Verb::Delete) => &[DRY_RUN],
             _ => &[],
         }
     }

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::lookup::StateError;
+use super::once::{Name, ONCE_KEPT, Remember};
+use super::record::OnceRecord;
 use super::{State, keys, record, rows};
 use crate::domain::catalog::Catalog;
 use crate::domain::id::{ActivityName, JobId, ResourceKey};
@@ -91,6 +93,8 @@ pub enum Decision {
 pub struct Applied {
     /// The state after it.
     pub state: ResourceState,
+    /// What the same commit remembers of the answer.
+    pub remembered: Option<OnceRecord>,
     rows: BTreeMap<Key, Rev>,
 }
 
@@ -117,6 +121,15 @@ impl Applied {
     }
 }
 
+/// A resource as it is, and as it would be.
+#[derive(Debug)]
+pub struct Tried {
+    /// As it is.
+    pub before: Loaded,
+    /// As it would be.
+    pub after: ResourceState,
+}
+
 /// Why nothing was applied, or why nobody knows.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError<E> {
@@ -126,6 +139,9 @@ pub enum ApplyError<E> {
     /// The core refuses the event.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// An answer is remembered already under the name of this one.
+    #[error("a request with this idempotency key was answered already")]
+    Remembered,
     /// Others changed the resource again and again.
     #[error("the resource is changing too fast")]
     Busy,
@@ -169,23 +185,52 @@ impl State {
         &self,
         key: &ResourceKey,
         job: Option<JobId>,
+        decide: impl FnMut(&Loaded) -> Result<Decision, E>,
+    ) -> Result<Applied, ApplyError<E>> {
+        self.apply_once(key, job, None, decide).await
+    }
+
+    /// As [`State::apply`], and remembers the answer in the same commit, also
+    /// where there is nothing to change.
+    ///
+    /// # Errors
+    /// [`ApplyError`]: nothing was applied, but for `Unknown`.
+    pub async fn apply_once<E>(
+        &self,
+        key: &ResourceKey,
+        job: Option<JobId>,
+        remember: Option<&Remember<'_>>,
         mut decide: impl FnMut(&Loaded) -> Result<Decision, E>,
     ) -> Result<Applied, ApplyError<E>> {
         let _locked = self.locks.lock(key).await;
         for _ in 0..CONFLICTS_MAX {
             let loaded = self.load(key, job).await?;
-            let event = match decide(&loaded).map_err(ApplyError::Decided)? {
-                Decision::Happen(event) => event,
-                Decision::Leave => return Ok(unchanged(loaded)),
+            // After the state: who sees what another request with this name
+            // has done also sees that it was answered.
+            let free = match remember {
+                None => None,
+                Some(remember) => match self.name(remember.name).await? {
+                    Name::Free(free) => Some((free, remember)),
+                    Name::Taken => return Err(ApplyError::Remembered),
+                },
             };
-            // Cheap: documents are shared, and of jobs only the unfinished ones are here.
-            let after = step(loaded.state.clone(), event, &self.catalog, self.moment())?;
-            let txn = transaction(&loaded, &after);
+            let decision = decide(&loaded).map_err(ApplyError::Decided)?;
+            let after = self.follow(&loaded, decision)?;
+            let mut txn = transaction(&loaded, &after);
+            let mut remembered = None;
+            if let Some((free, remember)) = free {
+                if txn.guards.is_empty() {
+                    txn.guards = unchanged_since(&loaded);
+                }
+                let record = (remember.write)(&loaded.state, &after, self.clock.now().after(ONCE_KEPT));
+                free.take(remember.name, &record, &mut txn);
+                remembered = Some(record);
+            }
             if txn.ops.is_empty() {
                 return Ok(unchanged(loaded));
             }
             match self.store.commit(txn.clone()).await {
-                Ok(rev) => return Ok(self.committed(loaded, after, &txn, rev)),
+                Ok(rev) => return Ok(Applied { remembered, ..self.committed(loaded, after, &txn, rev) }),
                 // Another resource was given the slot: to decide again would change nothing.
                 Err(CommitError::Conflict { guard }) if txn.guards.get(guard).is_some_and(is_slot) => {
                     return Err(ApplyError::Refused(Refused::NotReady));
@@ -203,6 +248,35 @@ impl State {
             }
         }
         Err(ApplyError::Busy)
+    }
+
+    /// Decides what is to happen to a resource, and lets it happen to a copy
+    /// of its state alone: nothing is committed.
+    ///
+    /// # Errors
+    /// [`ApplyError`], as [`State::apply`] would refuse it now.
+    pub async fn try_out<E>(
+        &self,
+        key: &ResourceKey,
+        job: Option<JobId>,
+        decide: impl FnOnce(&Loaded) -> Result<Decision, E>,
+    ) -> Result<Tried, ApplyError<E>> {
+        // Nobody steps it meanwhile: document, status and jobs are of one moment.
+        let _locked = self.locks.lock(key).await;
+        let before = self.load(key, job).await?;
+        let decision = decide(&before).map_err(ApplyError::Decided)?;
+        let after = self.follow(&before, decision)?;
+        Ok(Tried { before, after })
+    }
+
+    /// The state after what was decided on.
+    fn follow(&self, loaded: &Loaded, decision: Decision) -> Result<ResourceState, Refused> {
+        // Cheap: documents are shared, and of jobs only the unfinished ones are here.
+        let state = loaded.state.clone();
+        match decision {
+            Decision::Happen(event) => step(state, event, &self.catalog, self.moment()),
+            Decision::Leave => Ok(state),
+        }
     }
 
     /// The state of a resource, and `job` if it is one of its jobs.
@@ -254,9 +328,12 @@ impl State {
                 Op::Delete(key) => rows.remove(key),
             };
         }
-        self.changes.note(&state.key.collection, rev);
+        // What is not announced has changed nothing that anybody sees.
+        if !txn.log.is_empty() {
+            self.changes.note(&state.key.collection, rev);
+        }
         self.ring(txn);
-        Applied { state, rows }
+        Applied { state, remembered: None, rows }
     }
 
     fn ring(&self, txn: &Txn) {
@@ -282,24 +359,30 @@ fn is_slot(guard: &Guard) -> bool {
 }
 
 fn unchanged(loaded: Loaded) -> Applied {
-    Applied { state: loaded.state, rows: loaded.rows.into_iter().map(|(key, entry)| (key, entry.rev)).collect() }
+    let rows = loaded.rows.into_iter().map(|(key, entry)| (key, entry.rev)).collect();
+    Applied { state: loaded.state, remembered: None, rows }
 }
 
 /// What turns the rows of one state into those of another, on condition that
 /// the resource is still as it was loaded.
 fn transaction(loaded: &Loaded, after: &ResourceState) -> Txn {
-    let key = &loaded.state.key;
     let ops = rows::difference(&loaded.state, after);
     if ops.is_empty() {
         return Txn::default();
     }
-    let mut guards = vec![guard(loaded, keys::desired(key)), guard(loaded, keys::observed(key))];
+    let mut guards = unchanged_since(loaded);
     // A slot that is put is a slot that is taken: nobody else may have it.
     guards.extend(ops.iter().filter_map(|op| match op {
         Op::Put(row, _) if keys::is_job(row) || keys::is_slot(row) => Some(guard(loaded, row.clone())),
         Op::Put(..) | Op::Delete(_) => None,
     }));
     Txn { guards, ops, log: announcement(loaded, after).into_iter().collect() }
+}
+
+/// That the resource is still as it was loaded.
+fn unchanged_since(loaded: &Loaded) -> Vec<Guard> {
+    let key = &loaded.state.key;
+    vec![guard(loaded, keys::desired(key)), guard(loaded, keys::observed(key))]
 }
 
 fn guard(loaded: &Loaded, key: Key) -> Guard {

@@ -20,6 +20,8 @@ const SLOT: u8 = b'k';
 const ATTEMPT: u8 = b'a';
 const DUE: u8 = b'd';
 const UNSETTLED: u8 = b'u';
+const ONCE: u8 = b'i';
+const EXPIRY: u8 = b'x';
 
 /// The row is the document.
 const DESIRED: u8 = 0;
@@ -249,6 +251,40 @@ pub fn read_unsettled(key: &Key) -> Option<ResourceKey> {
     Some(ResourceKey { collection, id })
 }
 
+/// What was answered under an idempotency key of a principal.
+#[must_use]
+pub fn once(principal: &str, key: &str) -> Key {
+    Builder::new(ONCE).text(principal).text(key).key()
+}
+
+/// When what was answered under a key is forgotten.
+#[must_use]
+pub fn expiry(at: Timestamp, principal: &str, key: &str) -> Key {
+    Builder::new(EXPIRY).bytes(&sortable_i64(at.as_millis()).to_be_bytes()).text(principal).text(key).key()
+}
+
+/// Everything that is to be forgotten at an instant or before it, the earliest first.
+#[must_use]
+pub fn expired(at: Timestamp) -> KeyRange {
+    let all = Builder::new(EXPIRY);
+    KeyRange { start: all.clone().key(), end: all.bytes(&sortable_i64(at.next().as_millis()).to_be_bytes()).key() }
+}
+
+/// Reads a key of [`expired`]: the instant, and the row that is to be forgotten.
+#[must_use]
+pub fn read_expiry(key: &Key) -> Option<(Timestamp, Key)> {
+    let mut reader = Reader::new(key, EXPIRY)?;
+    let sortable = u64::from_be_bytes(reader.take(8)?.try_into().ok()?);
+    let at = Timestamp::from_millis(i64::from_be_bytes((sortable ^ SIGN_64).to_be_bytes()));
+    Some((at, once(reader.text()?, reader.text()?)))
+}
+
+/// Whether a row remembers an answer.
+#[must_use]
+pub fn is_once(key: &Key) -> bool {
+    key.0.first() == Some(&ONCE)
+}
+
 /// Whether a row is a job.
 #[must_use]
 pub fn is_job(key: &Key) -> bool {
@@ -416,6 +452,16 @@ mod tests {
             prop_assert_eq!(key(a).cmp(&key(b)), rank(a).cmp(&rank(b)));
             prop_assert_eq!(read_queued(&key(a)).map(|(_, job)| job), Some(JobId::from_bytes(a.2)));
             prop_assert!(within(&queue_of(&operation), &key(a)));
+        }
+
+        #[test]
+        fn what_expires_is_found_from_its_instant_on_and_leads_to_its_row(
+            at in -62_000_000_000_000i64..253_000_000_000_000, later in 0i64..1000, principal in "[a-z]{1,9}", sent in "[!-~]{1,9}",
+        ) {
+            let key = expiry(Timestamp::from_millis(at), &principal, &sent);
+            prop_assert!(within(&expired(Timestamp::from_millis(at + later)), &key));
+            prop_assert!(!within(&expired(Timestamp::from_millis(at - 1 - later)), &key));
+            prop_assert_eq!(read_expiry(&key), Some((Timestamp::from_millis(at), once(&principal, &sent))));
         }
 
         #[test]

@@ -14,6 +14,7 @@ mod hints;
 pub mod keys;
 mod locks;
 mod lookup;
+mod once;
 pub mod record;
 mod rows;
 #[cfg(test)]
@@ -22,9 +23,11 @@ mod waiting;
 
 use std::sync::Arc;
 
-pub use apply::{Applied, ApplyError, Decision, Loaded, show_state};
+pub use apply::{Applied, ApplyError, Decision, Loaded, Tried, show_state};
 pub use hints::Hints;
 pub use lookup::{AttemptRow, QueueRow, StateError, StoredResource};
+pub use once::{ONCE_KEPT, OnceName, Remember};
+pub use record::{OnceRecord, Subject};
 pub use rows::rows_of;
 pub use waiting::{COUNTED_MAX, InQueue, Load};
 

@@ -210,6 +210,53 @@ pub fn decode_log(value: &Bytes) -> Result<LogEntry, RecordError> {
     decode_json(value)
 }
 
+/// What was answered under an idempotency key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OnceRecord {
+    /// What the request was sent to.
+    pub target: String,
+    /// A digest of the request, in hex.
+    pub digest: String,
+    /// The status of the answer.
+    pub status: u16,
+    /// Its `Location`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub location: Option<String>,
+    /// What it was about.
+    pub subject: Subject,
+    /// When it is forgotten.
+    pub expires: Timestamp,
+}
+
+/// What a change was about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Subject {
+    /// One incarnation of a resource.
+    Resource {
+        /// Where it is, or was.
+        key: ResourceKey,
+        /// Which one.
+        uid: Uid,
+    },
+    /// A job.
+    Job(JobId),
+}
+
+/// Encodes what was answered under an idempotency key.
+#[must_use]
+pub fn encode_once(record: &OnceRecord) -> Bytes {
+    encode_json(record)
+}
+
+/// Decodes what was answered under an idempotency key.
+///
+/// # Errors
+/// [`RecordError`]: the value is something else.
+pub fn decode_once(value: &Bytes) -> Result<OnceRecord, RecordError> {
+    decode_json(value)
+}
+
 fn encode_json<T: Serialize>(value: &T) -> Bytes {
     let json = serde_json::to_vec(value).expect("records have string keys and no fallible parts");
     seal(json.len(), |body| body.put_slice(&json))
@@ -326,12 +373,24 @@ mod tests {
             generation: Generation::FIRST,
             job: Some((id, JobPhase::Running)),
         };
+        let once = |subject| OnceRecord {
+            target: "/v1/videos/42/processing".to_owned(),
+            digest: "07".repeat(32),
+            status: 202,
+            location: Some(format!("/v1/videos/42/processing/{id}")),
+            subject,
+            expires: Timestamp::from_millis(86_400_000),
+        };
+        let of_job = once(Subject::Job(id));
+        let of_resource = once(Subject::Resource { key: job.resource.clone(), uid: job.uid });
         let encoded = [
             ("observed", encode_observed(&observed)),
             ("job", encode_job(&job)),
             ("attempt", encode_attempt(&attempt)),
             ("queued", encode_key(&job.resource)),
             ("log", encode_log(&log)),
+            ("once, of a job", encode_once(&of_job)),
+            ("once, of a resource", encode_once(&OnceRecord { location: None, ..of_resource.clone() })),
         ];
         let lines: Vec<String> =
             encoded.iter().map(|(kind, value)| format!("{kind}: {}", value.escape_ascii())).collect();
@@ -341,5 +400,7 @@ mod tests {
         assert_eq!(decode_attempt(&encoded[2].1), Ok(attempt));
         assert_eq!(decode_key(&encoded[3].1), Ok(job.resource));
         assert_eq!(decode_log(&encoded[4].1), Ok(log));
+        assert_eq!(decode_once(&encoded[5].1), Ok(of_job));
+        assert_eq!(decode_once(&encoded[6].1), Ok(OnceRecord { location: None, ..of_resource }));
     }
 }

@@ -109,6 +109,9 @@ impl Exchange {
             | ApiError::NoPlace { .. }
             | ApiError::NotWaiting { .. }
             | ApiError::TooManyJobs { .. }
+            | ApiError::KeyInFlight
+            | ApiError::KeyReused
+            | ApiError::Tried(_)
             | ApiError::BadCursor
             | ApiError::Store(_) => {
                 lock(&self.oracle).say(format!("a client was answered: {error:?}"));

@@ -12,13 +12,13 @@ use bytes::Bytes;
 use heeler::domain::id::ResourceKey;
 use heeler::reconcile::violations;
 use heeler::state::keys::ResourceRow;
-use heeler::state::{keys, record, rows_of};
+use heeler::state::{OnceRecord, ResourceState, State, Subject, keys, record, rows_of};
 use heeler::store::memory::MemoryStore;
 use heeler::store::{Key, Op, Store, Txn};
 
 use crate::store::crash::block_on;
 use crate::store::rows;
-use workload::{Workload, state_over};
+use workload::{PRINCIPAL, Workload, state_over};
 
 /// Everything that is wrong with what a store holds: a state that breaks an
 /// invariant, a row that no state accounts for, or one that is missing.
@@ -31,6 +31,7 @@ async fn complaints(store: &Arc<dyn Store>) -> Vec<String> {
         match state.resource_state(&key, None).await {
             Ok(state) => {
                 found.extend(violations(&state));
+                found.extend(forgotten(&state, &actual));
                 accounted.extend(rows_of(&state));
             }
             Err(error) => found.push(error.to_string()),
@@ -47,10 +48,43 @@ async fn complaints(store: &Arc<dyn Store>) -> Vec<String> {
             Err(error) => found.push(error.to_string()),
         }
     }
+    for (row, value) in actual.iter().filter(|(row, _)| keys::is_once(row)) {
+        match record::decode_once(value) {
+            Ok(once) => {
+                found.extend(made(&state, row, &once).await.err());
+                let expiry = actual
+                    .keys()
+                    .find(|index| keys::read_expiry(index).is_some_and(|(at, of)| at == once.expires && of == *row));
+                accounted.extend(expiry.map(|index| (index.clone(), Bytes::new())));
+                if expiry.is_some() {
+                    accounted.insert(row.clone(), value.clone());
+                }
+            }
+            Err(error) => found.push(error.to_string()),
+        }
+    }
     let differs = |row: &&Key| actual.get(*row) != accounted.get(*row);
     found.extend(actual.keys().filter(differs).map(|row| format!("{row:?} is not accounted for")));
     found.extend(accounted.keys().filter(|row| !actual.contains_key(*row)).map(|row| format!("{row:?} is missing")));
     found
+}
+
+/// That a document was changed under a key, and nothing is remembered of it.
+fn forgotten(state: &ResourceState, rows: &BTreeMap<Key, Bytes>) -> Option<String> {
+    let number = state.desired.as_ref()?.fingerprint[0];
+    let row = keys::once(PRINCIPAL, &number.to_string());
+    (number > 0 && !rows.contains_key(&row)).then(|| format!("{} was changed, and {row:?} is missing", state.key))
+}
+
+/// What is remembered was made: the resource is as far as that, or gone since.
+async fn made(state: &State, row: &Key, once: &OnceRecord) -> Result<(), String> {
+    let Subject::Resource { key, uid } = &once.subject else { return Err(format!("{row:?} is about a job")) };
+    let Some(stored) = state.resource(key).await.map_err(|error| error.to_string())? else { return Ok(()) };
+    let remembered: u64 = once.target.parse().map_err(|_| format!("{row:?} remembers {:?}", once.target))?;
+    if stored.desired.uid == *uid && stored.desired.generation.number() < remembered {
+        return Err(format!("{row:?} remembers generation {} of {key}, which is not made", once.target));
+    }
+    Ok(())
 }
 
 fn resources(rows: &BTreeMap<Key, Bytes>) -> Vec<ResourceKey> {
@@ -86,7 +120,7 @@ fn whatever_happens_the_rows_are_those_that_the_states_account_for() {
 fn a_row_too_many_and_a_row_too_few_are_seen() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let commit = async |op| store.commit(Txn { ops: vec![op], ..Txn::default() }).await.expect("it commits");
-    let mut kinds = BTreeSet::from(*b"jnqakdu");
+    let mut kinds = BTreeSet::from(*b"jnqakduix");
     block_on(async {
         let state = state_over(&store);
         let mut workload = Workload::new(1);

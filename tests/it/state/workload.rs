@@ -1,6 +1,7 @@
 //! A mixed run of events over a few resources, drawn from a seed.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use heeler::domain::job::{AttemptOutcome, Ending, Job};
 use heeler::domain::operation::{ExecSpec, Keep, OnUnknown, Operation, Reply, RunnerSpec};
 use heeler::domain::retry::RetryPolicy;
 use heeler::domain::time::Timestamp;
-use heeler::state::{Event, State};
+use heeler::state::{Decision, Event, OnceName, OnceRecord, Remember, ResourceState, State, Subject};
 use heeler::store::Store;
 use serde_json::{Map, Value, json};
 
@@ -82,6 +83,33 @@ fn catalog() -> Catalog {
     }
 }
 
+/// Who sends the keys of a workload.
+pub(crate) const PRINCIPAL: &str = "workload";
+
+/// Lets an event happen under the key of this number, which a document bears
+/// as the fingerprint of its change. What is remembered names the generation.
+async fn once(state: &State, key: &ResourceKey, event: Event, number: u8) -> bool {
+    let name = OnceName { principal: PRINCIPAL.to_owned(), key: number.to_string() };
+    let event = match event {
+        Event::Changed { document, observed, .. } => Event::Changed { document, observed, fingerprint: [number; 32] },
+        other => other,
+    };
+    let write = |before: &ResourceState, after: &ResourceState, expires| {
+        let desired = after.desired.as_ref().or(before.desired.as_ref()).expect("it is, or was there");
+        OnceRecord {
+            target: desired.generation.to_string(),
+            digest: String::new(),
+            status: 200,
+            location: None,
+            subject: Subject::Resource { key: after.key.clone(), uid: desired.uid },
+            expires,
+        }
+    };
+    let remember = Remember { name: &name, write: &write };
+    let happen = |_: &_| Ok::<_, Infallible>(Decision::Happen(event.clone()));
+    state.apply_once(key, event.job(), Some(&remember), happen).await.is_ok()
+}
+
 /// What happens next is drawn from a seed and from what is stored.
 #[derive(Debug)]
 pub(crate) struct Workload {
@@ -102,9 +130,13 @@ impl Workload {
         let stored = state.resource_state(&key, None).await.expect("it reads");
         let jobs: Vec<&Job> = stored.jobs.values().collect();
         let event = self.event(&jobs);
-        if state.happen(&key, event).await.is_ok() {
-            self.happened += 1;
-        }
+        let happened = if event != Event::Looked && self.dice.below(3) == 0 {
+            let number = u8::try_from(1 + self.dice.below(60)).expect("it is small");
+            once(state, &key, event, number).await
+        } else {
+            state.happen(&key, event).await.is_ok()
+        };
+        self.happened += usize::from(happened);
         key
     }
 

@@ -1,5 +1,7 @@
 //! What is written, on which conditions, and what becomes of conflicts and failures.
 
+mod once;
+
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -86,14 +88,14 @@ impl Store for Spy {
     }
 }
 
-/// It is always the same time, and no two seeds are the same.
+/// It is the same time until a test lets some pass, and no two seeds are the same.
 #[derive(Debug, Default)]
-struct Fixed(Mutex<u8>);
+struct Fixed(Mutex<u8>, Mutex<Duration>);
 
 #[async_trait]
 impl Clock for Fixed {
     fn now(&self) -> Timestamp {
-        BEGINNING
+        BEGINNING.after(*locked(&self.1))
     }
 
     async fn sleep(&self, _: Duration) {
@@ -110,9 +112,14 @@ impl Entropy for Fixed {
 }
 
 fn state() -> (State, Arc<Spy>) {
+    let (state, spy, _) = state_in_time();
+    (state, spy)
+}
+
+fn state_in_time() -> (State, Arc<Spy>, Arc<Fixed>) {
     let spy = Arc::new(Spy::default());
     let fixed = Arc::new(Fixed::default());
-    (State::new(spy.clone(), fixed.clone(), fixed, Arc::new(catalog())), spy)
+    (State::new(spy.clone(), fixed.clone(), fixed.clone(), Arc::new(catalog())), spy, fixed)
 }
 
 fn changed(members: &Value) -> Event {

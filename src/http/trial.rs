@@ -1,0 +1,66 @@
+//! `?dryRun=true`: what a change would do, as it is shown.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+use warp::reply::Response;
+
+use super::reply;
+use crate::api::Trial;
+use crate::domain::diff::Change;
+use crate::domain::id::{ActivityName, JobId, OperationName};
+use crate::domain::job::TriggerKind;
+use crate::domain::time::Timestamp;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Shown<'a> {
+    document: Option<&'a Value>,
+    changes: &'a [Change],
+    plan: Plan<'a>,
+    next: &'a BTreeMap<ActivityName, Vec<Timestamp>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    if_match: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Plan<'a> {
+    launch: Vec<Launch<'a>>,
+    cancel: Vec<Cancel<'a>>,
+}
+
+#[derive(Serialize)]
+struct Launch<'a> {
+    activity: &'a ActivityName,
+    operation: &'a OperationName,
+    input: &'a Value,
+    trigger: TriggerKind,
+}
+
+#[derive(Serialize)]
+struct Cancel<'a> {
+    activity: &'a ActivityName,
+    job: JobId,
+}
+
+/// 200, true only now.
+pub(super) fn found(trial: &Trial) -> Response {
+    let launch = trial.launch.iter().map(|job| Launch {
+        activity: &job.activity,
+        operation: &job.operation,
+        input: &job.input,
+        trigger: job.trigger,
+    });
+    let shown = Shown {
+        document: trial.document.as_ref(),
+        changes: &trial.changes,
+        plan: Plan {
+            launch: launch.collect(),
+            cancel: trial.cancel.iter().map(|(activity, job)| Cancel { activity, job: *job }).collect(),
+        },
+        next: &trial.next,
+        if_match: trial.if_match.map(|etag| etag.to_string()),
+    };
+    reply::at_this_moment(serde_json::to_vec(&shown).expect("what we show can be written"))
+}
