@@ -54,7 +54,10 @@ async fn an_answer_is_remembered_in_the_commit_of_its_change() {
     assert!(seen[0].guards.contains(&Guard::Absent(row.clone())), "{:?}", seen[0].guards);
     let (puts, deletes) = last_ops(&spy);
     let expires = BEGINNING.after(ONCE_KEPT);
-    assert_eq!((puts, deletes), (vec![keys::desired(&key("42")), row, keys::expiry(expires, "anonymous", "a")], vec![]));
+    assert_eq!(
+        (puts, deletes),
+        (vec![keys::desired(&key("42")), row, keys::expiry(expires, "anonymous", "a")], vec![])
+    );
     let found = state.remembered(&a).await.expect("it reads").expect("it is remembered");
     assert_eq!((found.status, found.expires), (201, expires));
     assert_eq!(state.remembered(&name("b")).await.expect("it reads"), None);

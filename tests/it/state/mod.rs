@@ -3,7 +3,7 @@
 //! power failed.
 
 mod crash;
-mod workload;
+pub(crate) mod workload;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -52,9 +52,9 @@ async fn complaints(store: &Arc<dyn Store>) -> Vec<String> {
         match record::decode_once(value) {
             Ok(once) => {
                 found.extend(made(&state, row, &once).await.err());
-                let expiry = actual.keys().find(|index| {
-                    keys::read_expiry(index).is_some_and(|(at, of)| at == once.expires && of == *row)
-                });
+                let expiry = actual
+                    .keys()
+                    .find(|index| keys::read_expiry(index).is_some_and(|(at, of)| at == once.expires && of == *row));
                 accounted.extend(expiry.map(|index| (index.clone(), Bytes::new())));
                 if expiry.is_some() {
                     accounted.insert(row.clone(), value.clone());
