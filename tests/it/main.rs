@@ -1,6 +1,7 @@
 //! Everything that is tested from outside, in one binary.
 #![expect(clippy::disallowed_methods, reason = "tests spawn what they race and what they serve")]
 
+mod api;
 mod cli;
 mod config;
 mod exec;

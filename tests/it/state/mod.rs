@@ -3,7 +3,7 @@
 //! power failed.
 
 mod crash;
-mod workload;
+pub(crate) mod workload;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -51,7 +51,13 @@ impl Entropy for World {
 ///
 /// Its clock begins anew: let only one of them write.
 pub(crate) fn state_over(store: &Arc<dyn Store>) -> State {
-    let world = Arc::new(World { millis: 1_795_255_200_000.into(), drawn: 0.into() });
+    state_of_process(store, 0)
+}
+
+/// The same in the process of this number, which makes other ids than the others.
+pub(crate) fn state_of_process(store: &Arc<dyn Store>, number: u32) -> State {
+    let drawn = u64::from(number) << 32;
+    let world = Arc::new(World { millis: 1_795_255_200_000.into(), drawn: drawn.into() });
     State::new(Arc::clone(store), world.clone(), world, Arc::new(catalog()))
 }
 

@@ -1,0 +1,47 @@
+//! The use cases, without a wire: what races between processes, and what a
+//! trial says beforehand.
+
+mod once;
+mod trial;
+
+use std::sync::Arc;
+
+use heeler::api::{Api, AttemptLogs, ChangeRequest, Intent};
+use heeler::domain::id::{CollectionName, JobId, ResourceKey};
+use heeler::domain::patch::PatchLimits;
+use heeler::domain::precondition::{Preconditions, Strictness};
+use heeler::state::State;
+
+/// Nothing here writes a log.
+#[derive(Debug)]
+struct NoLogs;
+
+impl AttemptLogs for NoLogs {
+    fn open(&self, _: JobId, _: u32) -> Option<(u64, std::fs::File)> {
+        None
+    }
+}
+
+fn api_over(state: &State) -> Api {
+    Api::new(state.clone(), Arc::new(NoLogs), PatchLimits::default())
+}
+
+/// The one collection of these worlds; it takes changes without preconditions.
+fn collection() -> CollectionName {
+    "c".parse().expect("a name")
+}
+
+fn key(id: &str) -> ResourceKey {
+    ResourceKey { collection: collection(), id: id.parse().expect("an id") }
+}
+
+/// A change that believes nothing.
+fn change(intent: Intent) -> ChangeRequest {
+    ChangeRequest {
+        preconditions: Preconditions::NONE,
+        strictness: Strictness::DesiredState,
+        fingerprint: [1; 32],
+        intent,
+        once: None,
+    }
+}
