@@ -76,7 +76,10 @@ impl<'a> MemberEdit<'a> {
             ChangeError::Patch(PatchError::NotApplicable { pointer, detail, .. }) => {
                 ApiError::NoPlace { detail: format!("`{pointer}`: {detail}"), pointer }
             }
-            other => other.into(),
+            ChangeError::ReadOnly { pointer, .. } => {
+                ApiError::ReadOnly { pointer, detail: "the service writes it".to_owned() }
+            }
+            ChangeError::Patch(_) | ChangeError::Invalid(_) => error.into(),
         }
     }
 }

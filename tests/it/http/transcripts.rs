@@ -10,6 +10,9 @@
 //! that no problem is ever cached. JSON that does not fit on a line is shown
 //! over several.
 //!
+//! In a request `{etag}` is the tag of the last answer that had one, and
+//! `{job 2}` the id of the second job that any answer has named.
+//!
 //! A line `> jobs start`, `> jobs succeed` or `> jobs stop` before a request
 //! lets the world do so first.
 //!
@@ -18,6 +21,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use heeler::domain::catalog::Catalog;
 use heeler::domain::job::AttemptOutcome;
 use heeler::http::HttpConfig;
 
@@ -46,7 +50,7 @@ async fn every_exchange_goes_as_its_transcript_says() {
     let mut wrong = Vec::new();
     for path in paths {
         let written = std::fs::read_to_string(&path).expect("a transcript");
-        let heard = replay(&written).await;
+        let heard = replay(&written, catalog_of(&path)).await;
         if bless {
             std::fs::write(&path, heard).expect("a transcript that can be written");
         } else if let Some(difference) = difference(&written, &heard) {
@@ -65,10 +69,19 @@ fn difference(written: &str, heard: &str) -> Option<String> {
         .or_else(|| (written != heard).then(|| "one is longer than the other".to_owned()))
 }
 
+/// What is declared where a transcript takes place.
+fn catalog_of(path: &Path) -> Catalog {
+    match path.file_stem().and_then(|stem| stem.to_str()) {
+        Some("mounts" | "aliases" | "members" | "job_lists" | "queue" | "views") => world::shapes(),
+        Some(_) | None => world::catalog(),
+    }
+}
+
 /// The transcript with the answers that come now.
-async fn replay(transcript: &str) -> String {
-    let served = world::serve_with(HttpConfig::default()).await;
+async fn replay(transcript: &str, catalog: Catalog) -> String {
+    let served = world::serve_these(catalog, HttpConfig::default()).await;
     let mut heard = Vec::new();
+    let mut seen = Seen::default();
     for exchange in transcript.split("\n====\n") {
         let request = exchange.split("\n----").next().expect("a split gives something").trim_end();
         for line in request.lines() {
@@ -79,14 +92,41 @@ async fn replay(transcript: &str) -> String {
                 _ => assert!(!line.starts_with('>'), "the world cannot do `{line}`"),
             }
         }
-        let (method, bytes) = request_bytes(request);
+        let (method, bytes) = request_bytes(&seen.fill(request));
         let mut client = Client::connect(served.address).await;
         client.send(bytes).await;
         let answer = client.read(&method).await.expect("an answer");
+        seen.note(&answer);
         heard.push(format!("{}\n----\n{}", request.trim_start(), show(&method, &answer)));
     }
     served.stop().await;
     heard.join("\n====\n")
+}
+
+/// What answers have told so far.
+#[derive(Default)]
+struct Seen {
+    etag: String,
+    jobs: Vec<String>,
+}
+
+impl Seen {
+    fn note(&mut self, answer: &Answer) {
+        self.etag = answer.header("etag").map_or_else(|| std::mem::take(&mut self.etag), str::to_owned);
+        let body = String::from_utf8_lossy(&answer.body);
+        for rest in body.split("\"/v1/jobs/").skip(1) {
+            let id = rest.split(['"', '/']).next().expect("a split gives something").to_owned();
+            if !self.jobs.contains(&id) {
+                self.jobs.push(id);
+            }
+        }
+    }
+
+    fn fill(&self, request: &str) -> String {
+        let jobs = self.jobs.iter().enumerate();
+        let filled = request.replace("{etag}", &self.etag);
+        jobs.fold(filled, |request, (at, id)| request.replace(&format!("{{job {}}}", at + 1), id))
+    }
 }
 
 /// The method of a request and its bytes.

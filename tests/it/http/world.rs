@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -95,7 +96,7 @@ impl AttemptLogs for Logs {
 }
 
 /// One collection, `videos`, with one activity, `processing`, and one operation.
-fn catalog() -> Catalog {
+pub(super) fn catalog() -> Catalog {
     let videos = Collection {
         activities: vec![ActivitySpec::new("processing".parse().expect("a name"))],
         ..Collection::new("videos".parse().expect("a name"))
@@ -121,6 +122,13 @@ fn catalog() -> Catalog {
     }
 }
 
+/// Collections under paths of their own, and aliases.
+pub(super) fn shapes() -> Catalog {
+    let (text, file) = (include_str!("shapes.toml"), Path::new("shapes.toml"));
+    let no_file = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
+    heeler::config::parse(text, file, Path::new("/"), &no_file).unwrap_or_else(|errors| panic!("{errors}")).catalog
+}
+
 /// A service that listens on an ephemeral loopback port.
 pub(super) struct Served {
     pub(super) address: SocketAddr,
@@ -132,13 +140,18 @@ pub(super) struct Served {
 
 /// Serves a fresh service under this configuration.
 pub(super) async fn serve_with(config: HttpConfig) -> Served {
+    serve_these(catalog(), config).await
+}
+
+/// Serves a fresh service with these declarations.
+pub(super) async fn serve_these(catalog: Catalog, config: HttpConfig) -> Served {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a loopback port");
     let address = listener.local_addr().expect("an address");
     let state = State::new(
         Arc::new(MemoryStore::new()),
         Arc::new(Ticking::default()),
         Arc::new(Counting::default()),
-        Arc::new(catalog()),
+        Arc::new(catalog),
     );
     let work = Arc::new(Patient::default());
     let steps = Steps::new(state.clone(), Arc::clone(&work) as Arc<dyn Runner>, 100);
