@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
+use super::posts::{Found, LaunchBody, LaunchRequest, Launched, keep};
 use super::resources::{absent, deleting, is_deleting};
 use super::{Api, ApiError, Cancelled, ChangeRequest, ListView, PAGE_BYTES_MAX, PageRequest, View};
 use crate::api::error::AlreadyApplied;
@@ -50,8 +51,7 @@ const LOOKED_AT_MAX: usize = 10_000;
 const LIST_CHUNK: usize = 200;
 
 impl Api {
-    /// Launches a job of an activity. `body` may name `operation` and `input`;
-    /// the input is merged over the document's.
+    /// Launches a job of an activity. Its input is merged over the document's.
     ///
     /// # Errors
     /// `NotFound`, `PreconditionFailed`, `Deleting`, `Invalid`, `Overlap`,
@@ -60,11 +60,14 @@ impl Api {
         &self,
         key: &ResourceKey,
         activity: &ActivityName,
-        body: Option<Value>,
+        launch: &LaunchRequest,
         request: &ChangeRequest,
-    ) -> Result<(JobId, View), ApiError> {
+    ) -> Result<Launched, ApiError> {
         self.activity(key, activity)?;
-        let body = body.map_or_else(|| Ok(Map::new()), |body| launch_body(&body))?;
+        let body = match &launch.body {
+            LaunchBody::Empty | LaunchBody::Form(_) => Map::new(),
+            LaunchBody::Json(body) => launch_body(body)?,
+        };
         let mut etag = None;
         let mut before = Vec::new();
         let applied = self.state.apply(key, None, |loaded| {
@@ -75,12 +78,12 @@ impl Api {
             if is_deleting(loaded) {
                 return Err(deleting(loaded));
             }
-            self.decide_launch(loaded, activity, &body)
+            self.decide_launch(loaded, activity, &body, launch)
         });
         let applied = applied.await.map_err(|error| self.refusal(key, error, etag))?;
         let new = applied.state.jobs.values().find(|job| !before.contains(&job.id)).ok_or_else(|| absent(key))?;
         let etag = applied.job_etag(new.id).ok_or_else(|| absent(key))?;
-        Ok((new.id, job_view(new, etag, &self.catalog)))
+        Ok(self.launched(new, job_view(new, etag, &self.catalog), launch.when))
     }
 
     fn decide_launch(
@@ -88,6 +91,7 @@ impl Api {
         loaded: &Loaded,
         name: &ActivityName,
         body: &Map<String, Value>,
+        launch: &LaunchRequest,
     ) -> Result<Decision, ApiError> {
         let wanted: Option<Activity> = loaded.state.wanted(name).and_then(Result::ok);
         let operation = match body.get("operation") {
@@ -117,7 +121,8 @@ impl Api {
         if !errors.is_empty() {
             return Err(ApiError::Invalid { errors });
         }
-        Ok(Decision::Happen(Event::Launched { activity: name.clone(), operation, input }))
+        let keep = keep(declared, launch.when);
+        Ok(Decision::Happen(Event::Launched { activity: name.clone(), operation, input, keep }))
     }
 
     /// The jobs of an activity, the newest first.
@@ -155,32 +160,32 @@ impl Api {
         Ok(ListView { items, next: before.filter(|_| more).map(|id| id.to_string()), etag: Some(etag) })
     }
 
-    /// A job of an activity.
+    /// A job of an activity, or where it leads to.
     ///
     /// # Errors
     /// `NotFound`, `Store`.
-    pub async fn activity_job(&self, key: &ResourceKey, activity: &ActivityName, id: JobId) -> Result<View, ApiError> {
+    pub async fn activity_job(&self, key: &ResourceKey, activity: &ActivityName, id: JobId) -> Result<Found, ApiError> {
         self.activity(key, activity)?;
         let (job, revision) = self.find(id).await?;
         let stored = self.state.resource(key).await?.ok_or_else(|| absent(key))?;
         if job.uid == stored.desired.uid && job.activity == *activity {
-            Ok(job_view(&job, tag(revision), &self.catalog))
+            Ok(self.lead(&job, job_view(&job, tag(revision), &self.catalog)))
         } else {
             Err(no_job(id))
         }
     }
 
-    /// The newest job of an activity.
+    /// The newest job of an activity, or where it leads to.
     ///
     /// # Errors
     /// `NotFound`, also when there was none yet; `Store`.
-    pub async fn last_job(&self, key: &ResourceKey, activity: &ActivityName) -> Result<View, ApiError> {
+    pub async fn last_job(&self, key: &ResourceKey, activity: &ActivityName) -> Result<Found, ApiError> {
         self.activity(key, activity)?;
         let stored = self.state.resource(key).await?.ok_or_else(|| absent(key))?;
         let (ids, _) = self.state.jobs_of_activity(stored.desired.uid, activity, None, 1).await?;
         let none_yet = || ApiError::NotFound { what: format!("a job of `{key}/{activity}`") };
         let (job, revision) = self.find(*ids.first().ok_or_else(none_yet)?).await?;
-        Ok(job_view(&job, tag(revision), &self.catalog))
+        Ok(self.lead(&job, job_view(&job, tag(revision), &self.catalog)))
     }
 
     /// A job.
@@ -271,7 +276,7 @@ impl Api {
         Ok(attempt.or(newest).and_then(|number| self.logs.open(id, number)))
     }
 
-    async fn find(&self, id: JobId) -> Result<(Job, Revision), ApiError> {
+    pub(super) async fn find(&self, id: JobId) -> Result<(Job, Revision), ApiError> {
         self.state.job(id).await?.ok_or_else(|| no_job(id))
     }
 
@@ -285,11 +290,11 @@ impl Api {
     }
 }
 
-fn no_job(id: JobId) -> ApiError {
+pub(super) fn no_job(id: JobId) -> ApiError {
     ApiError::NotFound { what: format!("the job {id}") }
 }
 
-fn tag(revision: Revision) -> ETag {
+pub(super) fn tag(revision: Revision) -> ETag {
     ETag { changed: revision, revision }
 }
 
@@ -297,7 +302,7 @@ fn encode(job: &Job, catalog: &Catalog) -> Bytes {
     serde_json::to_vec(&show_job(job, catalog)).expect("what we show can be written").into()
 }
 
-fn job_view(job: &Job, etag: ETag, catalog: &Catalog) -> View {
+pub(super) fn job_view(job: &Job, etag: ETag, catalog: &Catalog) -> View {
     View { body: encode(job, catalog), etag, changed_at: changed_at(job) }
 }
 

@@ -11,6 +11,7 @@
 
 pub mod error;
 pub mod jobs;
+mod posts;
 mod resources;
 
 use std::fmt;
@@ -28,6 +29,7 @@ use crate::state::State;
 
 pub use crate::domain::links;
 pub use error::{AlreadyApplied, ApiError};
+pub use posts::{AnswerWhen, Found, JobView, LaunchBody, LaunchRequest, Launched};
 
 /// The use cases, over one store. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -58,6 +60,13 @@ pub trait AttemptLogs: Send + Sync + fmt::Debug {
     /// The log of an attempt: its length in bytes now, and the file that holds
     /// it. `None` if the attempt wrote none or it is no longer kept.
     fn open(&self, job: JobId, number: u32) -> Option<(u64, std::fs::File)>;
+
+    /// Removes the logs of a job, and whatever else is kept of its attempts,
+    /// which are over. Doing so twice is doing so once.
+    ///
+    /// # Errors
+    /// Something is left, and can be removed later.
+    fn forget(&self, job: JobId) -> std::io::Result<()>;
 }
 
 /// What a client says about a change beside the change itself.

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use super::error::Report;
 use super::files::Files;
+use super::replies;
 use super::section::{Field, Keys, Section};
 use crate::domain::catalog::{ActivitySpec, Collection, PreconditionPolicy};
 use crate::domain::id::{ActivityName, CollectionName};
 
 const COLLECTION: Keys = Keys {
-    known: &["schema", "preconditions", "activities"],
-    later: &["path", "observed", "observed_as", "rules", "reply", "retired", "editable"],
+    known: &["schema", "preconditions", "activities", "reply"],
+    later: &["path", "observed", "observed_as", "rules", "retired", "editable"],
 };
 const ACTIVITY: Keys = Keys {
     known: &[],
@@ -61,7 +62,8 @@ fn collection(
             table.fields().iter().filter_map(|field| activity(field, report)).map(ActivitySpec::new).collect()
         }
     };
-    Some(Collection { schema, preconditions, activities, ..Collection::new(name?) })
+    let patched = replies::of_collection(section, report);
+    Some(Collection { schema, preconditions, activities, patched, ..Collection::new(name?) })
 }
 
 fn activity(field: &Field<'_>, report: &mut Report<'_>) -> Option<ActivityName> {

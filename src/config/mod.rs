@@ -55,6 +55,7 @@ mod collections;
 mod error;
 mod files;
 mod operations;
+mod replies;
 mod section;
 mod server;
 

@@ -124,6 +124,19 @@ impl<'t> Field<'t> {
         self.value.is_table()
     }
 
+    /// True or false.
+    pub(super) fn flag(&self, report: &mut Report<'_>) -> Option<bool> {
+        match self.value {
+            DeValue::Boolean(flag) => Some(*flag),
+            DeValue::String(_)
+            | DeValue::Integer(_)
+            | DeValue::Float(_)
+            | DeValue::Datetime(_)
+            | DeValue::Array(_)
+            | DeValue::Table(_) => self.expected("true or false", report),
+        }
+    }
+
     /// The name of the value as that of something, with its article.
     pub(super) fn parse_name<N: FromStr<Err = ParseIdError>>(&self, what: &str, report: &mut Report<'_>) -> Option<N> {
         let refuse = |error: ParseIdError| {

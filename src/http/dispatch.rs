@@ -112,7 +112,10 @@ async fn judge(http: &Inner, asked: &mut Asked) -> Result<Response, Problem> {
         return Ok(reply::options(route));
     }
     acceptable(route, headers)?;
-    let prefer = Prefer::from_headers(headers);
+    let mut prefer = Prefer::from_headers(headers);
+    if !route.launches(verb) {
+        prefer.respond = None;
+    }
     let call = Call { http, route, method, headers, query, prefer, body };
     match route {
         Route::Home | Route::Server => Ok(home::home(http)),

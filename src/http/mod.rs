@@ -37,6 +37,7 @@ mod logs;
 mod media;
 mod origin;
 mod percent;
+mod posts;
 mod prefer;
 mod problem;
 mod query;

@@ -13,6 +13,7 @@ use super::problem::{Kind, Problem};
 use super::reply::{self, With};
 use super::routes::Verb;
 use crate::api::{ApiError, Deleted, ListView, Put, View, links};
+use crate::domain::catalog::PatchedReply;
 use crate::domain::id::{CollectionName, ResourceKey};
 use crate::domain::patch::{PatchBody, PatchSyntaxError};
 use crate::domain::precondition::{Current, ReadVerdict, TagList, check_read};
@@ -63,7 +64,7 @@ pub(super) async fn resource(mut call: Call<'_>, verb: Verb, key: &ResourceKey) 
             let patch = patch(&call, &sent)?;
             let view = call.http.api.patch(key, &patch, &sent.request).await?;
             let view = settled(&call, key, view).await;
-            Ok(changed(&call, view))
+            Ok(patched(&call, key, view))
         }
         Verb::Delete => {
             let request = call.change(None, &[])?;
@@ -157,6 +158,17 @@ fn changed(call: &Call<'_>, view: View) -> Response {
         Some(Answer::Representation) | None => reply::represent(StatusCode::OK, view, call.route),
     }
     .honouring(call.prefer)
+}
+
+/// 200, or for who would rather not see it 204, or 205 where the collection says so.
+fn patched(call: &Call<'_>, key: &ResourceKey, view: View) -> Response {
+    let reply = call.http.api.catalog().collections.get(&key.collection).map(|collection| collection.patched);
+    match (reply, call.prefer.answer) {
+        (Some(PatchedReply::ResetContent), Some(Answer::Minimal)) => {
+            reply::bodiless(StatusCode::RESET_CONTENT, &view, call.route).honouring(call.prefer)
+        }
+        (Some(PatchedReply::ResetContent | PatchedReply::NoContent) | None, _) => changed(call, view),
+    }
 }
 
 /// A page of a list.

@@ -16,6 +16,7 @@
 
 mod event;
 mod invariants;
+mod keep;
 mod plan;
 pub mod show;
 mod state;

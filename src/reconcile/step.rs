@@ -1,6 +1,7 @@
 //! The one way through: an event, then planning, until nothing is left to do now.
 
 use super::event::{Event, Refused};
+use super::keep;
 use super::plan::{Action, LaunchAction, plan, retry_of, timeout_ms_of};
 use super::state::{
     ActiveJob, ActivityStatus, Asked, Fate, LAST_RESULT_BYTES_MAX, LastJob, LastResult, Observed, Ready, ResourceState,
@@ -13,7 +14,7 @@ use crate::domain::id::{ActivityName, JobId, OperationName};
 use crate::domain::job::{AfterAttempt, CancelReason, Job, JobEvent, JobPhase, Trigger, TriggerKind, transition};
 use crate::domain::json;
 use crate::domain::moment::Moment;
-use crate::domain::operation::OnUnknown;
+use crate::domain::operation::{Keep, OnUnknown};
 use crate::domain::retry::RetryPolicy;
 use crate::domain::time::Timestamp;
 use crate::domain::version::Generation;
@@ -73,7 +74,9 @@ impl Stepper<'_> {
         match event {
             Event::Changed { document, fingerprint } => self.changed(document, fingerprint),
             Event::DeleteAsked => self.delete_asked(),
-            Event::Launched { activity, operation, input } => self.launched(&activity, operation, input),
+            Event::Launched { activity, operation, input, keep } => self.launched(&activity, operation, input, keep),
+            Event::Kept { job } => keep::keep(self.state, job),
+            Event::Forgotten { job } => keep::forget(self.state, job),
             Event::CancelAsked { job } => self.job_event(job, JobEvent::Canceled { reason: CancelReason::Requested }),
             Event::Claimed { job, slot } => self.claimed(job, slot),
             Event::Started { job, token } => self.job_event(job, JobEvent::Started { token }),
@@ -130,6 +133,7 @@ impl Stepper<'_> {
         name: &ActivityName,
         operation: OperationName,
         input: serde_json::Value,
+        keep: Keep,
     ) -> Result<(), Refused> {
         if self.state.desired.is_none() {
             return Err(Refused::Absent);
@@ -158,7 +162,11 @@ impl Stepper<'_> {
         let (retry, timeout_ms) = overrides(same, self.catalog);
         let start = overlap.start_rule();
         let trigger = TriggerKind::Manual;
-        self.queue(LaunchAction { activity: name.clone(), operation, input, trigger, start, retry, timeout_ms });
+        let id =
+            self.queue(LaunchAction { activity: name.clone(), operation, input, trigger, start, retry, timeout_ms });
+        if let Some(job) = self.state.jobs.get_mut(&id) {
+            job.keep = keep;
+        }
         Ok(())
     }
 
@@ -273,6 +281,7 @@ impl Stepper<'_> {
             created,
             started: None,
             finished: None,
+            keep: Keep::Record,
         };
         let status = self.status(&job.activity);
         status.active.push(ActiveJob {
@@ -371,6 +380,9 @@ fn show(status: &mut ActivityStatus, job: &Job, now: Timestamp) {
 
 fn finished(status: &mut ActivityStatus, job: &Job, now: Timestamp) {
     status.active.retain(|active| active.id != job.id);
+    if !job.keep.is_record() {
+        return;
+    }
     status.last = Some(LastJob {
         id: job.id,
         phase: job.phase,

@@ -20,6 +20,7 @@ const SLOT: u8 = b'k';
 const ATTEMPT: u8 = b'a';
 const DUE: u8 = b'd';
 const UNSETTLED: u8 = b'u';
+const UNKEPT: u8 = b'f';
 
 /// The row is the document.
 const DESIRED: u8 = 0;
@@ -241,6 +242,24 @@ pub fn read_unsettled(key: &Key) -> Option<ResourceKey> {
     let collection = reader.text()?.parse().ok()?;
     let id = reader.text()?.parse().ok()?;
     Some(ResourceKey { collection, id })
+}
+
+/// That a finished job is to be forgotten.
+#[must_use]
+pub fn unkept(job: JobId) -> Key {
+    Builder::new(UNKEPT).bytes(job.as_bytes()).key()
+}
+
+/// All finished jobs that are to be forgotten.
+#[must_use]
+pub fn all_unkept() -> KeyRange {
+    Builder::new(UNKEPT).range()
+}
+
+/// Reads a key of [`all_unkept`].
+#[must_use]
+pub fn read_unkept(key: &Key) -> Option<JobId> {
+    Reader::new(key, UNKEPT)?.last_id()
 }
 
 /// Whether a row is a job.

@@ -12,6 +12,7 @@ use crate::domain::activity::{Activity, Overlap, Standing};
 use crate::domain::condition::Reason;
 use crate::domain::id::{ActivityName, JobId, Token};
 use crate::domain::job::{AttemptOutcome, Ending, JobPhase, Refusal, TriggerKind};
+use crate::domain::operation::Keep;
 use crate::domain::time::Timestamp;
 
 /// Which token a report names.
@@ -27,7 +28,9 @@ enum Named {
 enum Turn {
     Put(Value),
     Delete,
-    Post(&'static str),
+    Post(&'static str, Keep),
+    Keep(usize),
+    Forget(usize),
     Cancel(usize),
     Claim(usize),
     Start(usize, Named),
@@ -84,10 +87,13 @@ fn any_turn() -> impl Strategy<Value = Turn> {
         1 => Just(AttemptOutcome::Lost),
         2 => Just(AttemptOutcome::Canceled),
     ];
+    let keep = prop_oneof![2 => Just(Keep::Record), 1 => Just(Keep::Nothing)];
     prop_oneof![
         6 => any_document().prop_map(Turn::Put),
         1 => Just(Turn::Delete),
-        3 => prop::sample::select(vec!["a", "b", "flaky"]).prop_map(Turn::Post),
+        3 => (prop::sample::select(vec!["a", "b", "flaky"]), keep).prop_map(|(operation, keep)| Turn::Post(operation, keep)),
+        1 => (0usize..8).prop_map(Turn::Keep),
+        2 => (0usize..8).prop_map(Turn::Forget),
         1 => (0usize..8).prop_map(Turn::Cancel),
         8 => (0usize..8).prop_map(Turn::Claim),
         2 => (0usize..8, named()).prop_map(|(job, token)| Turn::Start(job, token)),
@@ -127,7 +133,17 @@ impl Story {
             }
             Turn::Put(members) => self.put(members),
             Turn::Delete => drop(self.world.happen(Event::DeleteAsked)),
-            Turn::Post(operation) => drop(self.world.post(operation, json!({}))),
+            Turn::Post(operation, keep) => drop(self.world.post_to_be(*keep, operation, json!({}))),
+            Turn::Keep(n) => {
+                if let Some(job) = self.choose(*n, |_| true) {
+                    drop(self.world.happen(Event::Kept { job }));
+                }
+            }
+            Turn::Forget(n) => {
+                if let Some(job) = self.choose(*n, |_| true) {
+                    drop(self.world.happen(Event::Forgotten { job }));
+                }
+            }
             Turn::Look => self.world.look(),
             Turn::Cancel(n) => {
                 if let Some(job) = self.choose(*n, |_| true) {
