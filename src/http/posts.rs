@@ -61,14 +61,16 @@ fn accepted(call: &Call<'_>, at: At<'_>, id: JobId, view: View) -> Response {
     // Only who asked to wait is told that the waiting is over.
     let over = call.prefer.wait.is_some() && is_final(&view);
     let response = match (call.prefer.answer, over) {
-        (Some(Answer::Minimal), true) => reply::bodiless(StatusCode::NO_CONTENT, &view, call.route),
-        (Some(Answer::Minimal), false) => reply::bodiless(StatusCode::ACCEPTED, &view, call.route),
+        (Some(Answer::Minimal), over) => {
+            let status = if over { StatusCode::NO_CONTENT } else { StatusCode::ACCEPTED };
+            reply::bodiless(status, &view, call.route).located(&location)
+        }
         (Some(Answer::Representation) | None, over) => {
             let status = if over { StatusCode::OK } else { StatusCode::ACCEPTED };
-            reply::represent(status, view, call.route).content_located(&location)
+            reply::represent(status, view, call.route).located(&location).content_located(&location)
         }
     };
-    response.located(&location).honouring(call.prefer)
+    response.honouring(call.prefer)
 }
 
 /// Why the waiting for a job is over.
@@ -110,7 +112,7 @@ async fn when_done(call: &Call<'_>, at: At<'_>, launched: Launched, status: Sync
             let location = at.job(call, id);
             let response = reply::represent(StatusCode::ACCEPTED, view, call.route);
             let prefer = Prefer { answer: None, ..call.prefer };
-            Ok(response.content_located(&location).located(&location).honouring(prefer))
+            Ok(response.located(&location).content_located(&location).honouring(prefer))
         }
     }
 }
@@ -155,8 +157,8 @@ fn done(call: &Call<'_>, at: At<'_>, ended: JobView, status: SyncStatus) -> Resp
             reply::bodiless(StatusCode::CREATED, &view, call.route).located(&location).honouring(call.prefer)
         }
         SyncStatus::Created => reply::represent(StatusCode::CREATED, view, call.route)
-            .content_located(&location)
             .located(&location)
+            .content_located(&location)
             .honouring(call.prefer),
         SyncStatus::Ok if minimal => reply::empty(StatusCode::NO_CONTENT).honouring(call.prefer),
         SyncStatus::Ok => match (job.result, kept) {

@@ -139,14 +139,12 @@ name = "ui"
     heeler.toml:12:32: `operations.transcode.exec.command[1]`: `secret` is not in this version: expected `input`, `resource` or `job`
     heeler.toml:13:1: `operations.transcode.rate` is not in this version
     heeler.toml:14:1: `operations.transcode.concurrency` with `limit` and `per` is not in this version: expected an integer
-    heeler.toml:15:1: `operations.transcode.reply` is not in this version
     heeler.toml:16:1: `operations.transcode.on_success` is not in this version
     heeler.toml:17:1: `operations.transcode.on_failure` is not in this version
     heeler.toml:20:1: `collections.dogs.path` is not in this version
     heeler.toml:21:1: `collections.dogs.observed` is not in this version
     heeler.toml:22:1: `collections.dogs.observed_as` is not in this version
     heeler.toml:23:1: `collections.dogs.retired` is not in this version
-    heeler.toml:24:1: `collections.dogs.reply` is not in this version
     heeler.toml:26:1: `collections.dogs.activities.barks.operation` is not in this version
     heeler.toml:27:1: `collections.dogs.activities.barks.schedule` is not in this version
     heeler.toml:28:1: `collections.dogs.activities.barks.editable` is not in this version
