@@ -5,12 +5,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::posts::{Found, LaunchBody, LaunchRequest, Launched, keep};
+use super::posts::{self, Found, LaunchBody, LaunchRequest, Launched, keep};
 use super::resources::{absent, deleting, is_deleting};
 use super::{Api, ApiError, Cancelled, ChangeRequest, ListView, PAGE_BYTES_MAX, PageRequest, View};
 use crate::api::error::AlreadyApplied;
 use crate::domain::activity::{Activity, judge_input, unknown_operation};
-use crate::domain::catalog::Catalog;
+use crate::domain::catalog::{ActivitySpec, Catalog};
 use crate::domain::id::{ActivityName, CollectionName, JobId, OperationName, ResourceId, ResourceKey};
 use crate::domain::job::{Job, JobPhase};
 use crate::domain::near::did_you_mean;
@@ -63,10 +63,11 @@ impl Api {
         launch: &LaunchRequest,
         request: &ChangeRequest,
     ) -> Result<Launched, ApiError> {
-        self.activity(key, activity)?;
+        let spec = self.activity(key, activity)?;
         let body = match &launch.body {
-            LaunchBody::Empty | LaunchBody::Form(_) => Map::new(),
+            LaunchBody::Empty => Map::new(),
             LaunchBody::Json(body) => launch_body(body)?,
+            LaunchBody::Form(sent) => posts::operation_of_form(sent)?,
         };
         let mut etag = None;
         let mut before = Vec::new();
@@ -78,7 +79,7 @@ impl Api {
             if is_deleting(loaded) {
                 return Err(deleting(loaded));
             }
-            self.decide_launch(loaded, activity, &body, launch)
+            self.decide_launch(loaded, spec, &body, launch)
         });
         let applied = applied.await.map_err(|error| self.refusal(key, error, etag))?;
         let new = applied.state.jobs.values().find(|job| !before.contains(&job.id)).ok_or_else(|| absent(key))?;
@@ -89,27 +90,36 @@ impl Api {
     fn decide_launch(
         &self,
         loaded: &Loaded,
-        name: &ActivityName,
+        spec: &ActivitySpec,
         body: &Map<String, Value>,
         launch: &LaunchRequest,
     ) -> Result<Decision, ApiError> {
+        let name = &spec.name;
         let wanted: Option<Activity> = loaded.state.wanted(name).and_then(Result::ok);
         let operation = match body.get("operation") {
-            None => wanted.as_ref().map(|activity| activity.operation.clone()),
+            None => {
+                wanted.as_ref().map(|activity| activity.operation.clone()).or_else(|| spec.operations.fixed().cloned())
+            }
             Some(Value::String(text)) => Some(text.parse().map_err(|_| ApiError::Invalid {
                 errors: vec![unknown_operation("/operation", text, &self.catalog)],
             })?),
             Some(_) => return Err(invalid("/operation", "expected the name of an operation")),
         };
         let Some(operation) = operation else {
-            let detail = format!("the document has no `{name}` that names an operation, so the request must name one");
+            let how = posts::how_to_name(&launch.body);
+            let detail =
+                format!("the document has no `{name}` that names an operation, so the request must name one{how}");
             return Err(invalid("/operation", &detail));
         };
+        if !spec.operations.allows(&operation) {
+            return Err(invalid("/operation", &format!("`{name}` does not run `{operation}`")));
+        }
         let declared = self.catalog.operations.get(&operation).ok_or_else(|| ApiError::Invalid {
             errors: vec![unknown_operation("/operation", operation.as_str(), &self.catalog)],
         })?;
         let base = wanted.map_or_else(|| json!({}), |activity| activity.input);
-        let input = match body.get("input") {
+        let fields = posts::input_of_form(&launch.body, declared)?;
+        let input = match body.get("input").or(fields.as_ref()) {
             None => base,
             Some(Value::Object(over)) => {
                 let base = if base.is_object() { base } else { json!({}) };
@@ -281,12 +291,9 @@ impl Api {
     }
 
     /// An activity is there when its collection declares it.
-    fn activity(&self, key: &ResourceKey, activity: &ActivityName) -> Result<(), ApiError> {
-        if self.collection(&key.collection)?.activity(activity.as_str()).is_some() {
-            Ok(())
-        } else {
-            Err(ApiError::NotFound { what: format!("the activity `{activity}` of `{key}`") })
-        }
+    pub(super) fn activity(&self, key: &ResourceKey, activity: &ActivityName) -> Result<&ActivitySpec, ApiError> {
+        let declared = self.collection(&key.collection)?.activity(activity.as_str());
+        declared.ok_or_else(|| ApiError::NotFound { what: format!("the activity `{activity}` of `{key}`") })
     }
 }
 
@@ -322,7 +329,7 @@ fn believes_job(loaded: &Loaded, job: &Job, request: &ChangeRequest) -> Result<(
         .map_err(|why| ApiError::PreconditionFailed { why: Some(why), etag, already_applied: AlreadyApplied::No })
 }
 
-fn invalid(pointer: &str, detail: &str) -> ApiError {
+pub(super) fn invalid(pointer: &str, detail: &str) -> ApiError {
     ApiError::Invalid { errors: vec![Violation { pointer: pointer.to_owned(), detail: detail.to_owned() }] }
 }
 

@@ -6,15 +6,17 @@
 //! # Not here
 //! Statuses and header fields ([`crate::http`]).
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 use tracing::warn;
 
 use super::jobs::{job_view, no_job, tag};
-use super::resources::never;
+use super::resources::{absent, never};
 use super::{Api, ApiError, View};
-use crate::domain::id::JobId;
+use crate::domain::form::{self, Ask};
+use crate::domain::id::{ActivityName, JobId, ResourceKey};
 use crate::domain::job::Job;
 use crate::domain::operation::{Complete, Keep, Operation, ReplyMode};
 use crate::state::{Decision, Event};
@@ -91,6 +93,26 @@ impl Api {
         Launched { id: job.id, view, mode, patience: patience.unwrap_or(Operation::ANSWER_DEFAULT) }
     }
 
+    /// What can be asked of an activity, as its resource is now.
+    ///
+    /// # Errors
+    /// `NotFound`, `Store`.
+    pub async fn ask(&self, key: &ResourceKey, activity: &ActivityName) -> Result<Ask, ApiError> {
+        let spec = self.activity(key, activity)?;
+        let state = self.state.resource_state(key, None).await?;
+        if state.desired.is_none() {
+            return Err(absent(key));
+        }
+        let wanted = state.wanted(activity).and_then(Result::ok);
+        let declared = self.catalog.operations.values();
+        let operations: Vec<_> =
+            declared.filter(|operation| spec.operations.allows(&operation.name)).map(Arc::clone).collect();
+        let named = wanted.as_ref().map(|activity| &activity.operation).or_else(|| spec.operations.fixed());
+        let meant = named.filter(|name| operations.iter().any(|operation| operation.name == **name)).cloned();
+        let input = wanted.map_or_else(|| json!({}), |activity| activity.input);
+        Ok(Ask { operations, meant, input })
+    }
+
     /// The job once it is final, or as it is after `wait`.
     ///
     /// # Errors
@@ -147,6 +169,28 @@ impl Api {
             Some(Complete::Resource) if job.phase.is_final() => Found::Resource,
             Some(Complete::Resource | Complete::Job) | None => Found::Job(view),
         }
+    }
+}
+
+/// What the fields of a form say beside the input, as a body says it.
+pub(super) fn operation_of_form(sent: &[(String, String)]) -> Result<Map<String, Value>, ApiError> {
+    let named = form::operation(sent).map_err(|violation| ApiError::Invalid { errors: vec![violation] })?;
+    Ok(named.map(|name| ("operation".to_owned(), Value::from(name))).into_iter().collect())
+}
+
+/// The input that the fields of a form stand for, for this operation; nothing without a form.
+pub(super) fn input_of_form(body: &LaunchBody, operation: &Operation) -> Result<Option<Value>, ApiError> {
+    let LaunchBody::Form(sent) = body else { return Ok(None) };
+    let schema = operation.input.as_ref().map(|schema| schema.source());
+    let input = form::read(sent, schema).map_err(|errors| ApiError::Invalid { errors })?;
+    Ok(Some(Value::Object(input)))
+}
+
+/// How an operation is named where that is not plain to see.
+pub(super) fn how_to_name(body: &LaunchBody) -> String {
+    match body {
+        LaunchBody::Form(sent) => format!(": {}", form::unnamed(sent)),
+        LaunchBody::Empty | LaunchBody::Json(_) => String::new(),
     }
 }
 

@@ -13,6 +13,7 @@ pub mod change;
 pub mod condition;
 pub mod document;
 pub mod expression;
+pub mod form;
 pub mod id;
 pub mod job;
 pub mod json;

@@ -26,7 +26,7 @@ use super::problem::{Kind, Problem};
 use super::query::Query;
 use super::reply::{self, ACCEPT_PATCH};
 use super::routes::{self, Known, NoRoute, Route, Verb};
-use super::{Inner, home, jobs, logs, resources};
+use super::{Inner, forms, home, jobs, logs, resources};
 use crate::api::{ChangeRequest, Intent};
 use crate::domain::json::{self, JsonError, JsonLimits};
 
@@ -128,6 +128,7 @@ async fn judge(http: &Inner, asked: &mut Asked) -> Result<Response, Problem> {
         Route::Resource(key) => resources::resource(call, verb, key).await,
         Route::Activity(key, activity) => jobs::activity(call, verb, key, activity).await,
         Route::LastJob(key, activity) => jobs::last(call, verb, key, activity).await,
+        Route::Form(key, activity) => forms::form(&call, key, activity).await,
         Route::ActivityJob(key, activity, id) => jobs::activity_job(call, verb, key, activity, *id).await,
         Route::Jobs => jobs::all(call).await,
         Route::Job(id) => jobs::job(call, verb, *id).await,
@@ -167,6 +168,7 @@ fn acceptable(route: &Route, headers: &HeaderMap) -> Result<(), Problem> {
         | Route::Resource(_)
         | Route::Activity(..)
         | Route::LastJob(..)
+        | Route::Form(..)
         | Route::ActivityJob(..)
         | Route::Jobs
         | Route::Job(_)
@@ -205,13 +207,13 @@ impl Call<'_> {
         Ok(Sent { media: Some(media), bytes, request })
     }
 
-    /// Reads the body of a change that may do without one.
-    pub(super) async fn sent_or_empty(&mut self) -> Result<Sent, Problem> {
+    /// Reads the body of a POST that launches a job: JSON, a form, or nothing.
+    pub(super) async fn sent_to_launch(&mut self) -> Result<Sent, Problem> {
         let config = &self.http.config;
         body::judge_length(self.headers, config.body_bytes_max)?;
         body::judge_coding(self.headers)?;
         let media = match media::content_type(self.headers) {
-            Ok(MediaType::Json) => Some(MediaType::Json),
+            Ok(media @ (MediaType::Json | MediaType::Form)) => Some(media),
             Ok(other) => return Err(self.unsupported(&Unsupported::Other(other.as_str().to_owned()))),
             Err(Unsupported::Unnamed) => None,
             Err(unsupported) => return Err(self.unsupported(&unsupported)),
@@ -267,6 +269,7 @@ impl Call<'_> {
     pub(super) fn unsupported(&self, unsupported: &Unsupported) -> Problem {
         let (header, taken) = match self.route.accept_patch() {
             Some(patches) if self.method == Method::PATCH => (ACCEPT_PATCH, patches),
+            Some(_) | None if self.route.launches(Verb::Post) => (ACCEPT, forms::TAKEN),
             Some(_) | None => (ACCEPT, MediaType::Json.as_str()),
         };
         let found = match unsupported {

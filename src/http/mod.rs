@@ -31,6 +31,7 @@ use crate::api::Api;
 mod body;
 mod conditions;
 mod dispatch;
+mod forms;
 mod home;
 mod jobs;
 mod logs;

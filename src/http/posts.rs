@@ -10,7 +10,9 @@ use serde_json::{Map, Value, json};
 use warp::reply::Response;
 
 use super::dispatch::Call;
+use super::forms;
 use super::jobs::{finished, is_final};
+use super::media::MediaType;
 use super::prefer::{Answer, Prefer, Respond};
 use super::problem::{Kind, Problem};
 use super::reply::{self, With};
@@ -38,8 +40,14 @@ pub(super) async fn launch(
     key: &ResourceKey,
     activity: &ActivityName,
 ) -> Result<Response, Problem> {
-    let sent = call.sent_or_empty().await?;
-    let body = if sent.bytes.is_empty() { LaunchBody::Empty } else { LaunchBody::Json(call.object(&sent.bytes)?) };
+    let sent = call.sent_to_launch().await?;
+    let body = match sent.media {
+        _ if sent.bytes.is_empty() => LaunchBody::Empty,
+        Some(MediaType::Form) => LaunchBody::Form(forms::read(&sent.bytes)?),
+        Some(MediaType::Json | MediaType::MergePatch | MediaType::JsonPatch) | None => {
+            LaunchBody::Json(call.object(&sent.bytes)?)
+        }
+    };
     let when = match call.prefer.respond {
         Some(Respond::Async) => AnswerWhen::AtOnce,
         None => AnswerWhen::AsDeclared,

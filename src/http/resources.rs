@@ -105,7 +105,7 @@ fn patch(call: &Call<'_>, sent: &Sent) -> Result<PatchBody, Problem> {
         Some(MediaType::Json) if !value.is_object() => {
             return Err(call.unsupported(&Unsupported::NotAnObject));
         }
-        Some(MediaType::Json | MediaType::MergePatch) | None => PatchBody::merge(value),
+        Some(MediaType::Json | MediaType::MergePatch | MediaType::Form) | None => PatchBody::merge(value),
     };
     let limit = call.http.config.patch_operations_max;
     match parsed {

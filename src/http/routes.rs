@@ -38,6 +38,8 @@ pub(super) enum Route {
     Activity(ResourceKey, ActivityName),
     /// `/v1/{collection}/{id}/{activity}/last`
     LastJob(ResourceKey, ActivityName),
+    /// `/v1/{collection}/{id}/{activity}/form`
+    Form(ResourceKey, ActivityName),
     /// `/v1/{collection}/{id}/{activity}/{job}`
     ActivityJob(ResourceKey, ActivityName, JobId),
     /// `/v1/jobs`
@@ -140,6 +142,7 @@ fn resources(collection: &str, rest: &[&str], catalog: &Catalog) -> Result<Route
     match rest {
         [] => Ok(Route::Activity(key, activity)),
         ["last"] => Ok(Route::LastJob(key, activity)),
+        ["form"] => Ok(Route::Form(key, activity)),
         [job] => known(job).map(|job| Route::ActivityJob(key, activity, job)),
         _ => Err(NoRoute::Unknown),
     }
@@ -207,6 +210,7 @@ impl Route {
             | Self::Health
             | Self::Ready
             | Self::Problem(_)
+            | Self::Form(..)
             | Self::Jobs
             | Self::JobLog(_)
             | Self::Operations
@@ -257,6 +261,7 @@ impl Route {
             | Self::Collection(_)
             | Self::Activity(..)
             | Self::LastJob(..)
+            | Self::Form(..)
             | Self::Jobs
             | Self::JobLog(_)
             | Self::Operations
@@ -286,6 +291,7 @@ impl Route {
             Self::Resource(_) => "/v1/{collection}/{id}",
             Self::Activity(..) => "/v1/{collection}/{id}/{activity}",
             Self::LastJob(..) => "/v1/{collection}/{id}/{activity}/last",
+            Self::Form(..) => "/v1/{collection}/{id}/{activity}/form",
             Self::ActivityJob(..) => "/v1/{collection}/{id}/{activity}/{job}",
             Self::Jobs => "/v1/jobs",
             Self::Job(_) => "/v1/jobs/{job}",
@@ -331,6 +337,7 @@ mod tests {
             ("/v1/videos/jobs", "/v1/{collection}/{id}"),
             ("/v1/videos/42/processing", "/v1/{collection}/{id}/{activity}"),
             ("/v1/videos/42/processing/last", "/v1/{collection}/{id}/{activity}/last"),
+            ("/v1/videos/42/processing/form", "/v1/{collection}/{id}/{activity}/form"),
             (&of_activity, "/v1/{collection}/{id}/{activity}/{job}"),
             ("/v1/jobs", "/v1/jobs"),
             ("/v1/jobs/", "/v1/jobs"),
@@ -411,6 +418,7 @@ mod tests {
             Route::Resource(key.clone()),
             Route::Activity(key.clone(), activity.clone()),
             Route::LastJob(key.clone(), activity.clone()),
+            Route::Form(key.clone(), activity.clone()),
             Route::ActivityJob(key, activity, job),
             Route::Jobs,
             Route::Job(job),
