@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 
 use super::error::AlreadyApplied;
 use super::jobs::{LIST_CHUNK, encode, launch_body, read_cursor, tag};
+use super::once::About;
+use super::posts::{AnswerWhen, LaunchBody, LaunchRequest};
 use super::resources::{absent, deleting, is_deleting};
 use super::{Api, ApiError, ChangeRequest, ListView, PAGE_BYTES_MAX, PAGE_ITEMS_DEFAULT, PageRequest};
 use crate::domain::id::{ActivityName, JobId, ResourceKey};
@@ -123,7 +125,7 @@ impl Api {
             let page = self.page_of_jobs(&stored, activity, None, PAGE_ITEMS_DEFAULT).await?;
             let mut etag = None;
             let mut stale = false;
-            let applied = self.state.apply(key, None, |loaded| {
+            let applied = self.enact(key, About::Resource, request, |loaded| {
                 etag = loaded.etag();
                 stale = false;
                 self.decide_edit(loaded, activity, (seen, &page), edit, request).map_err(|undecided| match undecided {
@@ -183,11 +185,15 @@ impl Api {
             })
             .collect();
         let Wishes { launch, cancel } = wishes(&listed, &self.list_links(key, activity, page), edit, &self.limits)?;
+        // A job that is added to a list stays on it.
+        let as_listed = LaunchRequest { body: LaunchBody::Empty, when: AnswerWhen::AtOnce };
+        let spec = self.activity(key, activity)?;
         let launch: Vec<Launch> = launch
             .iter()
             .map(|(at, item)| {
                 let body = launch_body(item);
-                body.and_then(|body| self.judge_launch(loaded, activity, &body)).map_err(|error| within(*at, error))
+                let judged = body.and_then(|body| self.judge_launch(loaded, spec, &body, &as_listed));
+                judged.map(|(launch, _)| launch).map_err(|error| within(*at, error))
             })
             .collect::<Result<_, _>>()?;
         Ok(if launch.is_empty() && cancel.is_empty() {

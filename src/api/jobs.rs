@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::once::{self, About};
+use super::posts::{self, LaunchBody, LaunchRequest, Launched, Place, keep};
 use super::resources::{absent, deleting, is_deleting};
 use super::{Api, ApiError, Cancelled, ChangeRequest, ListView, PAGE_BYTES_MAX, PageRequest, View};
 use crate::api::error::AlreadyApplied;
@@ -15,6 +16,7 @@ use crate::domain::catalog::{ActivitySpec, Catalog};
 use crate::domain::id::{ActivityName, CollectionName, JobId, OperationName, ResourceId, ResourceKey};
 use crate::domain::job::{Job, JobPhase, TriggerKind};
 use crate::domain::near::did_you_mean;
+use crate::domain::operation::Keep;
 use crate::domain::patch::{PatchBody, apply_patch};
 use crate::domain::precondition::{self, Current};
 use crate::domain::schema::Violation;
@@ -52,8 +54,7 @@ const LOOKED_AT_MAX: usize = 10_000;
 pub(super) const LIST_CHUNK: usize = 200;
 
 impl Api {
-    /// Launches a job of an activity. `body` may name `operation` and `input`;
-    /// the input is merged over the document's.
+    /// Launches a job of an activity. Its input is merged over the document's.
     ///
     /// # Errors
     /// `NotFound`, `PreconditionFailed`, `Deleting`, `Invalid`, `Overlap`,
@@ -62,11 +63,15 @@ impl Api {
         &self,
         key: &ResourceKey,
         activity: &ActivityName,
-        body: Option<Value>,
+        launch: &LaunchRequest,
         request: &ChangeRequest,
-    ) -> Result<(JobId, View), ApiError> {
-        self.activity(key, activity)?;
-        let body = body.map_or_else(|| Ok(Map::new()), |body| launch_body(&body))?;
+    ) -> Result<Launched, ApiError> {
+        let spec = self.activity(key, activity)?;
+        let body = match &launch.body {
+            LaunchBody::Empty => Map::new(),
+            LaunchBody::Json(body) => launch_body(body)?,
+            LaunchBody::Form(sent) => posts::operation_of_form(sent)?,
+        };
         let mut etag = None;
         let mut before: BTreeSet<JobId> = BTreeSet::new();
         let applied = self.enact(key, About::Launch, request, |loaded| {
@@ -77,23 +82,24 @@ impl Api {
             if is_deleting(loaded) {
                 return Err(deleting(loaded));
             }
-            let Launch { operation, input } = self.judge_launch(loaded, activity, &body)?;
-            Ok(Decision::Happen(Event::Launched { activity: activity.clone(), operation, input }))
+            let (Launch { operation, input }, keep) = self.judge_launch(loaded, spec, &body, launch)?;
+            Ok(Decision::Happen(Event::Launched { activity: activity.clone(), operation, input, keep }))
         });
         let applied = applied.await.map_err(|error| self.refusal(key, error, etag))?;
         let new = new_job(&applied.state, |id| before.contains(&id)).ok_or_else(|| absent(key))?;
         let etag = applied.job_etag(new.id).ok_or_else(|| absent(key))?;
-        Ok((new.id, job_view(new, etag, &self.catalog)))
+        Ok(self.launched(new, job_view(new, etag, &self.catalog), launch.when))
     }
 
     /// The job that a body asks for, if it may be launched.
     pub(super) fn judge_launch(
         &self,
         loaded: &Loaded,
-        name: &ActivityName,
+        spec: &ActivitySpec,
         body: &Map<String, Value>,
-    ) -> Result<Launch, ApiError> {
-        let spec = self.activity(&loaded.state.key, name)?;
+        launch: &LaunchRequest,
+    ) -> Result<(Launch, Keep), ApiError> {
+        let name = &spec.name;
         let wanted = loaded.state.wanted(name, &self.catalog).activity();
         let operation = match body.get("operation") {
             None => wanted.as_ref().map(|activity| &activity.operation).or_else(|| spec.operations.fixed()).cloned(),
@@ -103,7 +109,9 @@ impl Api {
             Some(_) => return Err(invalid("/operation", "expected the name of an operation")),
         };
         let Some(operation) = operation else {
-            let detail = format!("the document has no `{name}` that names an operation, so the request must name one");
+            let how = posts::how_to_name(&launch.body);
+            let detail =
+                format!("the document has no `{name}` that names an operation, so the request must name one{how}");
             return Err(invalid("/operation", &detail));
         };
         if !spec.operations.allows(&operation) {
@@ -116,7 +124,8 @@ impl Api {
             (Some(mapping), Some(subject)) => subject.mapped_input(mapping).map_err(|detail| invalid("", &detail))?,
             (Some(_) | None, _) => wanted.map_or_else(|| json!({}), |activity| activity.input),
         };
-        let input = match body.get("input") {
+        let fields = posts::input_of_form(&launch.body, declared)?;
+        let input = match body.get("input").or(fields.as_ref()) {
             None => base,
             Some(Value::Object(over)) => {
                 let base = if base.is_object() { base } else { json!({}) };
@@ -128,35 +137,36 @@ impl Api {
         if !errors.is_empty() {
             return Err(ApiError::Invalid { errors });
         }
-        Ok(Launch { operation, input })
+        let keep = keep(declared, launch.when);
+        Ok((Launch { operation, input }, keep))
     }
 
-    /// A job of an activity.
+    /// A job of an activity, or where it leads to.
     ///
     /// # Errors
     /// `NotFound`, `Store`.
-    pub async fn activity_job(&self, key: &ResourceKey, activity: &ActivityName, id: JobId) -> Result<View, ApiError> {
+    pub async fn activity_job(&self, key: &ResourceKey, activity: &ActivityName, id: JobId) -> Result<Place, ApiError> {
         self.activity(key, activity)?;
         let (job, revision) = self.find(id).await?;
         let stored = self.state.resource(key).await?.ok_or_else(|| absent(key))?;
         if job.uid == stored.desired.uid && job.activity == *activity {
-            Ok(job_view(&job, tag(revision), &self.catalog))
+            Ok(self.lead(&job, job_view(&job, tag(revision), &self.catalog)))
         } else {
             Err(no_job(id))
         }
     }
 
-    /// The newest job of an activity.
+    /// The newest job of an activity, or where it leads to.
     ///
     /// # Errors
     /// `NotFound`, also when there was none yet; `Store`.
-    pub async fn last_job(&self, key: &ResourceKey, activity: &ActivityName) -> Result<View, ApiError> {
+    pub async fn last_job(&self, key: &ResourceKey, activity: &ActivityName) -> Result<Place, ApiError> {
         self.activity(key, activity)?;
         let stored = self.state.resource(key).await?.ok_or_else(|| absent(key))?;
         let (ids, _) = self.state.jobs_of_activity(stored.desired.uid, activity, None, 1).await?;
         let none_yet = || ApiError::NotFound { what: format!("a job of `{key}/{activity}`") };
         let (job, revision) = self.find(*ids.first().ok_or_else(none_yet)?).await?;
-        Ok(job_view(&job, tag(revision), &self.catalog))
+        Ok(self.lead(&job, job_view(&job, tag(revision), &self.catalog)))
     }
 
     /// A job.
@@ -263,7 +273,7 @@ pub(super) fn new_job(after: &ResourceState, was_there: impl Fn(JobId) -> bool) 
     after.jobs.values().find(|job| job.trigger.kind == TriggerKind::Manual && !was_there(job.id))
 }
 
-fn no_job(id: JobId) -> ApiError {
+pub(super) fn no_job(id: JobId) -> ApiError {
     ApiError::NotFound { what: format!("the job {id}") }
 }
 
@@ -275,7 +285,7 @@ pub(super) fn encode(job: &Job, catalog: &Catalog) -> Bytes {
     serde_json::to_vec(&show_job(job, catalog)).expect("what we show can be written").into()
 }
 
-fn job_view(job: &Job, etag: ETag, catalog: &Catalog) -> View {
+pub(super) fn job_view(job: &Job, etag: ETag, catalog: &Catalog) -> View {
     View { body: encode(job, catalog), etag, changed_at: changed_at(job) }
 }
 
@@ -296,7 +306,7 @@ fn believes_job(loaded: &Loaded, job: &Job, request: &ChangeRequest) -> Result<(
         .map_err(|why| ApiError::PreconditionFailed { why: Some(why), etag, already_applied: AlreadyApplied::No })
 }
 
-fn invalid(pointer: &str, detail: &str) -> ApiError {
+pub(super) fn invalid(pointer: &str, detail: &str) -> ApiError {
     ApiError::Invalid { errors: vec![Violation { pointer: pointer.to_owned(), detail: detail.to_owned() }] }
 }
 

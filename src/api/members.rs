@@ -79,7 +79,7 @@ impl<'a> MemberEdit<'a> {
             ChangeError::ReadOnly { pointer, .. } => {
                 ApiError::ReadOnly { pointer, detail: "the service writes it".to_owned() }
             }
-            ChangeError::Patch(_) | ChangeError::Invalid(_) => error.into(),
+            ChangeError::Patch(_) | ChangeError::Invalid(_) | ChangeError::Forbidden { .. } => error.into(),
         }
     }
 }

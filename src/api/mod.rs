@@ -15,6 +15,7 @@ mod job_lists;
 pub mod jobs;
 mod members;
 mod once;
+mod posts;
 mod queue;
 mod resources;
 mod trial;
@@ -38,6 +39,7 @@ pub use error::{AlreadyApplied, ApiError};
 pub use members::{Found, member_of};
 use once::Flights;
 pub use once::{Answered, Held, Known, Once, OnceKey, Statuses};
+pub use posts::{AnswerWhen, JobView, LaunchBody, LaunchRequest, Launched, Place};
 pub use queue::QueueView;
 pub use trial::{Launching, Trial};
 
@@ -71,6 +73,13 @@ pub trait AttemptLogs: Send + Sync + fmt::Debug {
     /// The log of an attempt: its length in bytes now, and the file that holds
     /// it. `None` if the attempt wrote none or it is no longer kept.
     fn open(&self, job: JobId, number: u32) -> Option<(u64, std::fs::File)>;
+
+    /// Removes the logs of a job, and whatever else is kept of its attempts,
+    /// which are over. Doing so twice is doing so once.
+    ///
+    /// # Errors
+    /// Something is left, and can be removed later.
+    fn forget(&self, job: JobId) -> std::io::Result<()>;
 }
 
 /// What a client says about a change beside the change itself.

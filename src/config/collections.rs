@@ -7,6 +7,7 @@ use super::activities::{Around, activity, place};
 use super::error::Report;
 use super::files::Files;
 use super::mounts;
+use super::replies;
 use super::rules::rules;
 use super::section::{Keys, Section};
 use crate::domain::catalog::{ActivitySpec, Collection, PreconditionPolicy};
@@ -16,8 +17,8 @@ use crate::domain::json::Pointer;
 use crate::domain::operation::Operation;
 
 const COLLECTION: Keys = Keys {
-    known: &["schema", "preconditions", "activities", "path", "id", "observed", "observed_as", "rules"],
-    later: &["reply", "retired", "editable"],
+    known: &["schema", "preconditions", "activities", "path", "id", "observed", "observed_as", "rules", "reply"],
+    later: &["retired", "editable"],
 };
 /// The one activity of a collection that names none.
 const ACTIVITY_DEFAULT: &str = "processing";
@@ -69,9 +70,21 @@ fn collection(
     };
     let rules = rules(section, report);
     let (path, id) = (mounts::path(section, report), mounts::id(section, report));
+    let patched = replies::of_collection(section, report);
     let collection = Collection::new(name?);
     let path = path.unwrap_or_else(|| collection.path.clone());
-    Some(Collection { path, schema, id, preconditions, activities, observed, observed_as, rules, ..collection })
+    Some(Collection {
+        path,
+        schema,
+        id,
+        preconditions,
+        activities,
+        observed,
+        observed_as,
+        rules,
+        patched,
+        ..collection
+    })
 }
 
 /// What the member with observed state is called.

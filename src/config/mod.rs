@@ -63,6 +63,7 @@ mod error;
 mod files;
 mod mounts;
 mod operations;
+mod replies;
 mod rules;
 mod section;
 mod server;

@@ -6,15 +6,28 @@ use std::time::Duration;
 
 use super::error::Report;
 use super::files::Files;
+use super::replies;
 use super::section::{Field, Keys, Section};
 use crate::domain::expression::Template;
 use crate::domain::id::OperationName;
-use crate::domain::operation::{ExecSpec, Keep, OnUnknown, Operation, Reply, RunnerSpec};
+use crate::domain::operation::{ExecSpec, OnUnknown, Operation, RunnerSpec};
 use crate::domain::retry::{ATTEMPTS_MAX, RetryPolicy};
 
 const OPERATION: Keys = Keys {
-    known: &["description", "input", "exec", "timeout", "grace", "retry", "concurrency", "priority", "on_unknown"],
-    later: &["http", "mail", "worker", "kubernetes", "rate", "reply", "on_success", "on_failure"],
+    known: &[
+        "description",
+        "input",
+        "exec",
+        "timeout",
+        "grace",
+        "retry",
+        "concurrency",
+        "priority",
+        "on_unknown",
+        "reply",
+        "keep",
+    ],
+    later: &["http", "mail", "worker", "kubernetes", "rate", "on_success", "on_failure"],
 };
 const RUNNERS: [&str; 5] = ["exec", "http", "mail", "worker", "kubernetes"];
 const EXEC: Keys = Keys { known: &["command", "cwd", "env"], later: &[] };
@@ -64,6 +77,7 @@ fn operation(
         .and_then(|field| field.integer(i64::from(i32::MIN)..=i64::from(i32::MAX), report))
         .and_then(|number| i32::try_from(number).ok())
         .unwrap_or(0);
+    let (reply, keep) = replies::of_operation(section, report);
     Some(Operation {
         name: name?,
         description,
@@ -75,8 +89,8 @@ fn operation(
         concurrency,
         priority,
         on_unknown,
-        reply: Reply::default(),
-        keep: Keep::default(),
+        reply,
+        keep,
     })
 }
 

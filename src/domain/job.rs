@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::catalog::Catalog;
 use super::id::{ActivityName, JobId, OperationName, ResourceKey, Token, Uid};
-use super::operation::Operation;
+use super::operation::{Keep, Operation};
 use super::retry::RetryPolicy;
 use super::time::Timestamp;
 use super::version::Generation;
@@ -59,6 +59,9 @@ pub struct Job {
     pub started: Option<Timestamp>,
     /// When it became final.
     pub finished: Option<Timestamp>,
+    /// What is left of it once it is final and was told of.
+    #[serde(default, skip_serializing_if = "Keep::is_record")]
+    pub keep: Keep,
 }
 
 /// The largest result of a job, in bytes of JSON: a result is shown whole, and
@@ -271,6 +274,9 @@ pub struct JobError {
     pub message: String,
 }
 
+/// The reason of a job whose last attempt took longer than it may.
+pub const TIMED_OUT: &str = "TimedOut";
+
 /// What a runner says of an attempt that is over.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ending {
@@ -299,6 +305,13 @@ impl Job {
     #[must_use]
     pub fn timeout(&self, operation: &Operation) -> Option<Duration> {
         self.timeout_ms.map(Duration::from_millis).or(operation.timeout)
+    }
+
+    /// Whether it is final and to leave no record: whoever asked for it hears
+    /// how it ended, and then it is forgotten.
+    #[must_use]
+    pub fn is_to_be_forgotten(&self) -> bool {
+        self.phase.is_final() && !self.keep.is_record()
     }
 
     /// What becomes of an attempt that was recorded and never started; `None`

@@ -231,6 +231,7 @@ mod tests {
     use super::*;
     use crate::domain::id::Uid;
     use crate::domain::job::{Cancel, CancelReason, JobPhase, StartRule, Trigger, TriggerKind};
+    use crate::domain::operation::Keep;
     use crate::domain::time::Timestamp;
     use crate::domain::version::Generation;
 
@@ -254,6 +255,7 @@ mod tests {
             start: StartRule::AtOnce,
             retry: None,
             timeout_ms: None,
+            keep: Keep::Record,
             phase,
             cancel: stopped.then_some(Cancel { at: Timestamp::EPOCH, reason: CancelReason::Requested }),
             attempts: Vec::new(),

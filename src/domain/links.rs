@@ -24,6 +24,12 @@ pub fn activity(catalog: &Catalog, key: &ResourceKey, activity: &ActivityName) -
     format!("{}/{}/{activity}", catalog.path_of(&key.collection), key.id)
 }
 
+/// How to ask an activity for a job.
+#[must_use]
+pub fn form(catalog: &Catalog, key: &ResourceKey, activity: &ActivityName) -> String {
+    format!("{}/{}/{activity}/form", catalog.path_of(&key.collection), key.id)
+}
+
 /// A job under its resource.
 #[must_use]
 pub fn activity_job(catalog: &Catalog, key: &ResourceKey, activity: &ActivityName, job: JobId) -> String {

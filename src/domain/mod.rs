@@ -15,6 +15,7 @@ pub mod diff;
 pub mod document;
 pub mod expression;
 pub mod fields;
+pub mod form;
 pub mod id;
 pub mod id_pattern;
 pub mod job;

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::expression::Template;
 use super::id::OperationName;
 use super::retry::RetryPolicy;
@@ -83,7 +85,8 @@ pub enum Complete {
 }
 
 /// Whether a finished job that was answered synchronously leaves a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Keep {
     /// As every job does.
     #[default]
@@ -92,9 +95,21 @@ pub enum Keep {
     Nothing,
 }
 
+impl Keep {
+    /// Whether it is as nearly always.
+    #[must_use]
+    pub const fn is_record(&self) -> bool {
+        matches!(self, Self::Record)
+    }
+}
+
 impl Operation {
     /// How long a stopped attempt has, unless the operation says otherwise.
     pub const GRACE_DEFAULT: Duration = Duration::from_secs(10);
+
+    /// How long a synchronous answer waits for a job that has no `timeout`:
+    /// about as long as clients and proxies do.
+    pub const ANSWER_DEFAULT: Duration = Duration::from_secs(60);
 }
 
 /// What does the work of an operation.

@@ -36,6 +36,10 @@ pub const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 /// the resource too busy.
 pub const RECORD_AGAIN: Duration = Duration::from_secs(1);
 
+/// How long a finished job that leaves no record waits for whoever asked for
+/// it to hear how it ended, before it is forgotten anyway.
+pub const UNHEARD: Duration = Duration::from_secs(60);
+
 /// How many of the newest revisions the change log keeps: enough for whoever
 /// comes back after a while, and not a second copy of all that ever happened.
 pub const LOG_KEPT: u64 = 100_000;

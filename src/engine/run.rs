@@ -12,7 +12,9 @@ use tracing::{error, info, warn};
 
 use super::attempts::Next;
 use super::dispatcher::Claim;
-use super::{InHand, LOG_KEPT, PROGRESS_INTERVAL, RECORD_AGAIN, ROWS_MAX, SWEEP, StepError, Steps, unless_refused};
+use super::{
+    InHand, LOG_KEPT, PROGRESS_INTERVAL, RECORD_AGAIN, ROWS_MAX, SWEEP, StepError, Steps, UNHEARD, unless_refused,
+};
 use crate::domain::id::JobId;
 use crate::runner::{AttemptRef, Report, Runner};
 use crate::state::{Event, State};
@@ -241,6 +243,7 @@ impl Engine {
     async fn sweep(self: Arc<Self>) -> Result<(), StepError> {
         loop {
             self.steps.sweep().await?;
+            self.steps.forget_unheard().await?;
             self.steps.trim_log().await?;
             self.steps.forget_answers().await?;
             self.sleep(SWEEP).await;
@@ -305,6 +308,31 @@ impl Steps {
                 self.look(key).await?;
             }
         }
+    }
+
+    /// Forgets the jobs that were to leave no record and that nobody heard the
+    /// end of: who asked for them, or the service itself, went away.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn forget_unheard(&self) -> Result<(), StepError> {
+        let now = self.state.clock().now();
+        for (id, resource) in self.state.unkept(ROWS_MAX).await? {
+            let Some((job, _)) = self.state.job(id).await? else { continue };
+            if job.finished.is_none_or(|at| now < at.after(UNHEARD)) {
+                continue;
+            }
+            // The record goes last: while it is there, the rest is found again.
+            if let Err(error) = self.runner.forget(id).await {
+                warn!(job = %id, error = &error as &dyn std::error::Error, "something is left of a job");
+                continue;
+            }
+            match unless_refused(self.state.happen(&resource, Event::Forgotten { job: id }).await) {
+                Ok(_) | Err(StepError::Later(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// Forgets what the change log holds beyond [`LOG_KEPT`].

@@ -26,7 +26,7 @@ use super::problem::{Kind, Problem};
 use super::query::Query;
 use super::reply::{self, ACCEPT_PATCH};
 use super::routes::{self, Known, NoRoute, Route, Verb};
-use super::{Inner, home, job_lists, jobs, logs, members, once, resources};
+use super::{Inner, forms, home, job_lists, jobs, logs, members, once, resources};
 use crate::api::{ChangeRequest, Intent, Once};
 use crate::domain::json::{self, JsonError, JsonLimits};
 
@@ -118,7 +118,10 @@ async fn judge(http: &Inner, asked: &mut Asked) -> Result<Response, Problem> {
         return Ok(reply::options(route));
     }
     acceptable(route, headers)?;
-    let prefer = Prefer::from_headers(headers);
+    let mut prefer = Prefer::from_headers(headers);
+    if !route.launches(verb) {
+        prefer.respond = None;
+    }
     let path = path.as_str();
     let mut call = Call { http, route, path, method, headers, query, prefer, intent, once: None, body };
     if let Some(replayed) = once::recall(&mut call, verb).await? {
@@ -149,9 +152,9 @@ pub(super) async fn handle(call: Call<'_>, verb: Verb) -> Result<Response, Probl
         Route::Resource(key) => resources::resource(call, verb, key).await,
         Route::Activity(key, activity) => jobs::activity(call, verb, key, activity).await,
         Route::EditableActivity(key, activity) => job_lists::editable(call, verb, key, activity).await,
-        Route::Form(..) => Err(no_route(&NoRoute::Unknown, call.method)),
         Route::Member(key, pointer) => members::member(call, verb, key, pointer).await,
         Route::LastJob(key, activity) => jobs::last(call, verb, key, activity).await,
+        Route::Form(key, activity) => forms::form(&call, key, activity).await,
         Route::ActivityJob(key, activity, id) => jobs::activity_job(call, verb, key, activity, *id).await,
         Route::Jobs => jobs::all(call).await,
         Route::Job(id) => jobs::job(call, verb, *id).await,
@@ -192,9 +195,9 @@ fn acceptable(route: &Route, headers: &HeaderMap) -> Result<(), Problem> {
         | Route::Resource(_)
         | Route::Activity(..)
         | Route::EditableActivity(..)
-        | Route::Form(..)
         | Route::Member(..)
         | Route::LastJob(..)
+        | Route::Form(..)
         | Route::ActivityJob(..)
         | Route::Jobs
         | Route::Job(_)
@@ -234,13 +237,13 @@ impl Call<'_> {
         Ok(Sent { media: Some(media), bytes, request })
     }
 
-    /// Reads the body of a change that may do without one.
-    pub(super) async fn sent_or_empty(&mut self) -> Result<Sent, Problem> {
+    /// Reads the body of a POST that launches a job: JSON, a form, or nothing.
+    pub(super) async fn sent_to_launch(&mut self) -> Result<Sent, Problem> {
         let config = &self.http.config;
         body::judge_length(self.headers, config.body_bytes_max)?;
         body::judge_coding(self.headers)?;
         let media = match media::content_type(self.headers) {
-            Ok(MediaType::Json) => Some(MediaType::Json),
+            Ok(media @ (MediaType::Json | MediaType::Form)) => Some(media),
             Ok(other) => return Err(self.unsupported(&Unsupported::Other(other.as_str().to_owned()))),
             Err(Unsupported::Unnamed) => None,
             Err(unsupported) => return Err(self.unsupported(&unsupported)),
@@ -297,6 +300,7 @@ impl Call<'_> {
     pub(super) fn unsupported(&self, unsupported: &Unsupported) -> Problem {
         let (header, taken) = match self.route.accept_patch() {
             Some(patches) if self.method == Method::PATCH => (ACCEPT_PATCH, patches),
+            Some(_) | None if self.route.launches(Verb::Post) => (ACCEPT, forms::TAKEN),
             Some(_) | None => (ACCEPT, MediaType::Json.as_str()),
         };
         let found = match unsupported {

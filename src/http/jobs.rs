@@ -6,14 +6,16 @@ use serde_json::{Value, json};
 use warp::reply::Response;
 
 use super::Inner;
+use super::conditions;
 use super::dispatch::{Call, not_allowed};
 use super::media::MediaType;
+use super::posts::{self, launch};
 use super::prefer::{Answer, Prefer};
 use super::problem::Problem;
 use super::reply::{self, With};
 use super::resources::{list, read};
 use super::routes::Verb;
-use crate::api::{Cancelled, ChangeRequest, QueueView, View, links};
+use crate::api::{ApiError, Cancelled, ChangeRequest, Place, QueueView, View, links};
 use crate::domain::id::{ActivityName, JobId, ResourceKey};
 use crate::domain::job::JobPhase;
 
@@ -45,7 +47,7 @@ pub(super) async fn last(
     match verb {
         Verb::Get => {
             let api = &call.http.api;
-            read(&call, async { api.last_job(key, activity).await }).await
+            lead(&call, key, async { api.last_job(key, activity).await }).await
         }
         Verb::Post => launch(call, key, activity).await,
         Verb::Put | Verb::Patch | Verb::Delete | Verb::Options => Err(not_allowed(call.route, call.method)),
@@ -62,7 +64,7 @@ pub(super) async fn activity_job(
 ) -> Result<Response, Problem> {
     let api = &call.http.api;
     match verb {
-        Verb::Get => read(&call, async { api.activity_job(key, activity, id).await }).await,
+        Verb::Get => lead(&call, key, async { api.activity_job(key, activity, id).await }).await,
         Verb::Patch | Verb::Delete => {
             let (call, request) = wish(call, verb).await?;
             // The job must be one of this activity before it is touched.
@@ -70,6 +72,20 @@ pub(super) async fn activity_job(
             cancel(&call, id, &request).await
         }
         Verb::Post | Verb::Put | Verb::Options => Err(not_allowed(call.route, call.method)),
+    }
+}
+
+/// A job below its resource, or 303 to the resource once it is finished and leads there.
+async fn lead(
+    call: &Call<'_>,
+    key: &ResourceKey,
+    found: impl Future<Output = Result<Place, ApiError>>,
+) -> Result<Response, Problem> {
+    // Syntax is judged before existence.
+    conditions::preconditions(call.headers)?;
+    match found.await? {
+        Place::Job(view) => read(call, async { Ok(view) }).await,
+        Place::Resource => Ok(posts::see_resource(call, key)),
     }
 }
 
@@ -98,19 +114,6 @@ pub(super) async fn job(call: Call<'_>, verb: Verb, id: JobId) -> Result<Respons
 pub(super) async fn queue(http: &Inner, id: JobId) -> Result<Response, Problem> {
     let QueueView { reason, position, since, limit } = http.api.queue(id).await?;
     Ok(reply::momentary(&json!({ "reason": reason, "position": position, "since": since, "limit": limit })))
-}
-
-/// Launches a job: 202, or 200 for who waits long enough for its end.
-async fn launch(mut call: Call<'_>, key: &ResourceKey, activity: &ActivityName) -> Result<Response, Problem> {
-    let sent = call.sent_or_empty().await?;
-    let body = if sent.bytes.is_empty() { None } else { Some(call.object(&sent.bytes)?) };
-    let (id, view) = call.http.api.launch(key, activity, body, &sent.request).await?;
-    let view = finished(&call, id, view).await;
-    // Only who asked to wait is told that the waiting is over.
-    let status = if call.prefer.wait.is_some() && is_final(&view) { StatusCode::OK } else { StatusCode::ACCEPTED };
-    let at = links::activity_job(call.http.api.catalog(), key, activity, id);
-    let prefer = Prefer { answer: None, ..call.prefer };
-    Ok(reply::represent(status, view, call.route).located(&at).content_located(&at).honouring(prefer))
 }
 
 /// Reads the wish that a job be cancelled, which is all that can be changed about one.
@@ -170,7 +173,7 @@ async fn cancel(call: &Call<'_>, id: JobId, request: &ChangeRequest) -> Result<R
 /// The job once it is finished, if the client would rather wait for that.
 ///
 /// It is launched, or told to stop: whatever goes wrong while waiting, that stands.
-async fn finished(call: &Call<'_>, id: JobId, view: View) -> View {
+pub(super) async fn finished(call: &Call<'_>, id: JobId, view: View) -> View {
     let Some(wait) = call.prefer.wait else { return view };
     let api = &call.http.api;
     let seen = tokio::select! {
@@ -187,6 +190,6 @@ struct Shown {
 }
 
 /// Whether a job, as it is shown, never changes again.
-fn is_final(view: &View) -> bool {
+pub(super) fn is_final(view: &View) -> bool {
     serde_json::from_slice::<Shown>(&view.body).is_ok_and(|shown| shown.phase.is_final())
 }

@@ -12,6 +12,8 @@ pub(super) enum MediaType {
     MergePatch,
     /// `application/json-patch+json` (RFC 6902)
     JsonPatch,
+    /// `application/x-www-form-urlencoded`, what a page sends that has no script.
+    Form,
 }
 
 impl MediaType {
@@ -21,10 +23,11 @@ impl MediaType {
             Self::Json => "application/json",
             Self::MergePatch => "application/merge-patch+json",
             Self::JsonPatch => "application/json-patch+json",
+            Self::Form => "application/x-www-form-urlencoded",
         }
     }
 
-    const ALL: [Self; 3] = [Self::Json, Self::MergePatch, Self::JsonPatch];
+    const ALL: [Self; 4] = [Self::Json, Self::MergePatch, Self::JsonPatch, Self::Form];
 }
 
 /// Why a body is not taken.

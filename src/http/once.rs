@@ -147,7 +147,7 @@ async fn replay(call: &Call<'_>, answered: Answered) -> Result<Response, Problem
     };
     // What is said of a body is honoured where the status lets it.
     let answer = call.prefer.answer.filter(|answer| (*answer == Answer::Minimal) == bare);
-    Ok(response.honouring(Prefer { answer, wait: call.prefer.wait, handling: None }))
+    Ok(response.honouring(Prefer { answer, wait: call.prefer.wait, ..Prefer::default() }))
 }
 
 /// Waits, if the client would rather have it so: the one that was answered first may have waited, too.

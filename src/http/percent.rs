@@ -17,6 +17,11 @@ pub(super) fn decode(text: &str) -> Option<Cow<'_, str>> {
     percent_decode_str(text).decode_utf8().ok()
 }
 
+/// Decodes a name or a value of a form or a query, in which `+` is a space.
+pub(super) fn decode_field(text: &str) -> Option<String> {
+    decode(&text.replace('+', " ")).map(Cow::into_owned)
+}
+
 /// All but what RFC 3986, 2.3 calls unreserved.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 

@@ -22,6 +22,15 @@ pub(super) struct Prefer {
     pub(super) wait: Option<Duration>,
     /// `handling=strict`
     pub(super) handling: Option<Handling>,
+    /// `respond-async`, where that can be honoured.
+    pub(super) respond: Option<Respond>,
+}
+
+/// When to answer about work that takes its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Respond {
+    /// Before it is done.
+    Async,
 }
 
 /// How much a successful answer should say.
@@ -70,6 +79,7 @@ impl Prefer {
             ("return", "representation") => self.answer = Some(Answer::Representation),
             ("handling", "strict") => self.handling = Some(Handling::Strict),
             ("handling", "lenient") => self.handling = Some(Handling::Lenient),
+            ("respond-async", "") => self.respond = Some(Respond::Async),
             ("wait", seconds) => {
                 let digits = !seconds.is_empty() && seconds.bytes().all(|byte| byte.is_ascii_digit());
                 // So many digits that they overflow are still only a wish for more than there is.
@@ -83,6 +93,10 @@ impl Prefer {
     /// These preferences, as the header of an answer that honours them.
     pub(super) fn applied(&self) -> Option<HeaderValue> {
         let mut words = Vec::new();
+        match self.respond {
+            Some(Respond::Async) => words.push("respond-async".to_owned()),
+            None => {}
+        }
         match self.answer {
             Some(Answer::Minimal) => words.push("return=minimal".to_owned()),
             Some(Answer::Representation) => words.push("return=representation".to_owned()),
@@ -133,7 +147,8 @@ mod tests {
             (&["wait=-1"], ""),
             (&["wait=1.5"], ""),
             (&["wait"], ""),
-            (&["respond-async, foo; bar=\"a\", ,;"], ""),
+            (&["respond-async, foo; bar=\"a\", ,;"], "respond-async"),
+            (&["wait=5, respond-async=yes"], "wait=5"),
         ] {
             assert_eq!(applied(values), want, "{values:?}");
         }

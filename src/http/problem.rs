@@ -72,12 +72,16 @@ pub(super) enum Kind {
     Internal,
     /// A method that nobody here knows.
     NotImplemented,
+    /// The job that was waited for did not do its work.
+    JobFailed,
     /// Too many writers at once.
     Busy,
     /// Nobody can know.
     OutcomeUnknown,
     /// The service is going down.
     Stopping,
+    /// The job takes longer than is waited for.
+    JobTimeout,
     /// No room.
     DiskFull,
 }
@@ -96,7 +100,7 @@ const fn facts(name: &'static str, status: StatusCode, title: &'static str, expl
 
 impl Kind {
     /// All of them.
-    pub(super) const ALL: [Self; 32] = [
+    pub(super) const ALL: [Self; 34] = [
         Self::BadRequest,
         Self::Malformed,
         Self::InvalidId,
@@ -125,9 +129,11 @@ impl Kind {
         Self::TooManyJobs,
         Self::Internal,
         Self::NotImplemented,
+        Self::JobFailed,
         Self::Busy,
         Self::OutcomeUnknown,
         Self::Stopping,
+        Self::JobTimeout,
         Self::DiskFull,
     ];
 
@@ -190,12 +196,16 @@ impl Kind {
                 "The log of the service says more. If this was a change, read the resource to see whether it was made."),
             Self::NotImplemented => facts("not-implemented", StatusCode::NOT_IMPLEMENTED, "The method is not known here",
                 "The service knows GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS."),
+            Self::JobFailed => facts("job-failed", StatusCode::BAD_GATEWAY, "The job did not do its work",
+                "The operation answers when its job is done, and the job failed, was cancelled or was lost. The members `phase` and `error` say how it ended, and `job` where its record is, if it leaves one."),
             Self::Busy => facts("busy", StatusCode::SERVICE_UNAVAILABLE, "The resource is changing too fast",
                 "Too many clients change it at once. Nothing was changed. Try again."),
             Self::OutcomeUnknown => facts("outcome-unknown", StatusCode::SERVICE_UNAVAILABLE, "The outcome of the change is unknown",
                 "The change may or may not be found made. Read the resource, or repeat the request with the same `Idempotency-Key`, or the same If-Match: exactly one of them counts."),
             Self::Stopping => facts("stopping", StatusCode::SERVICE_UNAVAILABLE, "The service is stopping",
                 "Nothing was changed. Try again once it is back."),
+            Self::JobTimeout => facts("job-timeout", StatusCode::GATEWAY_TIMEOUT, "The job takes longer than its answer can wait",
+                "The operation answers when its job is done. The header field Location and the member `job` say where it is. With `Prefer: respond-async` the answer comes at once."),
             Self::DiskFull => facts("disk-full", StatusCode::INSUFFICIENT_STORAGE, "The disk is full",
                 "Nothing was changed. Reading goes on."),
         }

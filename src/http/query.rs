@@ -1,6 +1,5 @@
 //! The query: which parameters there are, and what they say.
 
-use std::borrow::Cow;
 use std::fmt::Display;
 use std::str::FromStr;
 
@@ -25,7 +24,7 @@ impl Query {
         let mut parameters: Vec<(&'static str, String)> = Vec::new();
         for pair in raw.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let (Some(name), Some(value)) = (decode(name), decode(value)) else {
+            let (Some(name), Some(value)) = (percent::decode_field(name), percent::decode_field(value)) else {
                 return Err(refuse("the query is not UTF-8 in percent-encoding"));
             };
             let Some(known) = known.iter().find(|known| **known == name) else {
@@ -118,11 +117,6 @@ impl Query {
 /// A number in digits alone.
 fn number(text: &str) -> Option<u32> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
-}
-
-/// Decodes a name or a value, in which `+` is a space, as forms have it.
-fn decode(text: &str) -> Option<String> {
-    percent::decode(&text.replace('+', " ")).map(Cow::into_owned)
 }
 
 fn refuse(detail: impl Into<String>) -> Problem {

@@ -130,6 +130,8 @@ pub(super) trait With: Sized {
     fn located(self, at: &str) -> Self;
     /// What the body is a representation of, if not of what was asked for.
     fn content_located(self, at: &str) -> Self;
+    /// Where to see how the work went that this is the result of (RFC 8631, 4.4).
+    fn monitored(self, at: &str) -> Self;
     /// Which preferences were honoured.
     fn honouring(self, prefer: Prefer) -> Self;
     /// The validator and the next page of a list.
@@ -149,6 +151,13 @@ impl With for Response {
     fn content_located(mut self, at: &str) -> Self {
         if let Ok(at) = HeaderValue::try_from(at) {
             self.headers_mut().insert(CONTENT_LOCATION, at);
+        }
+        self
+    }
+
+    fn monitored(mut self, at: &str) -> Self {
+        if let Ok(link) = HeaderValue::try_from(format!("<{at}>; rel=\"status\"")) {
+            self.headers_mut().append(LINK, link);
         }
         self
     }
@@ -255,6 +264,14 @@ impl From<PatchError> for Problem {
 }
 
 impl Problem {
+    /// With where to look instead.
+    pub(super) fn located(self, at: &str) -> Self {
+        match HeaderValue::try_from(at) {
+            Ok(at) => self.header(LOCATION, at),
+            Err(_) => self,
+        }
+    }
+
     /// With the tag that holds now, for machines in the header and for all in the body.
     pub(super) fn tagged(self, etag: Option<ETag>) -> Self {
         match etag {

@@ -13,6 +13,7 @@ use super::problem::{Kind, Problem};
 use super::reply::{self, With};
 use super::routes::Verb;
 use crate::api::{ApiError, Deleted, ListView, Put, View, links};
+use crate::domain::catalog::PatchedReply;
 use crate::domain::fields::Fields;
 use crate::domain::id::{CollectionName, ResourceKey};
 use crate::domain::patch::{PatchBody, PatchSyntaxError};
@@ -64,7 +65,7 @@ pub(super) async fn resource(mut call: Call<'_>, verb: Verb, key: &ResourceKey) 
             let patch = patch(&call, &sent)?;
             let view = call.http.api.patch(key, &patch, &sent.request).await?;
             let view = settled(&call, key, view).await;
-            Ok(changed(&call, view))
+            Ok(patched(&call, key, view))
         }
         Verb::Delete => {
             let request = call.change(None, &[])?;
@@ -109,7 +110,7 @@ pub(super) fn patch(call: &Call<'_>, sent: &Sent) -> Result<PatchBody, Problem> 
         Some(MediaType::Json) if !value.is_object() => {
             return Err(call.unsupported(&Unsupported::NotAnObject));
         }
-        Some(MediaType::Json | MediaType::MergePatch) | None => PatchBody::merge(value),
+        Some(MediaType::Json | MediaType::MergePatch | MediaType::Form) | None => PatchBody::merge(value),
     };
     let limit = call.http.config.patch_operations_max;
     match parsed {
@@ -162,6 +163,17 @@ fn changed(call: &Call<'_>, view: View) -> Response {
         Some(Answer::Representation) | None => reply::represent(StatusCode::OK, view, call.route),
     }
     .honouring(call.prefer)
+}
+
+/// 200, or for who would rather not see it 204, or 205 where the collection says so.
+fn patched(call: &Call<'_>, key: &ResourceKey, view: View) -> Response {
+    let reply = call.http.api.catalog().collections.get(&key.collection).map(|collection| collection.patched);
+    match (reply, call.prefer.answer) {
+        (Some(PatchedReply::ResetContent), Some(Answer::Minimal)) => {
+            reply::bodiless(StatusCode::RESET_CONTENT, &view, call.route).honouring(call.prefer)
+        }
+        (Some(PatchedReply::ResetContent | PatchedReply::NoContent) | None, _) => changed(call, view),
+    }
 }
 
 /// A page of a list.

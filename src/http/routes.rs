@@ -234,6 +234,11 @@ impl Route {
         }
     }
 
+    /// Whether a method on it launches a job, which can be answered before it is done.
+    pub(super) const fn launches(&self, verb: Verb) -> bool {
+        matches!((self, verb), (Self::Activity(..) | Self::LastJob(..), Verb::Post))
+    }
+
     /// The methods that it takes, as `Allow` lists them.
     pub(super) const fn allow(&self) -> &'static str {
         match self.verbs() {

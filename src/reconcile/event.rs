@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use crate::domain::document::Document;
 use crate::domain::id::{ActivityName, JobId, OperationName, Token};
 use crate::domain::job::{self, Ending};
+use crate::domain::operation::Keep;
 
 /// Something that happened to a resource.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +29,18 @@ pub enum Event {
         operation: OperationName,
         /// What it is to be run with; it was judged.
         input: Value,
+        /// What is to be left of it.
+        keep: Keep,
+    },
+    /// Who asked for a job that was to leave no record is told where it is, and not how it ended.
+    Kept {
+        /// The job.
+        job: JobId,
+    },
+    /// Who asked for a job that was to leave no record knows how it ended.
+    Forgotten {
+        /// The job.
+        job: JobId,
     },
     /// A client edited the list of an activity's jobs: all of it happens, or nothing.
     JobsEdited {
@@ -87,6 +100,8 @@ impl Event {
     pub const fn job(&self) -> Option<JobId> {
         match self {
             Self::CancelAsked { job }
+            | Self::Kept { job }
+            | Self::Forgotten { job }
             | Self::Claimed { job, .. }
             | Self::Started { job, .. }
             | Self::Progressed { job, .. }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::state::{ActivityStatus, Fate, ResourceState, UNFINISHED_MAX};
 use crate::domain::id::ActivityName;
-use crate::domain::job::{Job, JobPhase, StartRule};
+use crate::domain::job::{Job, JobPhase, StartRule, TriggerKind};
 
 /// Everything that is wrong with a state, as sentences. Empty when nothing is.
 #[must_use]
@@ -49,6 +49,9 @@ fn listed(state: &ResourceState, job: &Job) -> bool {
 
 fn of_job(job: &Job, say: &mut impl FnMut(String)) {
     let id = job.id;
+    if !job.keep.is_record() && job.trigger.kind != TriggerKind::Manual {
+        say(format!("job {id} leaves no record, and nobody waits for it"));
+    }
     for (index, attempt) in job.attempts.iter().enumerate() {
         if usize::try_from(attempt.number).ok() != Some(index + 1) {
             say(format!("attempt {} of job {id} is out of order", attempt.number));
@@ -99,6 +102,11 @@ fn of_status(state: &ResourceState, name: &ActivityName, status: &ActivityStatus
         if job.phase.is_attempting() && job.start == StartRule::WhenAlone && older > 0 {
             say(format!("job {} started before {older} older ones were gone", job.id));
         }
+    }
+    if let Some(job) = status.last.as_ref().and_then(|last| state.jobs.get(&last.id))
+        && job.is_to_be_forgotten()
+    {
+        say(format!("the status shows job {} as the last one, and it leaves no record", job.id));
     }
     if let Some(asked) = status.asked.as_ref().filter(|asked| asked.fate == Fate::Launched)
         && !status.active.iter().any(|active| Some(active.id) == asked.job)

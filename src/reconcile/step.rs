@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::effect;
 use super::event::{Event, Launch, Refused};
+use super::keep;
 use super::plan::{Action, LaunchAction, plan, retry_of, timeout_ms_of};
 use super::state::{
     ActiveJob, ActivityStatus, Asked, EffectRefused, Fate, LAST_RESULT_BYTES_MAX, LastJob, LastResult, Observed, Ready,
@@ -17,7 +18,7 @@ use crate::domain::id::{ActivityName, JobId, OperationName};
 use crate::domain::job::{AfterAttempt, CancelReason, Job, JobEvent, JobPhase, Trigger, TriggerKind, transition};
 use crate::domain::json;
 use crate::domain::moment::Moment;
-use crate::domain::operation::OnUnknown;
+use crate::domain::operation::{Keep, OnUnknown};
 use crate::domain::retry::RetryPolicy;
 use crate::domain::time::Timestamp;
 use crate::domain::version::Generation;
@@ -77,8 +78,10 @@ impl Stepper<'_> {
         match event {
             Event::Changed { document, observed, fingerprint } => self.changed(document, observed, fingerprint),
             Event::DeleteAsked => self.delete_asked(),
-            Event::Launched { activity, operation, input } => self.launched(&activity, operation, input),
+            Event::Launched { activity, operation, input, keep } => self.launched(&activity, operation, input, keep),
             Event::JobsEdited { activity, cancel, launch } => self.jobs_edited(&activity, &cancel, launch),
+            Event::Kept { job } => keep::keep(self.state, job),
+            Event::Forgotten { job } => keep::forget(self.state, job),
             Event::CancelAsked { job } => self.job_event(job, JobEvent::Canceled { reason: CancelReason::Requested }),
             Event::Claimed { job, slot } => self.claimed(job, slot),
             Event::Started { job, token } => self.job_event(job, JobEvent::Started { token }),
@@ -139,7 +142,13 @@ impl Stepper<'_> {
     }
 
     /// A POST, judged by the activity's overlap policy.
-    fn launched(&mut self, name: &ActivityName, operation: OperationName, input: Value) -> Result<(), Refused> {
+    fn launched(
+        &mut self,
+        name: &ActivityName,
+        operation: OperationName,
+        input: Value,
+        keep: Keep,
+    ) -> Result<(), Refused> {
         if self.state.desired.is_none() {
             return Err(Refused::Absent);
         }
@@ -167,7 +176,11 @@ impl Stepper<'_> {
         let (retry, timeout_ms) = overrides(same, self.catalog);
         let start = overlap.start_rule();
         let trigger = TriggerKind::Manual;
-        self.queue(LaunchAction { activity: name.clone(), operation, input, trigger, start, retry, timeout_ms });
+        let id =
+            self.queue(LaunchAction { activity: name.clone(), operation, input, trigger, start, retry, timeout_ms });
+        if let Some(job) = self.state.jobs.get_mut(&id) {
+            job.keep = keep;
+        }
         Ok(())
     }
 
@@ -179,7 +192,9 @@ impl Stepper<'_> {
                 self.job_event(*id, JobEvent::Canceled { reason: CancelReason::Requested })?;
             }
         }
-        launch.into_iter().try_for_each(|Launch { operation, input }| self.launched(name, operation, input))
+        launch
+            .into_iter()
+            .try_for_each(|Launch { operation, input }| self.launched(name, operation, input, Keep::Record))
     }
 
     fn claimed(&mut self, id: JobId, slot: Option<u32>) -> Result<(), Refused> {
@@ -310,6 +325,7 @@ impl Stepper<'_> {
             created,
             started: None,
             finished: None,
+            keep: Keep::Record,
         };
         let status = self.status(&job.activity);
         status.active.push(ActiveJob {
@@ -409,6 +425,9 @@ fn show(status: &mut ActivityStatus, job: &Job, now: Timestamp) {
 
 fn finished(status: &mut ActivityStatus, job: &Job, now: Timestamp) {
     status.active.retain(|active| active.id != job.id);
+    if !job.keep.is_record() {
+        return;
+    }
     status.last = Some(LastJob {
         id: job.id,
         phase: job.phase,

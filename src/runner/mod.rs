@@ -105,4 +105,11 @@ pub trait Runner: Send + Sync + fmt::Debug {
     /// Tells an attempt to stop, and what is left of it after the grace to be
     /// gone. Its end is reported as every end. Stopping twice is stopping once.
     async fn stop(&self, attempt: AttemptRef);
+
+    /// Removes everything that is kept of the attempts of a job, which are
+    /// over and never started again. Doing so twice is doing so once.
+    ///
+    /// # Errors
+    /// Something is left, and can be removed later.
+    async fn forget(&self, job: JobId) -> std::io::Result<()>;
 }

@@ -374,6 +374,7 @@ fn transaction(loaded: &Loaded, after: &ResourceState) -> Txn {
     // A slot that is put is a slot that is taken: nobody else may have it.
     guards.extend(ops.iter().filter_map(|op| match op {
         Op::Put(row, _) if keys::is_job(row) || keys::is_slot(row) => Some(guard(loaded, row.clone())),
+        Op::Delete(row) if keys::is_job(row) => Some(guard(loaded, row.clone())),
         Op::Put(..) | Op::Delete(_) => None,
     }));
     Txn { guards, ops, log: announcement(loaded, after).into_iter().collect() }

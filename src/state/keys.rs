@@ -22,6 +22,7 @@ const DUE: u8 = b'd';
 const UNSETTLED: u8 = b'u';
 const ONCE: u8 = b'i';
 const EXPIRY: u8 = b'x';
+const UNKEPT: u8 = b'f';
 
 /// The row is the document.
 const DESIRED: u8 = 0;
@@ -283,6 +284,24 @@ pub fn read_expiry(key: &Key) -> Option<(Timestamp, Key)> {
 #[must_use]
 pub fn is_once(key: &Key) -> bool {
     key.0.first() == Some(&ONCE)
+}
+
+/// That a finished job is to be forgotten.
+#[must_use]
+pub fn unkept(job: JobId) -> Key {
+    Builder::new(UNKEPT).bytes(job.as_bytes()).key()
+}
+
+/// All finished jobs that are to be forgotten.
+#[must_use]
+pub fn all_unkept() -> KeyRange {
+    Builder::new(UNKEPT).range()
+}
+
+/// Reads a key of [`all_unkept`].
+#[must_use]
+pub fn read_unkept(key: &Key) -> Option<JobId> {
+    Reader::new(key, UNKEPT)?.last_id()
 }
 
 /// Whether a row is a job.

@@ -280,6 +280,19 @@ impl State {
         Ok(rows.iter().filter_map(|(key, _)| keys::read_unsettled(key)).collect())
     }
 
+    /// At most `limit` finished jobs that are to be forgotten, each with its resource.
+    ///
+    /// # Errors
+    /// [`StateError`]: what is stored cannot be read.
+    pub async fn unkept(&self, limit: usize) -> Result<Vec<(JobId, ResourceKey)>, StateError> {
+        let rows = self.rows(keys::all_unkept(), limit).await?;
+        let read = rows.into_iter().filter_map(|(key, value)| {
+            let job = keys::read_unkept(&key)?;
+            Some(record::decode_key(&value).map_err(StateError::damaged(&job)).map(|resource| (job, resource)))
+        });
+        read.collect()
+    }
+
     async fn rows(&self, range: KeyRange, limit: usize) -> Result<Vec<(Key, Bytes)>, StateError> {
         let page = self.store.scan(range, Order::Ascending, limit).await?;
         Ok(page.rows.into_iter().map(|(key, entry)| (key, entry.value)).collect())

@@ -50,6 +50,8 @@ pub(super) fn difference(before: &ResourceState, after: &ResourceState) -> Vec<O
     }
     let changed = after.jobs.values().filter(|job| before.jobs.get(&job.id) != Some(job));
     ops.extend(changed.map(|job| Op::Put(keys::job(job.id), record::encode_job(job))));
+    let forgotten = before.jobs.keys().filter(|id| !after.jobs.contains_key(id));
+    ops.extend(forgotten.map(|id| Op::Delete(keys::job(*id))));
     // Indexes are made of observed state and jobs, and of nothing else.
     if ops.len() > observed_alone {
         let old = index_rows(before);
@@ -67,6 +69,9 @@ fn index_rows(state: &ResourceState) -> BTreeMap<Key, Bytes> {
     for job in state.jobs.values() {
         rows.insert(keys::job_of_activity(job.uid, &job.activity, job.id), Bytes::new());
         index_attempt(state, job, &mut rows);
+        if job.is_to_be_forgotten() {
+            rows.insert(keys::unkept(job.id), record::encode_key(&state.key));
+        }
     }
     let Some(observed) = &state.observed else { return rows };
     for active in observed.activities.values().flat_map(|status| &status.active) {

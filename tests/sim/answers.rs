@@ -2,7 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use heeler::api::{AlreadyApplied, Api, ApiError, Cancelled, ChangeRequest, Deleted, Intent, Put, View};
+use heeler::api::{
+    AlreadyApplied, AnswerWhen, Api, ApiError, Cancelled, ChangeRequest, Deleted, Intent, LaunchBody, LaunchRequest,
+    Launched, Put, View,
+};
 use heeler::domain::id::{JobId, ResourceKey};
 use heeler::domain::patch::PatchBody;
 use heeler::domain::precondition::{Preconditions, Strength, Strictness, Tag, TagList};
@@ -84,7 +87,11 @@ pub(crate) async fn send(api: Api, request: Request, oracle: Arc<Mutex<Oracle>>,
             exchange.changed(api.patch(key, &patch, &change).await.map(|view| (key.clone(), view)));
         }
         Kind::Delete => exchange.deleted(api.delete(key, &change).await),
-        Kind::Launch(activity, body) => exchange.launched(api.launch(key, &activity, body, &change).await),
+        Kind::Launch(activity, body) => {
+            let body = body.map_or(LaunchBody::Empty, LaunchBody::Json);
+            let launch = LaunchRequest { body, when: AnswerWhen::AsDeclared };
+            exchange.launched(api.launch(key, &activity, &launch, &change).await);
+        }
         Kind::Cancel(job) => exchange.canceled(job, api.cancel_job(job, &change).await),
     }
 }
@@ -236,9 +243,9 @@ impl Exchange {
         }
     }
 
-    fn launched(&self, answer: Result<(JobId, View), ApiError>) {
+    fn launched(&self, answer: Result<Launched, ApiError>) {
         match answer {
-            Ok((job, _)) => {
+            Ok(Launched { id: job, .. }) => {
                 self.done("answers: launched");
                 let mut oracle = lock(&self.oracle);
                 if oracle.job(job).is_none_or(|job| job.resource != self.request.key) {

@@ -194,4 +194,10 @@ impl Runner for SimRunner {
             lived.life = Life::Stopping;
         }
     }
+
+    async fn forget(&self, job: JobId) -> std::io::Result<()> {
+        turn().await;
+        lock(&self.attempts).all.retain(|(of, _), _| *of != job);
+        Ok(())
+    }
 }

@@ -209,4 +209,8 @@ impl AttemptLogs for Logs {
     fn open(&self, job: JobId, number: u32) -> Option<(u64, std::fs::File)> {
         self.0.log(job, number)
     }
+
+    fn forget(&self, job: JobId) -> std::io::Result<()> {
+        self.0.forget(job)
+    }
 }

@@ -35,6 +35,7 @@ fn job() -> Job {
         created: Timestamp::EPOCH,
         started: None,
         finished: None,
+        keep: Keep::Record,
     }
 }
 

@@ -14,7 +14,7 @@
 
 use super::{
     Attempt, AttemptOutcome, Cancel, CancelReason, Ending, Job, JobError, JobPhase, PROGRESS_MESSAGE_BYTES_MAX,
-    Progress,
+    Progress, TIMED_OUT,
 };
 use crate::domain::id::Token;
 use crate::domain::retry::{RetryPolicy, retry_at};
@@ -206,7 +206,7 @@ fn error(outcome: &AttemptOutcome, detail: Option<String>) -> Option<JobError> {
     let (reason, otherwise) = match outcome {
         AttemptOutcome::Succeeded | AttemptOutcome::Canceled => return None,
         AttemptOutcome::Failed => ("Failed", "the attempt failed"),
-        AttemptOutcome::TimedOut => ("TimedOut", "the attempt took longer than it may"),
+        AttemptOutcome::TimedOut => (TIMED_OUT, "the attempt took longer than it may"),
         AttemptOutcome::Lost => ("Lost", "what became of the attempt cannot be known"),
     };
     Some(JobError { reason: reason.to_owned(), message: detail.unwrap_or_else(|| otherwise.to_owned()) })

@@ -13,6 +13,7 @@ use crate::domain::catalog::ActivitySpec;
 use crate::domain::condition::Reason;
 use crate::domain::id::{ActivityName, JobId, Token};
 use crate::domain::job::{AttemptOutcome, Ending, JobPhase, Refusal, TriggerKind};
+use crate::domain::operation::Keep;
 use crate::domain::time::Timestamp;
 use crate::domain::version::Revision;
 
@@ -29,7 +30,9 @@ enum Named {
 enum Turn {
     Put(Value),
     Delete,
-    Post(&'static str),
+    Post(&'static str, Keep),
+    Keep(usize),
+    Forget(usize),
     /// Cancels these, if they are not final, and launches those.
     Edit(Vec<usize>, Vec<&'static str>),
     Cancel(usize),
@@ -88,10 +91,13 @@ fn any_turn() -> impl Strategy<Value = Turn> {
         1 => Just(AttemptOutcome::Lost),
         2 => Just(AttemptOutcome::Canceled),
     ];
+    let keep = prop_oneof![2 => Just(Keep::Record), 1 => Just(Keep::Nothing)];
     prop_oneof![
         6 => any_document().prop_map(Turn::Put),
         1 => Just(Turn::Delete),
-        3 => prop::sample::select(vec!["a", "b", "flaky"]).prop_map(Turn::Post),
+        3 => (prop::sample::select(vec!["a", "b", "flaky"]), keep).prop_map(|(operation, keep)| Turn::Post(operation, keep)),
+        1 => (0usize..8).prop_map(Turn::Keep),
+        2 => (0usize..8).prop_map(Turn::Forget),
         1 => (0usize..8).prop_map(Turn::Cancel),
         1 => (prop::collection::vec(0usize..8, 0..3), prop::collection::vec(prop::sample::select(vec!["a", "b"]), 0..3))
             .prop_map(|(cancel, launch)| Turn::Edit(cancel, launch)),
@@ -143,7 +149,17 @@ impl Story {
             }
             Turn::Put(members) => self.put(members),
             Turn::Delete => drop(self.world.happen(Event::DeleteAsked)),
-            Turn::Post(operation) => drop(self.world.post(operation, json!({}))),
+            Turn::Post(operation, keep) => drop(self.world.post_to_be(*keep, operation, json!({}))),
+            Turn::Keep(n) => {
+                if let Some(job) = self.choose(*n, |_| true) {
+                    drop(self.world.happen(Event::Kept { job }));
+                }
+            }
+            Turn::Forget(n) => {
+                if let Some(job) = self.choose(*n, |_| true) {
+                    drop(self.world.happen(Event::Forgotten { job }));
+                }
+            }
             Turn::Edit(cancel, launch) => self.edit(cancel, launch),
             Turn::Look => self.world.look(),
             Turn::Cancel(n) => {

@@ -112,7 +112,7 @@ impl World {
         let known = loaded.observed.iter().map(|observed| observed.latest);
         let latest = known.chain(loaded.desired.iter().map(|desired| desired.updated)).fold(self.now, Timestamp::max);
         let after = step(loaded.clone(), event.clone(), &self.catalog, moment.clone());
-        assert_eq!(after, step(loaded, event, &self.catalog, moment), "it decides differently the second time");
+        assert_eq!(after, step(loaded, event.clone(), &self.catalog, moment), "it decides differently the second time");
         let after = after?;
         assert_eq!(violations(&after), Vec::<String>::new());
         let again = plan(&after, &self.catalog, latest);
@@ -120,6 +120,9 @@ impl World {
         assert_eq!(again.wake_at, after.observed.as_ref().and_then(Observed::wake_at), "a timer lies in the past");
         let noted = after.observed.as_ref().is_none_or(|observed| observed.latest >= latest);
         assert!(noted || after.observed == self.state.observed, "what happened now is not noted as the latest");
+        if let Event::Forgotten { job } = &event {
+            self.jobs.remove(job);
+        }
         for (id, job) in &after.jobs {
             let before = self.jobs.insert(*id, job.clone());
             assert!(before.is_none_or(|before| !before.phase.is_final() || before == *job), "a final job changed");
@@ -144,8 +147,12 @@ impl World {
     }
 
     pub(crate) fn post(&mut self, operation: &str, input: Value) -> Result<(), Refused> {
+        self.post_to_be(Keep::Record, operation, input)
+    }
+
+    pub(crate) fn post_to_be(&mut self, keep: Keep, operation: &str, input: Value) -> Result<(), Refused> {
         let operation = operation.parse().expect("a name");
-        self.happen(Event::Launched { activity: name("processing"), operation, input })
+        self.happen(Event::Launched { activity: name("processing"), operation, input, keep })
     }
 
     pub(crate) fn cancel(&mut self, number: usize) -> Result<(), Refused> {

@@ -197,6 +197,10 @@ impl Runner for ExecRunner {
     async fn stop(&self, attempt: AttemptRef) {
         self.attempt(attempt).stop().await;
     }
+
+    async fn forget(&self, job: JobId) -> io::Result<()> {
+        Self::forget(self, job)
+    }
 }
 
 /// A text that no two folders share.

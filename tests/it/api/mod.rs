@@ -6,11 +6,12 @@ mod trial;
 
 use std::sync::Arc;
 
-use heeler::api::{Api, AttemptLogs, ChangeRequest, Intent};
+use heeler::api::{AnswerWhen, Api, AttemptLogs, ChangeRequest, Intent, LaunchBody, LaunchRequest};
 use heeler::domain::id::{CollectionName, JobId, ResourceKey};
 use heeler::domain::patch::PatchLimits;
 use heeler::domain::precondition::{Preconditions, Strictness};
 use heeler::state::State;
+use serde_json::Value;
 
 /// Nothing here writes a log.
 #[derive(Debug)]
@@ -20,10 +21,19 @@ impl AttemptLogs for NoLogs {
     fn open(&self, _: JobId, _: u32) -> Option<(u64, std::fs::File)> {
         None
     }
+
+    fn forget(&self, _: JobId) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 fn api_over(state: &State) -> Api {
     Api::new(state.clone(), Arc::new(NoLogs), PatchLimits::default())
+}
+
+/// What is launched, and when its client wants to hear.
+fn launch(body: Option<Value>) -> LaunchRequest {
+    LaunchRequest { body: body.map_or(LaunchBody::Empty, LaunchBody::Json), when: AnswerWhen::AsDeclared }
 }
 
 /// The one collection of these worlds; it takes changes without preconditions.

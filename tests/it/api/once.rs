@@ -7,7 +7,7 @@ use heeler::store::Store;
 use heeler::store::memory::MemoryStore;
 use serde_json::json;
 
-use super::{api_over, change, collection, key};
+use super::{api_over, change, collection, key, launch};
 use crate::state::workload::{state_of_process, state_over};
 
 const STATUSES: Statuses = Statuses { made: 201, done: 200, accepted: 202 };
@@ -79,7 +79,7 @@ async fn a_key_is_judged_after_existence_and_before_what_the_client_believes() {
         assert!(matches!(absent, ApiError::NotFound { .. }), "{name}: {absent:?}");
         assert!(same(api.delete(&key("x"), &request).await.expect_err(name)), "{name}");
         assert!(same(api.put(&key("x"), json!({"n": 1}), &request).await.expect_err(name)), "{name}");
-        let launched = api.launch(&key("x"), &"work".parse().expect("a name"), None, &request).await;
+        let launched = api.launch(&key("x"), &"work".parse().expect("a name"), &launch(None), &request).await;
         assert!(same(launched.expect_err(name)), "{name}");
         assert!(same(api.create(&collection(), json!({}), &request).await.expect_err(name)), "{name}");
     }

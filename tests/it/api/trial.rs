@@ -15,7 +15,7 @@ use heeler::store::Store;
 use heeler::store::memory::MemoryStore;
 use serde_json::{Map, Value, json};
 
-use super::{api_over, change, key};
+use super::{api_over, change, key, launch};
 use crate::state::workload::state_over;
 use crate::store::crash::block_on;
 use crate::store::crash::images::Dice;
@@ -39,7 +39,9 @@ async fn ask(api: &Api, key: &ResourceKey, asked: &Asked, request: &ChangeReques
         Asked::Merge(body) => api.patch(key, &PatchBody::merge(body).expect("an object"), request).await.map(drop),
         Asked::Patch(body) => api.patch(key, &PatchBody::json(body).expect("a patch"), request).await.map(drop),
         Asked::Delete => api.delete(key, request).await.map(drop),
-        Asked::Launch(body) => api.launch(key, &"work".parse().expect("a name"), Some(body), request).await.map(drop),
+        Asked::Launch(body) => {
+            api.launch(key, &"work".parse().expect("a name"), &launch(Some(body)), request).await.map(drop)
+        }
         Asked::Cancel(job) => api.cancel_job(job, request).await.map(drop),
     }
 }

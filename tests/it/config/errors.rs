@@ -128,7 +128,6 @@ name = "ui"
     heeler.toml:12:32: `operations.transcode.exec.command[1]`: `secret` is not in this version: expected `input`, `resource` or `job`
     heeler.toml:13:1: `operations.transcode.rate` is not in this version
     heeler.toml:14:1: `operations.transcode.concurrency` with `limit` and `per` is not in this version: expected an integer
-    heeler.toml:15:1: `operations.transcode.reply` is not in this version
     heeler.toml:16:1: `operations.transcode.on_success` is not in this version
     heeler.toml:17:1: `operations.transcode.on_failure` is not in this version
     heeler.toml:20:1: `collections.dogs.retired` is not in this version

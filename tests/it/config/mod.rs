@@ -7,6 +7,7 @@ use heeler::config::{Config, ConfigErrors, parse};
 
 mod errors;
 mod reading;
+mod replies;
 
 /// Reads a configuration that stands in `/etc/heeler`, with these schema files beside it.
 fn read(text: &str) -> Result<Config, ConfigErrors> {

@@ -3,6 +3,7 @@
 
 mod client;
 mod connections;
+mod dogs;
 mod once;
 mod transcripts;
 mod wire;

@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use heeler::domain::job::AttemptOutcome;
 use heeler::http::HttpConfig;
 use serde_json::Value;
 
 use super::client::{Answer, Client, PATIENCE};
+use super::transcripts::ending;
 use super::world::{Served, serve_with};
 
 const VIDEO: &str = "/v1/videos/42";
@@ -95,7 +95,7 @@ async fn a_request_that_waits_is_not_answered_yet_and_the_same_status_is_replaye
     assert_eq!((meanwhile.status, meanwhile.header("retry-after")), (409, Some("1")), "{meanwhile:?}");
     assert_eq!(meanwhile.json()["type"], "/problems/idempotency-key-in-flight");
     served.start_jobs().await;
-    served.end_jobs(AttemptOutcome::Succeeded).await;
+    served.end_jobs(ending("succeeded")).await;
     let first = first.answer().await;
     assert_eq!((first.status, &first.json()["phase"]), (200, &Value::from("succeeded")));
     let again = ask(&served, &launch("a", "")).await;
@@ -106,7 +106,7 @@ async fn a_request_that_waits_is_not_answered_yet_and_the_same_status_is_replaye
     let first = ask(&served, &launch("b", "Prefer: wait=0\r\n")).await;
     assert_eq!(first.status, 202);
     served.start_jobs().await;
-    served.end_jobs(AttemptOutcome::Succeeded).await;
+    served.end_jobs(ending("succeeded")).await;
     let again = ask(&served, &launch("b", "Prefer: wait=60\r\n")).await;
     assert_eq!((again.status, &again.json()["phase"]), (202, &Value::from("succeeded")), "{again:?}");
     assert_eq!(items(&served, "/v1/jobs").await.len(), 2);
@@ -138,7 +138,7 @@ async fn a_retry_waits_as_the_first_request_would_have() {
     again.send(put("Prefer: wait=60\r\n")).await;
     assert!(again.is_quiet(Duration::from_millis(100)).await, "nothing was waited for");
     served.start_jobs().await;
-    served.end_jobs(AttemptOutcome::Succeeded).await;
+    served.end_jobs(ending("succeeded")).await;
     let again = again.answer().await;
     assert_eq!((again.status, is_replayed(&again)), (201, true));
     assert_eq!(again.json()["status"]["settled"], true);

@@ -14,7 +14,9 @@
 //! `{job 2}` the id of the second job that any answer has named.
 //!
 //! A line `> jobs start`, `> jobs succeed` or `> jobs stop` before a request
-//! lets the world do so first.
+//! lets the world do so first; one such as `> jobs go: succeeded {"bark": "woof"}`
+//! lets every job start and end so while the request is answered, with that as
+//! the result of its success or as the reason of its failure.
 //!
 //! `BLESS=1` writes the answers down as they are; read the diff.
 
@@ -22,7 +24,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use heeler::domain::catalog::Catalog;
-use heeler::domain::job::AttemptOutcome;
+use heeler::domain::job::{AttemptOutcome, Ending};
 use heeler::http::HttpConfig;
 
 use super::client::{Answer, Client};
@@ -84,18 +86,29 @@ async fn replay(transcript: &str, catalog: Catalog) -> String {
     let mut seen = Seen::default();
     for exchange in transcript.split("\n====\n") {
         let request = exchange.split("\n----").next().expect("a split gives something").trim_end();
+        let mut going = None;
         for line in request.lines() {
             match line {
                 "> jobs start" => served.start_jobs().await,
-                "> jobs succeed" => served.end_jobs(AttemptOutcome::Succeeded).await,
-                "> jobs stop" => served.end_jobs(AttemptOutcome::Canceled).await,
-                _ => assert!(!line.starts_with('>'), "the world cannot do `{line}`"),
+                "> jobs succeed" => served.end_jobs(ending("succeeded")).await,
+                "> jobs stop" => served.end_jobs(ending("canceled")).await,
+                _ => match line.strip_prefix("> jobs go: ") {
+                    Some(end) => going = Some(ending(end)),
+                    None => assert!(!line.starts_with('>'), "the world cannot do `{line}`"),
+                },
             }
         }
         let (method, bytes) = request_bytes(&seen.fill(request));
         let mut client = Client::connect(served.address).await;
         client.send(bytes).await;
-        let answer = client.read(&method).await.expect("an answer");
+        let answer = match going {
+            None => client.read(&method).await,
+            Some(ending) => tokio::select! {
+                answer = client.read(&method) => answer,
+                never = served.go(ending) => match never {},
+            },
+        };
+        let answer = answer.expect("an answer");
         seen.note(&answer);
         heard.push(format!("{}\n----\n{}", request.trim_start(), show(&method, &answer)));
     }
@@ -127,6 +140,22 @@ impl Seen {
         let filled = request.replace("{etag}", &self.etag);
         jobs.fold(filled, |request, (at, id)| request.replace(&format!("{{job {}}}", at + 1), id))
     }
+}
+
+/// How an attempt ends, from its outcome and what comes with that.
+pub(super) fn ending(text: &str) -> Ending {
+    let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
+    let outcome = match word {
+        "succeeded" => AttemptOutcome::Succeeded,
+        "failed" => AttemptOutcome::Failed,
+        "timed-out" => AttemptOutcome::TimedOut,
+        "canceled" => AttemptOutcome::Canceled,
+        "lost" => AttemptOutcome::Lost,
+        _ => panic!("no attempt ends `{word}`"),
+    };
+    let result = serde_json::from_str(rest).ok();
+    let detail = (result.is_none() && !rest.is_empty()).then(|| rest.to_owned());
+    Ending { finished: None, outcome, exit_code: None, result, detail }
 }
 
 /// The method of a request and its bytes.

@@ -2,7 +2,7 @@
 //! on a store in memory, with a clock and ids that are the same in every run,
 //! and with jobs that start and end when a test says so.
 
-use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -15,10 +15,9 @@ use heeler::api::{Api, AttemptLogs};
 use heeler::clock::{Clock, Entropy};
 use heeler::domain::catalog::{ActivitySpec, Catalog, Collection};
 use heeler::domain::id::JobId;
-use heeler::domain::job::{AttemptOutcome, Ending};
-use heeler::domain::operation::{ExecSpec, Keep, OnUnknown, Operation, Reply, RunnerSpec};
+use heeler::domain::job::Ending;
+use heeler::domain::operation::Operation;
 use heeler::domain::patch::PatchLimits;
-use heeler::domain::retry::RetryPolicy;
 use heeler::domain::time::Timestamp;
 use heeler::engine::Steps;
 use heeler::http::{Http, HttpConfig, serve};
@@ -28,6 +27,8 @@ use heeler::store::memory::MemoryStore;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+
+use super::dogs;
 
 /// A clock that is a second further on whenever it is read.
 #[derive(Debug, Default)]
@@ -59,7 +60,7 @@ impl Entropy for Counting {
 
 /// Work that ends when a test says so, and how.
 #[derive(Debug, Default)]
-struct Patient(Mutex<Option<AttemptOutcome>>);
+struct Patient(Mutex<Option<Ending>>);
 
 #[async_trait]
 impl Runner for Patient {
@@ -68,10 +69,8 @@ impl Runner for Patient {
     }
 
     async fn probe(&self, _attempt: AttemptRef) -> Probe {
-        let outcome = *self.0.lock().expect("no holder of this lock panics");
-        outcome.map_or(Probe::Running, |outcome| {
-            Probe::Ended(Ending { finished: None, outcome, exit_code: None, result: None, detail: None })
-        })
+        let ending = self.0.lock().expect("no holder of this lock panics").clone();
+        ending.map_or(Probe::Running, Probe::Ended)
     }
 
     async fn next_report(&self, _attempt: AttemptRef) -> Report {
@@ -79,6 +78,10 @@ impl Runner for Patient {
     }
 
     async fn stop(&self, _attempt: AttemptRef) {}
+
+    async fn forget(&self, _job: JobId) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// What every first attempt writes.
@@ -93,31 +96,23 @@ impl AttemptLogs for Logs {
         file.write_all(LOG).expect("room for a log");
         (number == 1).then_some((LOG.len() as u64, file))
     }
+
+    fn forget(&self, _job: JobId) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
-/// One collection, `videos`, with one activity, `processing`, and one operation.
+/// `videos`, with one activity and one operation, and the dogs.
 pub(super) fn catalog() -> Catalog {
     let videos = Collection {
         activities: vec![ActivitySpec::new("processing".parse().expect("a name"))],
         ..Collection::new("videos".parse().expect("a name"))
     };
-    let transcode = Operation {
-        name: "transcode".parse().expect("a name"),
-        description: Some("Transcode a video".to_owned()),
-        input: None,
-        runner: RunnerSpec::Exec(ExecSpec { command: Vec::new(), cwd: "/".into(), env: BTreeMap::new() }),
-        timeout: None,
-        grace: Operation::GRACE_DEFAULT,
-        retry: RetryPolicy::default(),
-        concurrency: None,
-        priority: 0,
-        on_unknown: OnUnknown::Fail,
-        reply: Reply::default(),
-        keep: Keep::default(),
-    };
+    let transcode = Operation { description: Some("Transcode a video".to_owned()), ..dogs::operation("transcode") };
+    let operations = dogs::operations().into_iter().chain([transcode]);
     Catalog {
-        collections: [(videos.name.clone(), Arc::new(videos))].into(),
-        operations: [(transcode.name.clone(), Arc::new(transcode))].into(),
+        collections: [videos, dogs::collection()].map(|it| (it.name.clone(), Arc::new(it))).into(),
+        operations: operations.map(|it| (it.name.clone(), Arc::new(it))).collect(),
         aliases: Vec::new(),
     }
 }
@@ -132,6 +127,7 @@ pub(super) fn shapes() -> Catalog {
 /// A service that listens on an ephemeral loopback port.
 pub(super) struct Served {
     pub(super) address: SocketAddr,
+    state: State,
     steps: Steps,
     work: Arc<Patient>,
     stop: oneshot::Sender<()>,
@@ -155,13 +151,13 @@ pub(super) async fn serve_these(catalog: Catalog, config: HttpConfig) -> Served 
     );
     let work = Arc::new(Patient::default());
     let steps = Steps::new(state.clone(), Arc::clone(&work) as Arc<dyn Runner>, 100);
-    let api = Api::new(state, Arc::new(Logs), PatchLimits::default());
+    let api = Api::new(state.clone(), Arc::new(Logs), PatchLimits::default());
     let http = Http::new(api, HttpConfig { addresses: vec![address], ..config });
     let (stop, stopped) = oneshot::channel();
     let serving = tokio::spawn(serve(vec![listener], http, async {
         stopped.await.unwrap_or_default();
     }));
-    Served { address, steps, work, stop, serving }
+    Served { address, state, steps, work, stop, serving }
 }
 
 impl Served {
@@ -175,10 +171,20 @@ impl Served {
     }
 
     /// Lets every job that has started end.
-    pub(super) async fn end_jobs(&self, outcome: AttemptOutcome) {
-        *self.work.0.lock().expect("no holder of this lock panics") = Some(outcome);
+    pub(super) async fn end_jobs(&self, ending: Ending) {
+        *self.work.0.lock().expect("no holder of this lock panics") = Some(ending);
         for row in self.steps.attempts().await.expect("a store that can be read") {
             self.steps.adopt(row.job).await.expect("a store that can be written");
+        }
+    }
+
+    /// Lets every job start as soon as it may, and end so, for as long as this is awaited.
+    pub(super) async fn go(&self, ending: Ending) -> Infallible {
+        let mut commits = self.state.store().committed();
+        loop {
+            self.start_jobs().await;
+            self.end_jobs(ending.clone()).await;
+            commits.changed().await.expect("the store is there");
         }
     }
 

@@ -43,6 +43,9 @@ async fn complaints(store: &Arc<dyn Store>) -> Vec<String> {
             Ok(job) if job.phase.is_final() => {
                 accounted.insert(row.clone(), value.clone());
                 accounted.insert(keys::job_of_activity(job.uid, &job.activity, job.id), Bytes::new());
+                if job.is_to_be_forgotten() {
+                    accounted.insert(keys::unkept(job.id), record::encode_key(&job.resource));
+                }
             }
             Ok(_) => {}
             Err(error) => found.push(error.to_string()),
@@ -120,7 +123,7 @@ fn whatever_happens_the_rows_are_those_that_the_states_account_for() {
 fn a_row_too_many_and_a_row_too_few_are_seen() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let commit = async |op| store.commit(Txn { ops: vec![op], ..Txn::default() }).await.expect("it commits");
-    let mut kinds = BTreeSet::from(*b"jnqakduix");
+    let mut kinds = BTreeSet::from(*b"jnqakdufix");
     block_on(async {
         let state = state_over(&store);
         let mut workload = Workload::new(1);

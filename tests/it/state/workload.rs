@@ -133,6 +133,14 @@ impl Workload {
     pub(crate) async fn turn(&mut self, state: &State) -> ResourceKey {
         let id = ["x", "y", "z"][usize::try_from(self.dice.below(3)).expect("it is small")];
         let key = ResourceKey { collection: "c".parse().expect("a name"), id: id.parse().expect("an id") };
+        if let Some((job, resource)) =
+            state.unkept(1).await.expect("it reads").pop().filter(|_| self.dice.below(4) == 0)
+        {
+            if state.happen(&resource, Event::Forgotten { job }).await.is_ok() {
+                self.happened += 1;
+            }
+            return resource;
+        }
         let stored = state.resource_state(&key, None).await.expect("it reads");
         let jobs: Vec<&Job> = stored.jobs.values().collect();
         let event = self.event(&jobs);
@@ -158,10 +166,12 @@ impl Workload {
                 activity: "work".parse().expect("a name"),
                 operation: "once".parse().expect("a name"),
                 input: json!({}),
+                keep: if slot < Some(2) { Keep::Nothing } else { Keep::Record },
             },
             (5..=9, Some(job)) => Event::Claimed { job: job.id, slot },
             (10..=15, Some(job)) => self.report(job.id, job.attempts.last().map(|attempt| attempt.token)),
             (16, Some(job)) => Event::CancelAsked { job: job.id },
+            (17, Some(job)) => Event::Kept { job: job.id },
             (_, _) => self.changed(),
         }
     }
