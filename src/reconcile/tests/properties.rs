@@ -123,6 +123,8 @@ struct Story {
     /// The version of the list of jobs, and every one that there was.
     version: Option<Revision>,
     versions: BTreeSet<Revision>,
+    /// Whether a job was to leave no record: the list is then as it was before it.
+    forgets: bool,
 }
 
 impl Story {
@@ -134,6 +136,7 @@ impl Story {
             asks: 0,
             version: None,
             versions: BTreeSet::new(),
+            forgets: false,
         }
     }
 
@@ -229,8 +232,12 @@ impl Story {
         }
     }
 
-    /// No version of a list of jobs ever comes back.
+    /// No version of a list of jobs ever comes back, as long as every job stays on it.
     fn look_at_the_list(&mut self) {
+        self.forgets |= self.world.jobs.values().any(|job| !job.keep.is_record());
+        if self.forgets {
+            return;
+        }
         let Some(desired) = &self.world.state.desired else { return };
         let activity = name("processing");
         let version = job_list::version(desired.uid, &activity, self.world.state.status(&activity));

@@ -131,7 +131,6 @@ name = "ui"
     heeler.toml:16:1: `operations.transcode.on_success` is not in this version
     heeler.toml:17:1: `operations.transcode.on_failure` is not in this version
     heeler.toml:20:1: `collections.dogs.retired` is not in this version
-    heeler.toml:21:1: `collections.dogs.reply` is not in this version
     heeler.toml:23:2: `mail` is not in this version
     heeler.toml:25:2: `secrets` is not in this version
     heeler.toml:27:2: `retention` is not in this version

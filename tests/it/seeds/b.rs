@@ -92,8 +92,13 @@ fn b5_a_synchronous_bark_that_counts_leads_to_the_dog_which_shows_the_count() {
     let dog = get(&service, "/v1/dogs/1");
     assert_eq!(dog.json()["barkCount"], 1);
     assert_eq!(dog.json()["status"]["generation"], 1, "an effect counts no generation");
-    ask(&service, &request("PATCH", "/v1/dogs/1").json(MERGE, &json!({ "name": "R." })).field("If-Match", created.etag()), 200);
-    let write = request("PATCH", "/v1/dogs/1").json(JSON_PATCH, &json!([{ "op": "add", "path": "/barkCount", "value": 9 }]));
+    ask(
+        &service,
+        &request("PATCH", "/v1/dogs/1").json(MERGE, &json!({ "name": "R." })).field("If-Match", created.etag()),
+        200,
+    );
+    let write =
+        request("PATCH", "/v1/dogs/1").json(JSON_PATCH, &json!([{ "op": "add", "path": "/barkCount", "value": 9 }]));
     is_problem(&ask(&service, &write.field("If-Match", "*"), 422), "read-only");
 }
 
@@ -272,13 +277,18 @@ fn b16_a_client_finds_its_way_from_the_home_page_to_a_statement() {
     let bark = run.iter().find(|link| link["name"] == "barks").expect("it can bark now");
     assert_eq!(bark["method"], "POST");
     assert!(links["cancel"].is_null(), "nothing to cancel: {links}");
-    ask(&service, &request("POST", bark["href"].as_str().expect("a place")).json(JSON, &json!({ "input": { "pause": 30 } })), 202);
+    ask(
+        &service,
+        &request("POST", bark["href"].as_str().expect("a place")).json(JSON, &json!({ "input": { "pause": 30 } })),
+        202,
+    );
     let busy = service.until("it barks", &at, |dog| !dog["_links"]["cancel"].is_null());
     let cancel = match &busy["_links"]["cancel"] {
         Value::Array(links) => links[0].clone(),
         link => link.clone(),
     };
-    let stopped = service.ask(&request(cancel["method"].as_str().expect("a method"), cancel["href"].as_str().expect("a place")));
+    let stopped =
+        service.ask(&request(cancel["method"].as_str().expect("a method"), cancel["href"].as_str().expect("a place")));
     assert!([202, 204].contains(&stopped.status));
 }
 
@@ -326,7 +336,13 @@ fn b22_a_remote_procedure_call_finds_nothing_and_http_1_0_is_answered_as_it_asks
     rex(&service);
     let call = |target: &str| {
         let body = "<?xml version=\"1.0\"?><methodCall><methodName>bark</methodName></methodCall>";
-        raw(&service, &format!("POST {target} HTTP/1.0\r\nContent-Type: text/xml\r\nContent-Length: {}\r\n\r\n{body}", body.len()))
+        raw(
+            &service,
+            &format!(
+                "POST {target} HTTP/1.0\r\nContent-Type: text/xml\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            ),
+        )
     };
     let nothing = call("/RPC2");
     assert!(nothing.starts_with("HTTP/1.0 404 ") || nothing.starts_with("HTTP/1.1 404 "), "{nothing}");
@@ -372,7 +388,9 @@ fn b26_reading_ten_times_is_reading_once() {
     let service = serve(&world);
     rex(&service);
     ask(&service, &request("POST", "/v1/dogs/1/records"), 201);
-    for target in ["/", "/v1/dogs", "/v1/dogs/1", "/v1/dogs/1/records", "/v1/dogs/1/records/last", "/v1/jobs", "/v1/operations"] {
+    for target in
+        ["/", "/v1/dogs", "/v1/dogs/1", "/v1/dogs/1/records", "/v1/dogs/1/records/last", "/v1/jobs", "/v1/operations"]
+    {
         let first = get(&service, target);
         for _ in 0..10 {
             assert_eq!(get(&service, target).body, first.body, "{target}");
