@@ -22,6 +22,7 @@ pub mod near;
 pub mod operation;
 pub mod patch;
 pub mod precondition;
+pub mod principal;
 pub mod retry;
 pub mod schema;
 pub mod time;

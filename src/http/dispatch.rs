@@ -1,8 +1,8 @@
 //! From a request to its answer, in the one order in which requests are judged.
 //!
-//! Whom it is for and whose page sent it; the method, the path, both together,
-//! the query, what the client takes; then the body: its size, its media type,
-//! its syntax; then, in [`crate::api`], existence, preconditions and rules.
+//! Whom it is for and whose page sent it; the method, the path, both together;
+//! who asks; the query, what the client takes; then the body: its size, its
+//! media type, its syntax; then, in [`crate::api`], existence, preconditions and rules.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -17,6 +17,7 @@ use tracing::{Instrument, Span, debug, debug_span, error, field};
 use warp::path::FullPath;
 use warp::reply::Response;
 
+use super::auth::{self, Principal};
 use super::body::{self, Payload};
 use super::conditions;
 use super::media::{self, MediaType, Unsupported};
@@ -48,6 +49,8 @@ pub(super) struct Call<'a> {
     pub(super) headers: &'a HeaderMap,
     pub(super) query: Query,
     pub(super) prefer: Prefer,
+    /// Who asks.
+    pub(super) principal: Principal<'a>,
     body: &'a mut Payload,
 }
 
@@ -57,6 +60,7 @@ pub(super) async fn answer(http: &Inner, mut asked: Asked) -> Response {
         "request",
         http.method = %asked.method,
         http.route = field::Empty,
+        http.principal = field::Empty,
         http.status = field::Empty,
         duration_ms = field::Empty,
     );
@@ -107,13 +111,15 @@ async fn judge(http: &Inner, asked: &mut Asked) -> Result<Response, Problem> {
         Known::Verb(verb) if route.takes(verb) => verb,
         Known::Verb(_) | Known::Unsupported | Known::Unknown => return Err(not_allowed(route, method)),
     };
+    let principal = auth::judge(&http.config.access, route, verb, headers)?;
+    Span::current().record("http.principal", principal.name);
     let query = Query::parse(query, route.parameters(verb))?;
     if verb == Verb::Options {
         return Ok(reply::options(route));
     }
     acceptable(route, headers)?;
     let prefer = Prefer::from_headers(headers);
-    let call = Call { http, route, method, headers, query, prefer, body };
+    let call = Call { http, route, method, headers, query, prefer, principal, body };
     match route {
         Route::Home | Route::Server => Ok(home::home(http)),
         Route::Health => Ok(home::health()),
@@ -226,7 +232,7 @@ impl Call<'_> {
         Ok(ChangeRequest {
             preconditions: conditions::preconditions(self.headers)?,
             strictness: conditions::strictness(&self.prefer),
-            fingerprint: conditions::fingerprint(self.method, media, body, self.headers),
+            fingerprint: conditions::fingerprint(self.principal.name, self.method, media, body, self.headers),
             intent: Intent::Make,
             once: None,
         })

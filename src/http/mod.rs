@@ -27,7 +27,9 @@ use warp::filters::BoxedFilter;
 use warp::reply::Response;
 
 use crate::api::Api;
+use crate::domain::principal::Access;
 
+mod auth;
 mod body;
 mod conditions;
 mod dispatch;
@@ -58,6 +60,10 @@ pub struct HttpConfig {
     pub addresses: Vec<SocketAddr>,
     /// Further names under which the service is reached, with or without a port.
     pub hosts: Vec<String>,
+    /// Who may ask.
+    pub access: Access,
+    /// The other origins whose pages may ask, as browsers spell them.
+    pub origins: Vec<String>,
     /// The largest body of a request, in bytes.
     pub body_bytes_max: usize,
     /// The deepest body of a request, in levels of nesting.
@@ -86,6 +92,8 @@ impl Default for HttpConfig {
         Self {
             addresses: Vec::new(),
             hosts: Vec::new(),
+            access: Access::Anyone,
+            origins: Vec::new(),
             body_bytes_max: Self::BODY_BYTES_MAX,
             depth_max: Self::DEPTH_MAX,
             patch_operations_max: Self::PATCH_OPERATIONS_MAX,
