@@ -20,6 +20,7 @@ use warp::reply::Response;
 use super::auth::{self, Principal};
 use super::body::{self, Payload};
 use super::conditions;
+use super::cors;
 use super::media::{self, MediaType, Unsupported};
 use super::origin::RequestLine;
 use super::prefer::Prefer;
@@ -68,6 +69,8 @@ pub(super) async fn answer(http: &Inner, mut asked: Asked) -> Response {
     let answering = async {
         let mut response = caught(judge(http, &mut asked)).await.unwrap_or_else(Problem::into_response);
         asked.body.discard(&asked.headers).await;
+        response = http.coder.encode(&asked.headers, response).await;
+        http.cors.mark(&asked.headers, &mut response);
         response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         Span::current()
             .record("http.status", response.status().as_u16())
@@ -100,7 +103,7 @@ fn panicked(panic: &(dyn Any + Send)) -> Problem {
 /// Judges the head of a request, then has it answered.
 async fn judge(http: &Inner, asked: &mut Asked) -> Result<Response, Problem> {
     let Asked { method, path, query, headers, line, body } = asked;
-    http.names.judge(method, line.as_ref(), headers)?;
+    http.names.judge(method, line.as_ref(), headers, &http.cors)?;
     let known = routes::recognise(method);
     if known == Known::Unknown {
         return Err(Problem::new(Kind::NotImplemented, format!("the method {method} is not known here")));
@@ -111,6 +114,10 @@ async fn judge(http: &Inner, asked: &mut Asked) -> Result<Response, Problem> {
         Known::Verb(verb) if route.takes(verb) => verb,
         Known::Verb(_) | Known::Unsupported | Known::Unknown => return Err(not_allowed(route, method)),
     };
+    // A browser asks without knowing of a token, and for every query.
+    if cors::is_preflight(method, headers) {
+        return Ok(http.cors.preflight(headers, route));
+    }
     let principal = auth::judge(&http.config.access, route, verb, headers)?;
     Span::current().record("http.principal", principal.name);
     let query = Query::parse(query, route.parameters(verb))?;

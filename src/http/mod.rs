@@ -31,7 +31,9 @@ use crate::domain::principal::Access;
 
 mod auth;
 mod body;
+mod coding;
 mod conditions;
+mod cors;
 mod dispatch;
 mod home;
 mod jobs;
@@ -47,8 +49,11 @@ mod reply;
 mod resources;
 mod routes;
 mod server;
+mod vary;
 
 use body::Payload;
+use coding::Coder;
+use cors::Cors;
 use dispatch::Asked;
 use origin::{Names, RequestLine};
 pub use server::{Server, ServerConfig};
@@ -111,6 +116,8 @@ struct Inner {
     api: Api,
     config: HttpConfig,
     names: Names,
+    cors: Cors,
+    coder: Coder,
     /// Ends the waiting that clients asked for, and readiness.
     stopping: CancellationToken,
 }
@@ -126,7 +133,8 @@ impl Http {
     #[must_use]
     pub fn new(api: Api, config: HttpConfig) -> Self {
         let names = Names::new(&config.addresses, &config.hosts);
-        Self(Arc::new(Inner { api, config, names, stopping: CancellationToken::new() }))
+        let cors = Cors::new(&config.origins);
+        Self(Arc::new(Inner { api, config, names, cors, coder: Coder::default(), stopping: CancellationToken::new() }))
     }
 
     /// The one filter that takes every request and answers it.

@@ -4,7 +4,8 @@
 //! A page that a browser loaded from elsewhere changes nothing here, also when
 //! its name was made to resolve to our address.
 //! # Not here
-//! Letting listed origins in (CORS), and who the client is.
+//! What the pages of other origins are let read ([`super::cors`]), and who the
+//! client is.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -12,6 +13,7 @@ use http::header::{HOST, ORIGIN};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, Method, Version};
 
+use super::cors::Cors;
 use super::problem::{Kind, Problem};
 
 /// Set by browsers alone, and not by their scripts.
@@ -40,12 +42,14 @@ impl Names {
         Self { addresses: addresses.to_vec(), hosts: hosts.iter().filter_map(|host| host.parse().ok()).collect() }
     }
 
-    /// Judges whom a request is for and where it comes from.
+    /// Judges whom a request is for and where it comes from: from us, or from a
+    /// page that is let in.
     pub(super) fn judge(
         &self,
         method: &Method,
         line: Option<&RequestLine>,
         headers: &HeaderMap,
+        cors: &Cors,
     ) -> Result<(), Problem> {
         let host = target(line, headers)?;
         if let Some(host) = &host
@@ -53,7 +57,7 @@ impl Names {
         {
             return Err(Problem::new(Kind::Misdirected, format!("`{host}` is not a name of this service")));
         }
-        if !method.is_safe() && self.is_foreign(host.as_ref(), headers) {
+        if !method.is_safe() && cors.listed(headers).is_none() && self.is_foreign(host.as_ref(), headers) {
             return Err(Problem::new(Kind::CrossOrigin, "the request comes from a page of another origin"));
         }
         Ok(())
@@ -145,7 +149,8 @@ mod tests {
             .iter()
             .map(|(name, value)| (name.clone(), HeaderValue::from_str(value).expect("a value")))
             .collect();
-        names.judge(method, None, &headers).map_or_else(|problem| problem.status().as_u16(), |()| 200)
+        let cors = Cors::new(&["https://app.example.com".to_owned()]);
+        names.judge(method, None, &headers, &cors).map_or_else(|problem| problem.status().as_u16(), |()| 200)
     }
 
     #[test]
@@ -192,6 +197,11 @@ mod tests {
             ("127.0.0.1:7117", ORIGIN, "https://heeler.example.com", 200),
             ("127.0.0.1:7117", ORIGIN, "https://heeler.example.com:444", 403),
             ("localhost:7117", ORIGIN, "https://evil.example", 403),
+            // Let in, by its name and no other.
+            ("localhost:7117", ORIGIN, "https://app.example.com", 200),
+            ("localhost:7117", ORIGIN, "http://app.example.com", 403),
+            ("localhost:7117", ORIGIN, "https://app.example.com:8443", 403),
+            ("localhost:7117", ORIGIN, "https://app.example.com.evil.example", 403),
             ("localhost:7117", ORIGIN, "null", 403),
             ("localhost:7117", ORIGIN, "", 403),
             ("localhost:7117", ORIGIN, "ftp://localhost:7117", 403),
@@ -215,7 +225,9 @@ mod tests {
             authority: authority.map(|authority| authority.parse().expect("an authority")),
         };
         let none = HeaderMap::new();
-        let judge = |line: &RequestLine, headers: &HeaderMap| names().judge(&Method::GET, Some(line), headers);
+        let judge = |line: &RequestLine, headers: &HeaderMap| {
+            names().judge(&Method::GET, Some(line), headers, &Cors::default())
+        };
         assert!(judge(&line(Version::HTTP_10, None), &none).is_ok());
         assert!(judge(&line(Version::HTTP_11, None), &none).is_err());
         let host: HeaderMap = [(HOST, HeaderValue::from_static("localhost"))].into_iter().collect();

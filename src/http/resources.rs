@@ -5,6 +5,7 @@ use http::StatusCode;
 use serde_json::json;
 use warp::reply::Response;
 
+use super::coding::{Accepted, Coding};
 use super::conditions;
 use super::dispatch::{Call, Sent, not_allowed};
 use super::media::{MediaType, Unsupported};
@@ -87,11 +88,16 @@ pub(super) async fn read(
     let preconditions = conditions::preconditions(call.headers)?;
     let view = view.await?;
     let current = Current { etag: view.etag, changed_at: view.changed_at };
-    match check_read(&preconditions, &current, "") {
-        Ok(ReadVerdict::Send) => Ok(reply::represent(StatusCode::OK, view, call.route)),
-        Ok(ReadVerdict::NotModified) => Ok(reply::bodiless(StatusCode::NOT_MODIFIED, &view, call.route)),
-        Err(failed) => Err(Problem::new(Kind::PreconditionFailed, failed.to_string()).tagged(Some(view.etag))),
+    for coding in Accepted::from_headers(call.headers).kept(view.body.len()) {
+        match check_read(&preconditions, &current, coding.suffix()) {
+            Ok(ReadVerdict::Send) => {}
+            Ok(ReadVerdict::NotModified) => return Ok(reply::not_modified(&view, call.route, coding)),
+            Err(failed) => {
+                return Err(Problem::new(Kind::PreconditionFailed, failed.to_string()).tagged(Some(view.etag)));
+            }
+        }
     }
+    Ok(reply::represent(StatusCode::OK, view, call.route))
 }
 
 /// The patch that a body is.
@@ -162,23 +168,24 @@ fn changed(call: &Call<'_>, view: View) -> Response {
 /// A page of a list.
 pub(super) fn list(call: &Call<'_>, base: &str, view: ListView) -> Result<Response, Problem> {
     let preconditions = conditions::preconditions(call.headers)?;
-    if let (Some(etag), Some(tags)) = (&view.etag, &preconditions.if_none_match)
-        && names(tags, etag)
-    {
-        return Ok(reply::list_not_modified(etag));
+    if let (Some(etag), Some(tags)) = (&view.etag, &preconditions.if_none_match) {
+        let bytes = view.items.iter().map(Bytes::len).sum();
+        let mut kept = Accepted::from_headers(call.headers).kept(bytes);
+        if let Some(coding) = kept.find(|coding| names(tags, etag, *coding)) {
+            return Ok(reply::list_not_modified(etag, coding));
+        }
     }
     let next = view.next.as_deref().map(|cursor| call.query.href(base, Some(cursor)));
     let body = page(&view.items, &call.query.href(base, call.query.cursor()), next.as_deref());
     Ok(reply::json(body).listing(view.etag.as_ref(), next.as_deref()))
 }
 
-/// Whether a list of tags names this very one, which is of JSON and so has no suffix.
-fn names(tags: &TagList, etag: &ETag) -> bool {
+/// Whether a list of tags names this very one, of a body in this coding.
+fn names(tags: &TagList, etag: &ETag, coding: Coding) -> bool {
+    let opaque = format!("{}.{}{}", etag.changed, etag.revision, coding.suffix());
     match tags {
         TagList::Any => true,
-        TagList::Tags(tags) => {
-            tags.iter().any(|tag| ETag::from_opaque(&tag.opaque) == Some(*etag) && !tag.opaque.contains('-'))
-        }
+        TagList::Tags(tags) => tags.iter().any(|tag| tag.opaque == opaque),
     }
 }
 
