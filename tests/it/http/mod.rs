@@ -4,5 +4,6 @@
 mod client;
 mod connections;
 mod transcripts;
+mod two;
 mod wire;
 mod world;
