@@ -4,6 +4,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use clap::builder::BoolishValueParser;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -56,6 +57,14 @@ pub(super) struct ConfigArg {
     pub(super) config: PathBuf,
 }
 
+/// Whether it is meant that everybody can do everything.
+#[derive(Debug, Args)]
+pub(super) struct InsecureArg {
+    /// Take an address that others can reach, though nobody is asked who they are (there is no `[auth]`)
+    #[arg(long, env = "HEELER_INSECURE", hide_env_values = true, value_parser = BoolishValueParser::new())]
+    pub(super) insecure: bool,
+}
+
 /// What is written to standard error.
 #[derive(Debug, Args)]
 pub(super) struct LogArgs {
@@ -86,9 +95,8 @@ pub(super) struct ServeArgs {
     /// Keep everything there instead of where the file says: `redb:PATH`, or `memory:` for trials
     #[arg(long, value_name = "URL", env = "HEELER_STORE", hide_env_values = true, value_parser = store)]
     pub(super) store: Option<StoreUrl>,
-    /// Serve an address that others can reach, though nobody is asked who they are
-    #[arg(long)]
-    pub(super) insecure: bool,
+    #[command(flatten)]
+    pub(super) insecure: InsecureArg,
     #[command(flatten)]
     pub(super) log: LogArgs,
 }
@@ -109,9 +117,8 @@ pub(super) struct DemoArgs {
 pub(super) struct CheckArgs {
     #[command(flatten)]
     pub(super) config: ConfigArg,
-    /// Accept an address that others can reach
-    #[arg(long)]
-    pub(super) insecure: bool,
+    #[command(flatten)]
+    pub(super) insecure: InsecureArg,
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {

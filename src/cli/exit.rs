@@ -72,7 +72,7 @@ pub(super) enum Failure {
     Usage(String),
     /// The address can be reached by others, and nobody would be asked who they are.
     #[error(
-        "{address} is not a loopback address, and everybody who reaches it could change everything: listen on 127.0.0.1 behind a proxy that knows who asks, or say --insecure"
+        "{address} is not a loopback address, and everybody who reaches it could change everything: give out tokens under `[auth]`, listen on 127.0.0.1 behind a proxy that knows who asks, or say --insecure"
     )]
     Exposed {
         /// The address.

@@ -2,9 +2,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::args::{CheckArgs, ServeArgs};
+use super::args::{CheckArgs, InsecureArg, ServeArgs};
 use super::exit::Failure;
 use crate::config::{self, Config, ConfigErrors, Place};
+use crate::domain::principal::Access;
 
 /// Who may reach the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,8 +17,13 @@ pub(super) enum Reach {
 }
 
 impl Reach {
-    pub(super) const fn from_insecure(insecure: bool) -> Self {
-        if insecure { Self::Any } else { Self::Loopback }
+    /// Where everybody is asked who they are, or nobody and that is meant, any
+    /// address will do.
+    const fn of(access: &Access, insecure: &InsecureArg) -> Self {
+        match access {
+            Access::Anyone if !insecure.insecure => Self::Loopback,
+            Access::Anyone | Access::Holders(_) => Self::Any,
+        }
     }
 
     /// Refuses an address that others can reach, where they should not; `at` is
@@ -49,15 +55,19 @@ pub(super) fn for_serve(args: &ServeArgs) -> Result<Config, Failure> {
     if let Some(store) = &args.store {
         config.store = store.clone();
     }
-    Reach::from_insecure(args.insecure).judge(config.server.listen, config.server.listen_at.as_ref())?;
+    judge_listen(&config, &args.insecure)?;
     Ok(config)
 }
 
 /// What `serve` would find in the file.
 pub(super) fn for_check(args: &CheckArgs) -> Result<Config, Failure> {
     let config = config::load(&args.config.config).map_err(Failure::Configuration)?;
-    Reach::from_insecure(args.insecure).judge(config.server.listen, config.server.listen_at.as_ref())?;
+    judge_listen(&config, &args.insecure)?;
     Ok(config)
+}
+
+fn judge_listen(config: &Config, insecure: &InsecureArg) -> Result<(), Failure> {
+    Reach::of(&config.access, insecure).judge(config.server.listen, config.server.listen_at.as_ref())
 }
 
 #[cfg(test)]

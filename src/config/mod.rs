@@ -4,6 +4,14 @@
 //! [server]
 //! listen = "127.0.0.1:7117"          # the default; an IP address and a port
 //! hosts  = ["heeler.example.com"]    # further names under which it may be asked
+//! [server.cors]
+//! origins = ["https://app.example.com"]  # whose pages may ask; none by default
+//!
+//! [[auth.tokens]]                    # who may ask; without any, whoever reaches it
+//! name   = "ui"
+//! role   = "writer"                  # or "reader", "worker", "admin"
+//! # of the token: printf %s "$token" | sha256sum
+//! sha256 = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 //!
 //! [store]
 //! url = "redb:heeler.redb"           # the default; or "memory:", for trials: nothing survives
@@ -58,7 +66,9 @@ use std::path::Path;
 use toml::de::DeTable;
 
 mod activities;
+mod auth;
 mod collections;
+mod cors;
 mod error;
 mod files;
 mod mounts;
@@ -74,6 +84,7 @@ pub use server::{
 };
 
 use crate::domain::catalog::Catalog;
+use crate::domain::principal::Access;
 use error::Report;
 use files::Files;
 use section::{Keys, Section};
@@ -92,13 +103,15 @@ pub struct Config {
     pub store: StoreUrl,
     /// How much is taken from clients and done at once.
     pub limits: Limits,
+    /// Who may ask.
+    pub access: Access,
     /// The collections and operations.
     pub catalog: Catalog,
 }
 
 const ROOT: Keys = Keys {
-    known: &["server", "store", "limits", "operations", "collections", "aliases"],
-    later: &["auth", "secrets", "mail", "retention", "housekeeping"],
+    known: &["server", "store", "limits", "auth", "operations", "collections", "aliases"],
+    later: &["secrets", "mail", "retention", "housekeeping"],
 };
 
 /// Reads a configuration file and the schema files that it names.
@@ -149,6 +162,7 @@ pub fn parse(
         server: server::server(&root, &mut report),
         store: server::store(&root, base, &mut report),
         limits: server::limits(&root, &mut report),
+        access: auth::access(&root, &mut report),
         catalog,
     };
     if report.is_empty() { Ok(config) } else { Err(report.into_errors()) }

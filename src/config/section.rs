@@ -83,6 +83,15 @@ impl<'t> Section<'t> {
         self.table.get_key_value(name).map(|(key, value)| self.field(key, value))
     }
 
+    /// The value of that name, which must be there; `what` says what it would be.
+    pub(super) fn needed(&self, name: &str, what: &str, report: &mut Report<'_>) -> Option<Field<'t>> {
+        let field = self.get(name);
+        if field.is_none() {
+            report.error(&self.span, format!("`{}` needs `{name}`: expected {what}", self.path));
+        }
+        field
+    }
+
     /// The table of that name; `None` too, and noted, if it is something else.
     pub(super) fn table(&self, name: &str, report: &mut Report<'_>) -> Option<Section<'t>> {
         self.get(name)?.table("a table", report)
@@ -122,6 +131,10 @@ impl<'t> Field<'t> {
 
     pub(super) fn is_table(&self) -> bool {
         self.value.is_table()
+    }
+
+    pub(super) fn is_array(&self) -> bool {
+        self.value.is_array()
     }
 
     /// The name of the value as that of something, with its article.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use super::cors;
 use super::error::{Place, Report};
 use super::section::{Field, Keys, Section};
 
@@ -17,11 +18,18 @@ pub struct Server {
     /// Host names under which it may be asked, beside its address and
     /// localhost; in lower case, with a port where one was given.
     pub hosts: Vec<String>,
+    /// The origins whose pages may ask, as browsers spell them.
+    pub origins: Vec<String>,
 }
 
 impl Default for Server {
     fn default() -> Self {
-        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7117)), listen_at: None, hosts: Vec::new() }
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7117)),
+            listen_at: None,
+            hosts: Vec::new(),
+            origins: Vec::new(),
+        }
     }
 }
 
@@ -116,7 +124,7 @@ pub const DEPTH_MAX: i64 = 100;
 /// against the whole document.
 pub const PATCH_OPERATIONS_MAX: i64 = 100_000;
 
-const SERVER: Keys = Keys { known: &["listen", "hosts"], later: &["cors"] };
+const SERVER: Keys = Keys { known: &["listen", "hosts", "cors"], later: &[] };
 const STORE: Keys = Keys { known: &["url"], later: &[] };
 const LIMITS: Keys = Keys { known: &["running", "body", "document", "depth", "patch_operations"], later: &[] };
 
@@ -132,6 +140,7 @@ pub(super) fn server(root: &Section<'_>, report: &mut Report<'_>) -> Server {
     }
     let hosts = section.get("hosts").and_then(|field| field.elements("an array of host names", report));
     server.hosts = hosts.unwrap_or_default().iter().filter_map(|field| host(field, report)).collect();
+    server.origins = cors::origins(&section, report);
     server
 }
 

@@ -129,6 +129,13 @@ name!(
     is_name
 );
 name!(
+    /// The name of a principal: who asks.
+    PrincipalName,
+    "principal name",
+    "a letter, then letters, digits, `_` or `-`, at most 128; not `anonymous`",
+    |input| is_name(input) && input != "anonymous"
+);
+name!(
     /// The id of a resource within its collection.
     ResourceId,
     "resource id",

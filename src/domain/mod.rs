@@ -28,6 +28,7 @@ pub mod operation;
 pub mod patch;
 pub mod paths;
 pub mod precondition;
+pub mod principal;
 pub mod retry;
 pub mod schema;
 pub mod time;

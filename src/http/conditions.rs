@@ -42,11 +42,6 @@ fn date(headers: &HeaderMap, name: &HeaderName) -> Option<Timestamp> {
     }
 }
 
-/// Who asks. There is one principal while nobody has to say who they are.
-pub(super) const fn principal() -> &'static str {
-    "anonymous"
-}
-
 /// The fields whose values are a part of what a request asks for.
 const IN_FINGERPRINT: [HeaderName; 3] = [IF_MATCH, IF_NONE_MATCH, IF_UNMODIFIED_SINCE];
 
@@ -54,13 +49,19 @@ const IN_FINGERPRINT: [HeaderName; 3] = [IF_MATCH, IF_NONE_MATCH, IF_UNMODIFIED_
 ///
 /// Each part is led by its length, so that no two requests run together into
 /// the same bytes.
-pub(super) fn fingerprint(method: &Method, media: Option<MediaType>, body: &[u8], headers: &HeaderMap) -> [u8; 32] {
+pub(super) fn fingerprint(
+    principal: &str,
+    method: &Method,
+    media: Option<MediaType>,
+    body: &[u8],
+    headers: &HeaderMap,
+) -> [u8; 32] {
     let mut digest = Sha256::new();
     let mut add = |part: &[u8]| {
         digest.update((part.len() as u64).to_be_bytes());
         digest.update(part);
     };
-    add(principal().as_bytes());
+    add(principal.as_bytes());
     add(method.as_str().as_bytes());
     add(media.map_or("", MediaType::as_str).as_bytes());
     add(body);
@@ -90,7 +91,7 @@ mod tests {
     fn requests_have_the_same_fingerprint_if_and_only_if_they_ask_for_the_same() {
         let base = (Method::PUT, Some(MediaType::Json), &b"{}"[..], headers(&[(IF_MATCH, "\"1.1\"")]));
         let of = |(method, media, body, headers): &(Method, Option<MediaType>, &[u8], HeaderMap)| {
-            fingerprint(method, *media, body, headers)
+            fingerprint("ui", method, *media, body, headers)
         };
         let mut others = vec![base.clone(); 6];
         others[0].0 = Method::PATCH;
@@ -102,6 +103,8 @@ mod tests {
         for other in &others {
             assert_ne!(of(&base), of(other), "{other:?}");
         }
+        let (method, media, body, fields) = &base;
+        assert_ne!(of(&base), fingerprint("other", method, *media, body, fields), "of another principal");
         let mut same = base.clone();
         same.3.insert(http::header::USER_AGENT, HeaderValue::from_static("another"));
         assert_eq!(of(&base), of(&same));
@@ -120,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_retry_past_the_proxy_is_the_same_request() {
-        let of = |tag| fingerprint(&Method::PUT, Some(MediaType::Json), b"{}", &headers(&[(IF_MATCH, tag)]));
+        let of = |tag| fingerprint("ui", &Method::PUT, Some(MediaType::Json), b"{}", &headers(&[(IF_MATCH, tag)]));
         assert_eq!(of("W/\"1.1\", \"2.2\""), of("\"1.1\", \"2.2\""));
         assert_ne!(of("\"1.1\""), of("\"1.2\""));
     }

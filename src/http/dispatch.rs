@@ -1,8 +1,8 @@
 //! From a request to its answer, in the one order in which requests are judged.
 //!
-//! Whom it is for and whose page sent it; the method, the path, both together,
-//! the query, what the client takes; then the body: its size, its media type,
-//! its syntax; then, in [`crate::api`], existence, preconditions and rules.
+//! Whom it is for and whose page sent it; the method, the path, both together;
+//! who asks; the query, what the client takes; then the body: its size, its
+//! media type, its syntax; then, in [`crate::api`], existence, preconditions and rules.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -17,8 +17,10 @@ use tracing::{Instrument, Span, debug, debug_span, error, field};
 use warp::path::FullPath;
 use warp::reply::Response;
 
+use super::auth::{self, Principal};
 use super::body::{self, Payload};
 use super::conditions;
+use super::cors;
 use super::media::{self, MediaType, Unsupported};
 use super::origin::RequestLine;
 use super::prefer::Prefer;
@@ -53,6 +55,8 @@ pub(super) struct Call<'a> {
     pub(super) intent: Intent,
     /// How it stands to other requests with its key.
     pub(super) once: Option<Once>,
+    /// Who asks.
+    pub(super) principal: Principal<'a>,
     pub(super) body: &'a mut Payload,
 }
 
@@ -62,6 +66,7 @@ pub(super) async fn answer(http: &Inner, mut asked: Asked) -> Response {
         "request",
         http.method = %asked.method,
         http.route = field::Empty,
+        http.principal = field::Empty,
         http.status = field::Empty,
         duration_ms = field::Empty,
     );
@@ -69,6 +74,8 @@ pub(super) async fn answer(http: &Inner, mut asked: Asked) -> Response {
     let answering = async {
         let mut response = caught(judge(http, &mut asked)).await.unwrap_or_else(Problem::into_response);
         asked.body.discard(&asked.headers).await;
+        response = http.coder.encode(&asked.headers, response).await;
+        http.cors.mark(&asked.headers, &mut response);
         response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         Span::current()
             .record("http.status", response.status().as_u16())
@@ -101,7 +108,7 @@ fn panicked(panic: &(dyn Any + Send)) -> Problem {
 /// Judges the head of a request, then has it answered.
 async fn judge(http: &Inner, asked: &mut Asked) -> Result<Response, Problem> {
     let Asked { method, path, query, headers, line, body } = asked;
-    http.names.judge(method, line.as_ref(), headers)?;
+    http.names.judge(method, line.as_ref(), headers, &http.cors)?;
     let known = routes::recognise(method);
     if known == Known::Unknown {
         return Err(Problem::new(Kind::NotImplemented, format!("the method {method} is not known here")));
@@ -112,6 +119,12 @@ async fn judge(http: &Inner, asked: &mut Asked) -> Result<Response, Problem> {
         Known::Verb(verb) if route.takes(verb) => verb,
         Known::Verb(_) | Known::Unsupported | Known::Unknown => return Err(not_allowed(route, method)),
     };
+    // A browser asks without knowing of a token, and for every query.
+    if cors::is_preflight(method, headers) {
+        return Ok(http.cors.preflight(headers, route));
+    }
+    let principal = auth::judge(&http.config.access, route, verb, headers)?;
+    Span::current().record("http.principal", principal.name);
     let query = Query::parse(query, route.parameters(verb))?;
     let intent = query.intent()?;
     if verb == Verb::Options {
@@ -123,7 +136,7 @@ async fn judge(http: &Inner, asked: &mut Asked) -> Result<Response, Problem> {
         prefer.respond = None;
     }
     let path = path.as_str();
-    let mut call = Call { http, route, path, method, headers, query, prefer, intent, once: None, body };
+    let mut call = Call { http, route, path, method, headers, query, prefer, intent, once: None, principal, body };
     if let Some(replayed) = once::recall(&mut call, verb).await? {
         return Ok(replayed);
     }
@@ -262,7 +275,7 @@ impl Call<'_> {
         Ok(ChangeRequest {
             preconditions: conditions::preconditions(self.headers)?,
             strictness: conditions::strictness(&self.prefer),
-            fingerprint: conditions::fingerprint(self.method, media, body, self.headers),
+            fingerprint: conditions::fingerprint(self.principal.name, self.method, media, body, self.headers),
             intent: self.intent,
             once: self.once.clone(),
         })

@@ -27,9 +27,13 @@ use warp::filters::BoxedFilter;
 use warp::reply::Response;
 
 use crate::api::Api;
+use crate::domain::principal::Access;
 
+mod auth;
 mod body;
+mod coding;
 mod conditions;
+mod cors;
 mod dispatch;
 mod forms;
 mod home;
@@ -51,8 +55,11 @@ mod resources;
 mod routes;
 mod server;
 mod trial;
+mod vary;
 
 use body::Payload;
+use coding::Coder;
+use cors::Cors;
 use dispatch::Asked;
 use origin::{Names, RequestLine};
 pub use server::{Server, ServerConfig};
@@ -64,6 +71,10 @@ pub struct HttpConfig {
     pub addresses: Vec<SocketAddr>,
     /// Further names under which the service is reached, with or without a port.
     pub hosts: Vec<String>,
+    /// Who may ask.
+    pub access: Access,
+    /// The other origins whose pages may ask, as browsers spell them.
+    pub origins: Vec<String>,
     /// The largest body of a request, in bytes.
     pub body_bytes_max: usize,
     /// The deepest body of a request, in levels of nesting.
@@ -92,6 +103,8 @@ impl Default for HttpConfig {
         Self {
             addresses: Vec::new(),
             hosts: Vec::new(),
+            access: Access::Anyone,
+            origins: Vec::new(),
             body_bytes_max: Self::BODY_BYTES_MAX,
             depth_max: Self::DEPTH_MAX,
             patch_operations_max: Self::PATCH_OPERATIONS_MAX,
@@ -109,6 +122,8 @@ struct Inner {
     api: Api,
     config: HttpConfig,
     names: Names,
+    cors: Cors,
+    coder: Coder,
     /// Ends the waiting that clients asked for, and readiness.
     stopping: CancellationToken,
 }
@@ -124,7 +139,8 @@ impl Http {
     #[must_use]
     pub fn new(api: Api, config: HttpConfig) -> Self {
         let names = Names::new(&config.addresses, &config.hosts);
-        Self(Arc::new(Inner { api, config, names, stopping: CancellationToken::new() }))
+        let cors = Cors::new(&config.origins);
+        Self(Arc::new(Inner { api, config, names, cors, coder: Coder::default(), stopping: CancellationToken::new() }))
     }
 
     /// The one filter that takes every request and answers it.

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use tracing::debug;
 use warp::reply::Response;
 
+use super::Inner;
 use super::body::{self, Payload};
 use super::dispatch::{Call, handle};
 use super::media::{self, Unsupported};
@@ -23,7 +24,6 @@ use super::problem::{Kind, Problem};
 use super::query::Query;
 use super::reply::{self, With};
 use super::routes::Verb;
-use super::{Inner, conditions};
 use crate::api::{Answered, Held, Intent, Known, Once, OnceKey, Statuses, Subject};
 
 /// The request header.
@@ -81,7 +81,7 @@ pub(super) async fn recall(call: &mut Call<'_>, verb: Verb) -> Result<Option<Res
     let Some(digest) = digest(call, has_body).await? else { return Ok(None) };
     let path = percent::decode(call.path).unwrap_or_default();
     let target = path.strip_suffix('/').unwrap_or(&path).to_owned();
-    let key = OnceKey { principal: conditions::principal().to_owned(), key, target, digest };
+    let key = OnceKey { principal: call.principal.name.to_owned(), key, target, digest };
     let api = &call.http.api;
     call.once = match call.intent {
         Intent::Try => api.is_reused(&key).await?.then_some(Once::Reused),
@@ -185,6 +185,7 @@ async fn at_target(call: &Call<'_>) -> Option<Response> {
         prefer: Prefer::default(),
         intent: Intent::Make,
         once: None,
+        principal: call.principal,
         body: &mut Payload::empty(),
     };
     handle(get, Verb::Get).await.ok().filter(|response| response.status() == StatusCode::OK)

@@ -4,14 +4,16 @@
 //! A page that a browser loaded from elsewhere changes nothing here, also when
 //! its name was made to resolve to our address.
 //! # Not here
-//! Letting listed origins in (CORS), and who the client is.
+//! What the pages of other origins are let read ([`super::cors`]), and who the
+//! client is.
 
 use std::net::{IpAddr, SocketAddr};
 
 use http::header::{HOST, ORIGIN};
 use http::uri::Authority;
-use http::{HeaderMap, HeaderName, Method, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 
+use super::cors::Cors;
 use super::problem::{Kind, Problem};
 
 /// Set by browsers alone, and not by their scripts.
@@ -40,12 +42,14 @@ impl Names {
         Self { addresses: addresses.to_vec(), hosts: hosts.iter().filter_map(|host| host.parse().ok()).collect() }
     }
 
-    /// Judges whom a request is for and where it comes from.
+    /// Judges whom a request is for and where it comes from: from us, or from a
+    /// page that is let in.
     pub(super) fn judge(
         &self,
         method: &Method,
         line: Option<&RequestLine>,
         headers: &HeaderMap,
+        cors: &Cors,
     ) -> Result<(), Problem> {
         let host = target(line, headers)?;
         if let Some(host) = &host
@@ -53,7 +57,7 @@ impl Names {
         {
             return Err(Problem::new(Kind::Misdirected, format!("`{host}` is not a name of this service")));
         }
-        if !method.is_safe() && self.is_foreign(host.as_ref(), headers) {
+        if !method.is_safe() && cors.listed(headers).is_none() && self.is_foreign(host.as_ref(), headers) {
             return Err(Problem::new(Kind::CrossOrigin, "the request comes from a page of another origin"));
         }
         Ok(())
@@ -111,28 +115,46 @@ fn is_same_host(listed: &Authority, asked: &Authority) -> bool {
 
 /// The host that a request is for; HTTP/1.0 need not name one.
 fn target(line: Option<&RequestLine>, headers: &HeaderMap) -> Result<Option<Authority>, Problem> {
-    let refuse = |detail: &str| Err(Problem::new(Kind::BadRequest, detail));
+    let version = line.map_or(Version::HTTP_11, |line| line.version);
+    let authority = line.and_then(|line| line.authority.clone());
     let mut named = headers.get_all(HOST).iter();
     let host = match (named.next(), named.next()) {
-        (Some(host), None) => host,
-        (Some(_), Some(_)) => return refuse("the request has more than one Host"),
-        (None, _) if line.is_some_and(|line| line.version < Version::HTTP_11) => return Ok(None),
-        (None, _) => return refuse("the request has no Host"),
+        (Some(host), None) => Some(read(host)?),
+        (Some(_), Some(_)) => return Err(refuse("the request has more than one Host")),
+        (None, _) => None,
     };
-    // The host of an absolute target counts instead (RFC 9112, 3.2.2).
-    if let Some(authority) = line.and_then(|line| line.authority.clone()) {
-        return Ok(Some(authority));
+    match (host, authority) {
+        // HTTP/2 has `:authority` in place of it (RFC 9113, 8.3.1).
+        (Some(host), Some(authority)) if version >= Version::HTTP_2 && host != authority => {
+            Err(refuse("the Host of the request is another than its :authority"))
+        }
+        (_, Some(authority)) if version >= Version::HTTP_2 => {
+            if authority.as_str().contains('@') {
+                return Err(refuse("the :authority of the request cannot be one"));
+            }
+            Ok(Some(authority))
+        }
+        // The host of an absolute target counts instead (RFC 9112, 3.2.2).
+        (Some(_), Some(authority)) => Ok(Some(authority)),
+        (Some(host), None) => Ok(Some(host)),
+        (None, _) if version < Version::HTTP_11 => Ok(None),
+        (None, _) => Err(refuse("the request has no Host")),
     }
+}
+
+fn read(host: &HeaderValue) -> Result<Authority, Problem> {
     match Authority::try_from(host.as_bytes()) {
-        Ok(authority) if !authority.as_str().contains('@') => Ok(Some(authority)),
-        _ => refuse("the Host of the request cannot be one"),
+        Ok(authority) if !authority.as_str().contains('@') => Ok(authority),
+        _ => Err(refuse("the Host of the request cannot be one")),
     }
+}
+
+fn refuse(detail: &str) -> Problem {
+    Problem::new(Kind::BadRequest, detail)
 }
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     fn names() -> Names {
@@ -145,7 +167,8 @@ mod tests {
             .iter()
             .map(|(name, value)| (name.clone(), HeaderValue::from_str(value).expect("a value")))
             .collect();
-        names.judge(method, None, &headers).map_or_else(|problem| problem.status().as_u16(), |()| 200)
+        let cors = Cors::new(&["https://app.example.com".to_owned()]);
+        names.judge(method, None, &headers, &cors).map_or_else(|problem| problem.status().as_u16(), |()| 200)
     }
 
     #[test]
@@ -192,6 +215,11 @@ mod tests {
             ("127.0.0.1:7117", ORIGIN, "https://heeler.example.com", 200),
             ("127.0.0.1:7117", ORIGIN, "https://heeler.example.com:444", 403),
             ("localhost:7117", ORIGIN, "https://evil.example", 403),
+            // Let in, by its name and no other.
+            ("localhost:7117", ORIGIN, "https://app.example.com", 200),
+            ("localhost:7117", ORIGIN, "http://app.example.com", 403),
+            ("localhost:7117", ORIGIN, "https://app.example.com:8443", 403),
+            ("localhost:7117", ORIGIN, "https://app.example.com.evil.example", 403),
             ("localhost:7117", ORIGIN, "null", 403),
             ("localhost:7117", ORIGIN, "", 403),
             ("localhost:7117", ORIGIN, "ftp://localhost:7117", 403),
@@ -215,11 +243,38 @@ mod tests {
             authority: authority.map(|authority| authority.parse().expect("an authority")),
         };
         let none = HeaderMap::new();
-        let judge = |line: &RequestLine, headers: &HeaderMap| names().judge(&Method::GET, Some(line), headers);
+        let judge = |line: &RequestLine, headers: &HeaderMap| {
+            names().judge(&Method::GET, Some(line), headers, &Cors::default())
+        };
         assert!(judge(&line(Version::HTTP_10, None), &none).is_ok());
         assert!(judge(&line(Version::HTTP_11, None), &none).is_err());
         let host: HeaderMap = [(HOST, HeaderValue::from_static("localhost"))].into_iter().collect();
         assert!(judge(&line(Version::HTTP_11, Some("localhost:1")), &host).is_ok());
         assert!(judge(&line(Version::HTTP_11, Some("evil.example")), &host).is_err());
+        // An absolute target is no Host, which every request of HTTP/1.1 has.
+        assert!(judge(&line(Version::HTTP_11, Some("localhost:1")), &none).is_err());
+    }
+
+    #[test]
+    fn in_http_2_the_authority_is_the_host() {
+        for (authority, host, is_ours) in [
+            (Some("localhost:1"), None, true),
+            (Some("localhost"), Some("localhost"), true),
+            (Some("localhost"), Some("LOCALHOST"), true),
+            (None, Some("localhost"), true),
+            (Some("evil.example"), None, false),
+            (Some("localhost"), Some("evil.example"), false),
+            (Some("localhost"), Some("localhost:1"), false),
+            (Some("user@localhost"), None, false),
+            (None, None, false),
+        ] {
+            let line = RequestLine {
+                version: Version::HTTP_2,
+                authority: authority.map(|authority| authority.parse().expect("an authority")),
+            };
+            let headers: HeaderMap = host.map(|host| (HOST, HeaderValue::from_static(host))).into_iter().collect();
+            let judged = names().judge(&Method::GET, Some(&line), &headers, &Cors::default());
+            assert_eq!(judged.is_ok(), is_ours, "{authority:?} and {host:?}");
+        }
     }
 }

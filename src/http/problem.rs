@@ -24,6 +24,10 @@ pub(super) enum Kind {
     InvalidId,
     /// A cursor that no list gave out.
     InvalidCursor,
+    /// Nobody knows who asks.
+    Unauthorized,
+    /// A role that may not.
+    Forbidden,
     /// A page of another site asks.
     CrossOrigin,
     /// There is nothing.
@@ -100,11 +104,13 @@ const fn facts(name: &'static str, status: StatusCode, title: &'static str, expl
 
 impl Kind {
     /// All of them.
-    pub(super) const ALL: [Self; 34] = [
+    pub(super) const ALL: [Self; 36] = [
         Self::BadRequest,
         Self::Malformed,
         Self::InvalidId,
         Self::InvalidCursor,
+        Self::Unauthorized,
+        Self::Forbidden,
         Self::CrossOrigin,
         Self::Rule,
         Self::NotFound,
@@ -148,6 +154,10 @@ impl Kind {
                 "An id is a letter or digit, then letters, digits or any of `._~:@-`, at most 128 characters in all. The operator of a collection can demand more; the detail says what."),
             Self::InvalidCursor => facts("invalid-cursor", StatusCode::BAD_REQUEST, "The cursor is not one of this list",
                 "A cursor is what the link to the next page of this very list holds. Begin again without one."),
+            Self::Unauthorized => facts("unauthorized", StatusCode::UNAUTHORIZED, "Who asks is not known",
+                "Send a token that the operator gave out: `Authorization: Bearer TOKEN`, or Basic with the token as the password and any name. Nothing was changed."),
+            Self::Forbidden => facts("forbidden", StatusCode::FORBIDDEN, "The role of this principal may not do that",
+                "A reader looks, a writer looks and changes, a worker looks and does the work of jobs, an admin does everything. Nothing was changed."),
             Self::CrossOrigin => facts("cross-origin", StatusCode::FORBIDDEN, "Pages of other origins cannot change anything here",
                 "A browser says that the request comes from a page of another origin."),
             Self::Rule => facts("rule", StatusCode::FORBIDDEN, "A rule of the operator forbids it",

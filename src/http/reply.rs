@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tracing::error;
 use warp::reply::Response;
 
+use super::coding::Coding;
 use super::prefer::{PREFERENCE_APPLIED, Prefer};
 use super::problem::{Kind, Problem};
 use super::routes::Route;
@@ -23,7 +24,7 @@ use crate::domain::version::ETag;
 pub(super) const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const VARY_BY: HeaderValue = HeaderValue::from_static("Accept, Prefer");
+const VARY_BY: HeaderValue = HeaderValue::from_static("Accept, Accept-Encoding, Prefer");
 /// A cache may keep it for this client, and must ask each time whether it holds.
 const ASK_EACH_TIME: HeaderValue = HeaderValue::from_static("private, no-cache");
 /// For what is true only now.
@@ -104,11 +105,18 @@ pub(super) fn stripped(response: Response) -> Response {
     stripped
 }
 
+/// 304: the client has what it would get, in this coding.
+pub(super) fn not_modified(view: &View, route: &Route, kept: Coding) -> Response {
+    let mut response = bodiless(StatusCode::NOT_MODIFIED, view, route);
+    response.headers_mut().insert(ETAG, tag_of(&view.etag, kept));
+    response
+}
+
 /// 304 for a list, which has no date.
-pub(super) fn list_not_modified(etag: &ETag) -> Response {
+pub(super) fn list_not_modified(etag: &ETag, kept: Coding) -> Response {
     let mut response = empty(StatusCode::NOT_MODIFIED);
     let headers = response.headers_mut();
-    headers.insert(ETAG, tag(etag));
+    headers.insert(ETAG, tag_of(etag, kept));
     headers.insert(CACHE_CONTROL, ASK_EACH_TIME);
     headers.insert(VARY, VARY_BY);
     response
@@ -188,7 +196,13 @@ impl With for Response {
 }
 
 fn tag(etag: &ETag) -> HeaderValue {
-    HeaderValue::try_from(etag.to_string()).expect("a tag is made of digits, a dot and quotes")
+    tag_of(etag, Coding::Identity)
+}
+
+/// The tag of a body in some coding.
+fn tag_of(etag: &ETag, coding: Coding) -> HeaderValue {
+    let tag = format!("\"{}.{}{}\"", etag.changed, etag.revision, coding.suffix());
+    HeaderValue::try_from(tag).expect("a tag is made of digits, a dot, quotes and a suffix of ours")
 }
 
 /// How long to stay away, in seconds, from what is over in a moment.

@@ -5,6 +5,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use warp::reply::Response;
 
+use super::coding::{Accepted, Coding};
 use super::conditions;
 use super::dispatch::{Call, Sent, not_allowed};
 use super::media::{MediaType, Unsupported};
@@ -90,14 +91,17 @@ pub(super) async fn read(
     let fields = call.query.fields()?;
     let view = view.await?;
     let current = Current { etag: view.etag, changed_at: view.changed_at };
-    match check_read(&preconditions, &current, "") {
-        // The tag is that of the version, however much of it is seen.
-        Ok(ReadVerdict::Send) => {
-            Ok(reply::represent(StatusCode::OK, View { body: seen(view.body, fields.as_ref()), ..view }, call.route))
+    for coding in Accepted::from_headers(call.headers).kept(view.body.len()) {
+        match check_read(&preconditions, &current, coding.suffix()) {
+            Ok(ReadVerdict::Send) => {}
+            Ok(ReadVerdict::NotModified) => return Ok(reply::not_modified(&view, call.route, coding)),
+            Err(failed) => {
+                return Err(Problem::new(Kind::PreconditionFailed, failed.to_string()).tagged(Some(view.etag)));
+            }
         }
-        Ok(ReadVerdict::NotModified) => Ok(reply::bodiless(StatusCode::NOT_MODIFIED, &view, call.route)),
-        Err(failed) => Err(Problem::new(Kind::PreconditionFailed, failed.to_string()).tagged(Some(view.etag))),
     }
+    // The tag is that of the version, however much of it is seen.
+    Ok(reply::represent(StatusCode::OK, View { body: seen(view.body, fields.as_ref()), ..view }, call.route))
 }
 
 /// The patch that a body is.
@@ -180,10 +184,12 @@ fn patched(call: &Call<'_>, key: &ResourceKey, view: View) -> Response {
 pub(super) fn list(call: &Call<'_>, base: &str, view: ListView) -> Result<Response, Problem> {
     let fields = call.query.fields()?;
     let preconditions = conditions::preconditions(call.headers)?;
-    if let (Some(etag), Some(tags)) = (&view.etag, &preconditions.if_none_match)
-        && names(tags, etag)
-    {
-        return Ok(reply::list_not_modified(etag));
+    if let (Some(etag), Some(tags)) = (&view.etag, &preconditions.if_none_match) {
+        let bytes = view.items.iter().map(Bytes::len).sum();
+        let mut kept = Accepted::from_headers(call.headers).kept(bytes);
+        if let Some(coding) = kept.find(|coding| names(tags, etag, *coding)) {
+            return Ok(reply::list_not_modified(etag, coding));
+        }
     }
     Ok(listed(call, base, view, fields.as_ref()))
 }
@@ -203,13 +209,12 @@ fn seen(body: Bytes, fields: Option<&Fields>) -> Bytes {
     fields.of(&whole).to_string().into()
 }
 
-/// Whether a list of tags names this very one, which is of JSON and so has no suffix.
-fn names(tags: &TagList, etag: &ETag) -> bool {
+/// Whether a list of tags names this very one, of a body in this coding.
+fn names(tags: &TagList, etag: &ETag, coding: Coding) -> bool {
+    let opaque = format!("{}.{}{}", etag.changed, etag.revision, coding.suffix());
     match tags {
         TagList::Any => true,
-        TagList::Tags(tags) => {
-            tags.iter().any(|tag| ETag::from_opaque(&tag.opaque) == Some(*etag) && !tag.opaque.contains('-'))
-        }
+        TagList::Tags(tags) => tags.iter().any(|tag| tag.opaque == opaque),
     }
 }
 

@@ -1,10 +1,13 @@
 //! The accept loop: connections, and how long each may take over things.
 //!
+//! HTTP/1 and, with prior knowledge, HTTP/2 on the same port.
+//!
 //! # Guarantees
 //! No client can hold a connection without sending or reading: the head of a
 //! request, the pause between two requests and a stalled answer each have a
 //! deadline. At most [`ServerConfig::connections_max`] connections are open;
-//! further ones wait in the backlog of the socket. Running out of file
+//! further ones wait in the backlog of the socket, and as many requests are under
+//! way, whatever their protocol. Running out of file
 //! descriptors delays new connections and never ends the loop. Once the
 //! shutdown resolves, requests under way get [`ServerConfig::drain`] to finish.
 //! # Assumptions
@@ -13,9 +16,9 @@
 //! What requests mean: the service. TLS: a proxy.
 
 use std::convert::Infallible;
-use std::future::{Future, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -31,15 +34,21 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
+mod frames;
 mod pace;
+mod streams;
+mod two;
 
 use pace::{Pace, Paced};
+use two::Shared;
 
 /// How long connections may take over things, and how many there may be.
 #[derive(Debug, Clone)]
 pub struct ServerConfig {
-    /// The most open connections.
+    /// The most open connections, and the most requests under way.
     pub connections_max: usize,
+    /// The most requests under way on one connection of HTTP/2.
+    pub streams_max: u32,
     /// From the first byte of a request, or the start of a connection, to the
     /// end of the request's head.
     pub head: Duration,
@@ -57,6 +66,8 @@ impl ServerConfig {
     /// Each connection costs a file descriptor and some buffers; this many fit
     /// under the customary limit of 1,024 descriptors with room for the rest.
     pub const CONNECTIONS_MAX: usize = 900;
+    /// The least that RFC 9113, 6.5.2 recommends, which clients count on.
+    pub const STREAMS_MAX: u32 = 100;
     /// A head is one packet or two: who needs longer is not a slow client.
     pub const HEAD: Duration = Duration::from_secs(10);
     /// Long enough that a person who clicks about keeps one connection.
@@ -73,6 +84,7 @@ impl Default for ServerConfig {
     fn default() -> Self {
         Self {
             connections_max: Self::CONNECTIONS_MAX,
+            streams_max: Self::STREAMS_MAX,
             head: Self::HEAD,
             idle: Self::IDLE,
             stall: Self::STALL,
@@ -86,7 +98,7 @@ impl Default for ServerConfig {
 /// resources: they come back when connections end, which takes about so long.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// An HTTP/1 server over sockets that the caller has bound.
+/// A server over sockets that the caller has bound.
 #[derive(Debug, Clone)]
 pub struct Server {
     config: ServerConfig,
@@ -114,13 +126,15 @@ impl Server {
     where
         S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
         S: Clone + Send + Sync + 'static,
-        S::Future: Send,
+        S::Future: Send + 'static,
         B: Body + Send + 'static,
         B::Data: Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let connections = TaskTracker::new();
         let ending = Ending { stop: CancellationToken::new(), cut: CancellationToken::new() };
+        let turns = Arc::new(Semaphore::new(self.config.connections_max));
+        let shared = Shared { ending: ending.clone(), tasks: connections.clone(), turns };
         let slots = Arc::new(Semaphore::new(self.config.connections_max));
         let mut shutdown = pin!(shutdown);
         loop {
@@ -131,7 +145,7 @@ impl Server {
             };
             match accepted {
                 Ok((stream, slot)) => {
-                    let serving = connection(self.config.clone(), stream, service.clone(), ending.clone());
+                    let serving = connection(self.config.clone(), stream, service.clone(), shared.clone());
                     connections.spawn(async move {
                         serving.await;
                         drop(slot);
@@ -188,10 +202,12 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 }
 
 /// Serves one connection to its end.
-async fn connection<S, B>(config: ServerConfig, stream: TcpStream, service: S, ending: Ending)
+async fn connection<S, B>(config: ServerConfig, stream: TcpStream, service: S, shared: Shared)
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
-    B: Body + 'static,
+    S::Future: Send + 'static,
+    B: Body + Send + 'static,
+    B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     // Answers are written whole; waiting for more to send would only delay them.
@@ -199,8 +215,33 @@ where
         debug!(%error, "the connection was lost at once");
         return;
     }
+    let mut socket = Paced::new(stream, config.clone());
+    let speaks_two = tokio::select! {
+        speaks_two = socket.begins_with_preface() => speaks_two,
+        () = shared.ending.stop.cancelled() => return,
+    };
+    let served = match speaks_two {
+        Ok(true) => two::serve(&config, socket, service, &shared).await,
+        Ok(false) => one(&config, socket, service, &shared.ending).await,
+        Err(error) => {
+            debug!(%error, "the connection ended before its first request");
+            return;
+        }
+    };
+    if let Err(error) = served {
+        debug!(%error, "the connection ended early");
+    }
+}
+
+/// Serves one connection of HTTP/1 to its end.
+async fn one<S, B>(config: &ServerConfig, socket: Paced, service: S, ending: &Ending) -> hyper::Result<()>
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    B: Body + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     let pace = Pace::default();
-    let io = TokioIo::new(Paced::new(stream, pace.clone(), config.head, config.stall));
+    let io = TokioIo::new(socket.speaks_one(pace.clone()));
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
@@ -218,18 +259,31 @@ where
             answer
         }
     });
-    let mut serving = pin!(builder.serve_connection(io, service));
-    let served = tokio::select! {
-        served = serving.as_mut() => served,
-        () = ending.stop.cancelled() => {
-            serving.as_mut().graceful_shutdown();
-            tokio::select! {
-                served = serving => served,
-                () = ending.cut.cancelled() => return,
-            }
-        }
-    };
-    if let Err(error) = served {
-        debug!(%error, "the connection ended early");
+    let connection = builder.serve_connection(io, service);
+    // The timer ends an idle one.
+    drive(connection, |connection| connection.graceful_shutdown(), ending, pending::<()>()).await
+}
+
+/// Works on a connection until it ends: by itself, or in good order once it has
+/// idled or the service stops, or at once when it is cut.
+async fn drive<C>(
+    connection: C,
+    end: impl Fn(Pin<&mut C>),
+    ending: &Ending,
+    idled: impl Future<Output = ()>,
+) -> hyper::Result<()>
+where
+    C: Future<Output = hyper::Result<()>>,
+{
+    let mut connection = pin!(connection);
+    tokio::select! {
+        served = connection.as_mut() => return served,
+        () = ending.stop.cancelled() => {}
+        () = idled => {}
+    }
+    end(connection.as_mut());
+    tokio::select! {
+        served = connection => served,
+        () = ending.cut.cancelled() => Ok(()),
     }
 }

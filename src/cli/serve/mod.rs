@@ -194,6 +194,8 @@ fn http_config(config: &Config, address: SocketAddr) -> HttpConfig {
     HttpConfig {
         addresses: vec![address],
         hosts: config.server.hosts.clone(),
+        access: config.access.clone(),
+        origins: config.server.origins.clone(),
         body_bytes_max: config.limits.body_bytes,
         depth_max: config.limits.depth,
         patch_operations_max: config.limits.patch_operations,

@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::TcpListener;
 
-use super::world::{Ended, NOTES, World, ask, end_of};
+use super::world::{Ended, NOTES, Running, World, ask, end_of};
 
 /// What a refusal says: nothing on standard output, all of it on standard error.
 fn said(ended: &Ended, code: i32) -> &str {
@@ -80,7 +80,32 @@ fn only_loopback_is_served_unless_it_is_meant() {
         );
     }
     assert_eq!(world.run(&["check", "--insecure"]).code, Some(0));
+    for (value, code) in [("true", 0), ("1", 0), ("yes", 0), ("false", 2), ("0", 2), ("maybe", 2)] {
+        let ended = end_of(world.heeler(&["check"]).env("HEELER_INSECURE", value));
+        assert_eq!(ended.code, Some(code), "{value}: {ended:?}");
+    }
     assert!(!world.path().join("heeler.redb").exists());
+}
+
+#[test]
+fn any_address_is_served_where_everybody_is_asked_who_they_are() {
+    let auth = "[[auth.tokens]]\nname = \"ui\"\nrole = \"admin\"\nsha256 = \"\
+        0000000000000000000000000000000000000000000000000000000000000000\"\n";
+    let world = World::with(&format!("[server]\nlisten = \"0.0.0.0:0\"\n{auth}"));
+    assert_eq!(world.run(&["check"]).code, Some(0));
+    let service = Running::start(&mut world.heeler(&["serve"]));
+    let address = service.address().replace("0.0.0.0", "127.0.0.1");
+    assert!(ask(&address, "GET /healthz", "").starts_with("HTTP/1.1 200 "), "whoever looks after processes");
+    assert!(ask(&address, "GET /", "").starts_with("HTTP/1.1 401 "));
+}
+
+#[test]
+fn a_token_that_was_put_in_place_of_its_digest_is_not_repeated() {
+    let world = World::with("[[auth.tokens]]\nname = \"ui\"\nrole = \"admin\"\nsha256 = \"open-sesame\"\n");
+    let ended = world.run(&["serve"]);
+    let said = said(&ended, 2);
+    assert!(said.starts_with("heeler.toml:4:10: `auth.tokens[0].sha256`: expected the SHA-256"), "{said}");
+    assert!(!said.contains("sesame"), "{said}");
 }
 
 #[test]

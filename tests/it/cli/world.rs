@@ -57,9 +57,10 @@ impl World {
     pub(super) fn heeler(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_heeler"));
         command.args(arguments).current_dir(self.path()).stdin(Stdio::null());
-        for name in ["HEELER_CONFIG", "HEELER_LISTEN", "HEELER_STORE", "HEELER_LOG", "HEELER_LOG_FORMAT", "COLUMNS"] {
-            command.env_remove(name);
+        for name in ["CONFIG", "LISTEN", "STORE", "INSECURE", "LOG", "LOG_FORMAT"] {
+            command.env_remove(format!("HEELER_{name}"));
         }
+        command.env_remove("COLUMNS");
         command.env("TMPDIR", self.path());
         command
     }

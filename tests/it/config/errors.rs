@@ -28,7 +28,7 @@ schema = "schemas/wrong.json"
     heeler.toml:3:10: `server.listen`: `localhost` cannot be listened on: expected an IP address and a port such as "127.0.0.1:7117"
     heeler.toml:4:10: `server.hosts[0]`: `https://heeler.example.com` is not a host: expected a host name such as "heeler.example.com", without scheme or path
     heeler.toml:4:40: `server.hosts[1]`: expected a host name such as "heeler.example.com", without scheme or path, found an integer
-    heeler.toml:5:1: unknown key `ports` in `server`: expected `listen` or `hosts`
+    heeler.toml:5:1: unknown key `ports` in `server`: expected `listen`, `hosts` or `cors`
     heeler.toml:8:9: `operations.transcode.input`: `/etc/heeler/schemas/none.json` cannot be read: entity not found
     heeler.toml:9:1: `operations.transcode.exec` needs `command`: expected an array of a program and its arguments
     heeler.toml:9:10: unknown key `comand` in `operations.transcode.exec`: did you mean `command`?
@@ -73,7 +73,7 @@ colour = 1
 "#;
     assert_snapshot!(refusal(text), @r#"
     heeler.toml:2:1: unknown key `operation`: did you mean `operations`?
-    heeler.toml:3:1: unknown key `color`: expected `server`, `store`, `limits`, `operations`, `collections` or `aliases`
+    heeler.toml:3:1: unknown key `color`: expected `server`, `store`, `limits`, `auth`, `operations`, `collections` or `aliases`
     heeler.toml:5:1: unknown key `lsiten` in `server`: did you mean `listen`?
     heeler.toml:7:1: unknown key `path` in `store`: expected `url`
     heeler.toml:9:1: unknown key `patch-operations` in `limits`: did you mean `patch_operations`?
@@ -89,8 +89,8 @@ colour = 1
 #[test]
 fn what_a_later_version_will_understand_is_refused_and_not_ignored() {
     let text = r#"
-[server.cors]
-origins = ["https://app.example.com"]
+# Each of the lines below asks for something of a later version.
+
 
 [operations.notify]
 http = { url = "https://hooks.example.com/notify", method = "POST" }
@@ -117,11 +117,8 @@ HOOK = { env = "HOOK_TOKEN" }
 [retention]
 ticks = "30d"
 [housekeeping]
-[[auth.tokens]]
-name = "ui"
 "#;
     assert_snapshot!(refusal(text), @r#"
-    heeler.toml:2:9: `server.cors` is not in this version
     heeler.toml:6:1: `operations.notify.http` is not in this version
     heeler.toml:8:1: `operations.letter.mail` is not in this version
     heeler.toml:10:1: `operations.render.worker` is not in this version
@@ -135,8 +132,94 @@ name = "ui"
     heeler.toml:25:2: `secrets` is not in this version
     heeler.toml:27:2: `retention` is not in this version
     heeler.toml:29:2: `housekeeping` is not in this version
-    heeler.toml:30:3: `auth` is not in this version
     "#);
+}
+
+#[test]
+fn who_may_ask_is_said_without_doubt_or_not_at_all() {
+    let digest = |digit: &str| digit.repeat(64);
+    let text = format!(
+        r#"
+[auth]
+token = []
+[[auth.tokens]]
+name = "ui"
+role = "writer"
+sha256 = "{a}"
+[[auth.tokens]]
+name = "ui"
+role = "raeder"
+sha256 = "{b}"
+[[auth.tokens]]
+name = "anonymous"
+role = 7
+sha256 = "{a}"
+[[auth.tokens]]
+name = "a b"
+token = "open-sesame"
+[[auth.tokens]]
+name = "c"
+role = "admin"
+sha256 = "open-sesame"
+[[auth.tokens]]
+name = "d"
+role = "admin"
+sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+"#,
+        a = digest("a"),
+        b = digest("b")
+    );
+    assert_snapshot!(refusal(&text), @r##"
+    heeler.toml:3:1: unknown key `token` in `auth`: did you mean `tokens`?
+    heeler.toml:9:8: `auth.tokens[1].name`: another token has the name `ui` already
+    heeler.toml:10:8: `auth.tokens[1].role`: unknown value `raeder`: did you mean `reader`?
+    heeler.toml:13:8: `auth.tokens[2].name`: `anonymous` cannot be the name of a principal: expected a letter, then letters, digits, `_` or `-`, at most 128; not `anonymous`
+    heeler.toml:14:8: `auth.tokens[2].role`: expected "reader", "writer", "worker" or "admin", found an integer
+    heeler.toml:15:10: `auth.tokens[2].sha256`: `ui` has the same token already
+    heeler.toml:16:1: `auth.tokens[3]` needs `role`: expected "reader", "writer", "worker" or "admin"
+    heeler.toml:16:1: `auth.tokens[3]` needs `sha256`: expected the SHA-256 of the token, 64 hexadecimal digits: `printf %s "$token" | sha256sum`
+    heeler.toml:17:8: `auth.tokens[3].name`: `a b` cannot be the name of a principal: expected a letter, then letters, digits, `_` or `-`, at most 128; not `anonymous`
+    heeler.toml:18:1: unknown key `token` in `auth.tokens[3]`: expected `name`, `role` or `sha256`
+    heeler.toml:22:10: `auth.tokens[4].sha256`: expected the SHA-256 of the token, 64 hexadecimal digits: `printf %s "$token" | sha256sum`
+    heeler.toml:26:10: `auth.tokens[5].sha256`: this is the SHA-256 of no bytes at all: the token was not there
+    "##);
+    for text in ["[auth]", "[auth]\ntokens = []"] {
+        assert_eq!(
+            refusal(text),
+            "heeler.toml:1:2: `auth` has no `tokens`, so that nobody could ask: expected at least one `[[auth.tokens]]`"
+        );
+    }
+    assert_eq!(
+        refusal("[auth]\ntokens = \"open-sesame\""),
+        "heeler.toml:2:10: `auth.tokens`: expected an array of tokens, each a `[[auth.tokens]]`, found a string"
+    );
+    assert_eq!(refusal("auth = true"), "heeler.toml:1:8: `auth`: expected a table, found a boolean");
+}
+
+#[test]
+fn another_origin_is_let_in_by_its_name_alone() {
+    let text = r#"
+[server.cors]
+origin = "https://app.example.com"
+origins = ["*", "null", "https://app.example.com/", "https://*.example.com", "app.example.com", 7]
+"#;
+    assert_snapshot!(refusal(text), @r##"
+    heeler.toml:3:1: unknown key `origin` in `server.cors`: did you mean `origins`?
+    heeler.toml:4:12: `server.cors.origins[0]`: `*` would let every page in: name each origin
+    heeler.toml:4:17: `server.cors.origins[1]`: `null` is the origin of no page in particular: name each origin
+    heeler.toml:4:25: `server.cors.origins[2]`: `https://app.example.com/` is not an origin: expected an origin such as "https://app.example.com", without a path
+    heeler.toml:4:53: `server.cors.origins[3]`: `https://*.example.com` is not an origin: expected an origin such as "https://app.example.com", without a path
+    heeler.toml:4:78: `server.cors.origins[4]`: `app.example.com` is not an origin: expected an origin such as "https://app.example.com", without a path
+    heeler.toml:4:97: `server.cors.origins[5]`: expected an origin such as "https://app.example.com", without a path, found an integer
+    "##);
+    assert_eq!(
+        refusal("[server.cors]\norigins = \"*\""),
+        "heeler.toml:2:11: `server.cors.origins`: expected an array of origins, found a string"
+    );
+    assert_eq!(
+        refusal("[server]\ncors = [\"https://app.example.com\"]"),
+        "heeler.toml:2:8: `server.cors`: expected a table, found an array"
+    );
 }
 
 #[test]

@@ -8,6 +8,7 @@ use heeler::config::{Config, Limits, StoreUrl, load};
 use heeler::domain::catalog::PreconditionPolicy;
 use heeler::domain::expression::Scope;
 use heeler::domain::operation::{ExecSpec, OnUnknown, Operation, RunnerSpec};
+use heeler::domain::principal::{Access, Role};
 use heeler::domain::retry::RetryPolicy;
 use serde_json::json;
 
@@ -17,9 +18,15 @@ const FULL: &str = r#"
 [server]
 listen = "127.0.0.1:7117"
 hosts  = ["heeler.example.com"]
+cors   = { origins = ["https://App.example.com:443", "http://localhost:3000"] }
 
 [store]
 url = "redb:heeler.redb"
+
+[[auth.tokens]]
+name   = "ui"
+role   = "writer"
+sha256 = "BB0347F468D97F35FB3DDFFCCA4112D02AE8B97DD0BC69ED1C8EAEDE1E0D8BC6"
 
 [limits]
 running = 8
@@ -111,6 +118,16 @@ fn a_full_file_is_read_as_it_is_written() {
     let config = accepted(FULL);
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:7117");
     assert_eq!(config.server.hosts, ["heeler.example.com"]);
+    assert_eq!(config.server.origins, ["https://app.example.com", "http://localhost:3000"]);
+    let Access::Holders(tokens) = &config.access else { panic!("{:?}", config.access) };
+    assert_eq!(
+        tokens.iter().map(|token| (token.name.as_str(), token.role)).collect::<Vec<_>>(),
+        [("ui", Role::Writer)]
+    );
+    assert_eq!(
+        tokens[0].digest,
+        "bb0347f468d97f35fb3ddffcca4112d02ae8b97dd0bc69ed1c8eaede1e0d8bc6".parse().expect("a digest")
+    );
     assert_eq!(config.store, StoreUrl::Redb(PathBuf::from("/etc/heeler/heeler.redb")));
     let limits =
         Limits { running: 8, body_bytes: 2 * 1024 * 1024, document_bytes: 4096, depth: 32, patch_operations: 50 };

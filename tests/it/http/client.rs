@@ -107,6 +107,39 @@ impl Client {
         std::mem::take(&mut self.buffer)
     }
 
+    /// Sends what the other side still takes.
+    pub(super) async fn send_if_open(&mut self, bytes: impl AsRef<[u8]>) {
+        // Whether it does is looked at elsewhere: see `is_open`.
+        self.stream.write_all(bytes.as_ref()).await.unwrap_or_default();
+    }
+
+    /// Whether the other side has not closed yet, as far as is known now.
+    pub(super) fn is_open(&mut self) -> bool {
+        loop {
+            match self.stream.try_read_buf(&mut self.buffer) {
+                Ok(0) => return false,
+                Ok(_) => {}
+                Err(error) => return error.kind() == std::io::ErrorKind::WouldBlock,
+            }
+        }
+    }
+
+    /// Whether the other side does not close for a while.
+    pub(super) async fn is_open_for(&mut self, within: Duration) -> bool {
+        timeout(within, async { while self.fill().await {} }).await.is_err()
+    }
+
+    /// Waits until what has come passes, and forgets it.
+    pub(super) async fn until(&mut self, passes: impl Fn(&[u8]) -> bool) {
+        let come = async {
+            while !passes(&self.buffer) {
+                assert!(self.fill().await, "the connection was closed: {:?}", self.buffer);
+            }
+        };
+        timeout(PATIENCE, come).await.expect("it comes in time");
+        self.buffer.clear();
+    }
+
     /// Whether nothing comes for a while. Only ever too lenient.
     pub(super) async fn is_quiet(&mut self, within: Duration) -> bool {
         timeout(within, self.fill()).await.is_err()

@@ -12,7 +12,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -20,26 +20,28 @@ use super::client::{Client, PATIENCE};
 
 /// Deadlines that are short enough to wait for; those that a test is not
 /// about are long enough not to be met.
-const SHORT: Duration = Duration::from_millis(200);
+pub(super) const SHORT: Duration = Duration::from_millis(200);
 
-fn patient() -> ServerConfig {
+pub(super) fn patient() -> ServerConfig {
     ServerConfig { head: PATIENCE, idle: PATIENCE, stall: PATIENCE, drain: PATIENCE, ..ServerConfig::default() }
 }
 
 /// A server that answers `/large` with more than sockets hold, `/wait` once it
 /// is told to, and everything else with what it was sent.
-struct Simple {
-    address: SocketAddr,
-    go_on: Arc<Notify>,
-    entered: Arc<Notify>,
-    stop: oneshot::Sender<()>,
-    running: JoinHandle<()>,
+pub(super) struct Simple {
+    pub(super) address: SocketAddr,
+    /// One permit for each that may go on.
+    pub(super) go_on: Arc<Semaphore>,
+    /// One permit for each that waits, or has waited.
+    pub(super) entered: Arc<Semaphore>,
+    pub(super) stop: oneshot::Sender<()>,
+    pub(super) running: JoinHandle<()>,
 }
 
-async fn simple(config: ServerConfig) -> Simple {
+pub(super) async fn simple(config: ServerConfig) -> Simple {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a loopback port");
     let address = listener.local_addr().expect("an address");
-    let (go_on, entered) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (go_on, entered) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
     let gates = (Arc::clone(&go_on), Arc::clone(&entered));
     let service = service_fn(move |request: Request<Incoming>| {
         let (go_on, entered) = gates.clone();
@@ -49,8 +51,8 @@ async fn simple(config: ServerConfig) -> Simple {
             let body = match path.as_str() {
                 "/large" => Bytes::from(vec![b'x'; 32 * 1024 * 1024]),
                 "/wait" => {
-                    entered.notify_one();
-                    go_on.notified().await;
+                    entered.add_permits(1);
+                    go_on.acquire().await.expect("never closed").forget();
                     Bytes::from_static(b"waited")
                 }
                 _ => sent,
@@ -66,7 +68,7 @@ async fn simple(config: ServerConfig) -> Simple {
 }
 
 impl Simple {
-    async fn ended(running: JoinHandle<()>) {
+    pub(super) async fn ended(running: JoinHandle<()>) {
         tokio::time::timeout(PATIENCE, running).await.expect("ended in time").expect("no panic");
     }
 }
@@ -121,7 +123,7 @@ async fn a_request_may_take_longer_than_its_head() {
     let mut client = Client::connect(server.address).await;
     client.send("GET /wait HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert!(client.is_quiet(SHORT * 3).await);
-    server.go_on.notify_one();
+    server.go_on.add_permits(1);
     assert_eq!(client.answer().await.body, b"waited");
 }
 
@@ -189,10 +191,10 @@ async fn what_is_under_way_at_the_shutdown_is_answered_and_nothing_new_is_taken(
     idle.send(GET).await;
     assert_eq!(idle.answer().await.status, 200);
     busy.send("GET /wait HTTP/1.1\r\nHost: a\r\n\r\n").await;
-    server.entered.notified().await;
+    server.entered.acquire().await.expect("never closed").forget();
     server.stop.send(()).expect("it runs");
     assert_eq!(idle.closed().await, b"");
-    server.go_on.notify_one();
+    server.go_on.add_permits(1);
     assert_eq!(busy.answer().await.body, b"waited");
     assert_eq!(busy.closed().await, b"");
     Simple::ended(server.running).await;
@@ -204,7 +206,7 @@ async fn what_does_not_finish_within_the_drain_is_cut() {
     let server = simple(ServerConfig { drain: SHORT, ..patient() }).await;
     let mut busy = Client::connect(server.address).await;
     busy.send("GET /wait HTTP/1.1\r\nHost: a\r\n\r\n").await;
-    server.entered.notified().await;
+    server.entered.acquire().await.expect("never closed").forget();
     server.stop.send(()).expect("it runs");
     assert_eq!(busy.closed().await, b"");
     Simple::ended(server.running).await;

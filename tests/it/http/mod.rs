@@ -6,5 +6,6 @@ mod connections;
 mod dogs;
 mod once;
 mod transcripts;
+mod two;
 mod wire;
 mod world;

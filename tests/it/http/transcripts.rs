@@ -6,9 +6,9 @@
 //! unless it is named), `Host: localhost` and a `Content-Length` that fits;
 //! a body under `Transfer-Encoding: chunked` is sent as one chunk. Left out of
 //! the answers is what every one has, and is asserted here once for all:
-//! `date`, `content-length` (but for HEAD) and `x-content-type-options`, and
-//! that no problem is ever cached. JSON that does not fit on a line is shown
-//! over several.
+//! `date`, `content-length` (but for HEAD of what is not compressed) and
+//! `x-content-type-options`; and of a problem that it is never cached and could
+//! be compressed. JSON that does not fit on a line is shown over several.
 //!
 //! In a request `{etag}` is the tag of the last answer that had one, and
 //! `{job 2}` the id of the second job that any answer has named.
@@ -16,15 +16,20 @@
 //! A line `> jobs start`, `> jobs succeed` or `> jobs stop` before a request
 //! lets the world do so first; one such as `> jobs go: succeeded {"bark": "woof"}`
 //! lets every job start and end so while the request is answered, with that as
-//! the result of its success or as the reason of its failure.
+//! the result of its success or as the reason of its failure. Before the
+//! first request, `> token NAME ROLE TOKEN` and `> origin ORIGIN` say whom the
+//! service lets in. A body in gzip is shown as what it is of.
 //!
 //! `BLESS=1` writes the answers down as they are; read the diff.
 
 use std::fmt::Write as _;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use flate2::read::GzDecoder;
 use heeler::domain::catalog::Catalog;
 use heeler::domain::job::{AttemptOutcome, Ending};
+use heeler::domain::principal::{Access, Role, Token, TokenDigest};
 use heeler::http::HttpConfig;
 
 use super::client::{Answer, Client};
@@ -81,7 +86,7 @@ fn catalog_of(path: &Path) -> Catalog {
 
 /// The transcript with the answers that come now.
 async fn replay(transcript: &str, catalog: Catalog) -> String {
-    let served = world::serve_these(catalog, HttpConfig::default()).await;
+    let served = world::serve_these(catalog, configured(transcript)).await;
     let mut heard = Vec::new();
     let mut seen = Seen::default();
     for exchange in transcript.split("\n====\n") {
@@ -92,6 +97,9 @@ async fn replay(transcript: &str, catalog: Catalog) -> String {
                 "> jobs start" => served.start_jobs().await,
                 "> jobs succeed" => served.end_jobs(ending("succeeded")).await,
                 "> jobs stop" => served.end_jobs(ending("canceled")).await,
+                _ if line.starts_with("> token ") || line.starts_with("> origin ") => {
+                    assert!(heard.is_empty(), "whom the service lets in is said at the beginning: `{line}`");
+                }
                 _ => match line.strip_prefix("> jobs go: ") {
                     Some(end) => going = Some(ending(end)),
                     None => assert!(!line.starts_with('>'), "the world cannot do `{line}`"),
@@ -158,6 +166,27 @@ pub(super) fn ending(text: &str) -> Ending {
     Ending { finished: None, outcome, exit_code: None, result, detail }
 }
 
+/// Whom the service of a transcript lets in.
+fn configured(transcript: &str) -> HttpConfig {
+    let mut config = HttpConfig::default();
+    let mut tokens = Vec::new();
+    for line in transcript.lines() {
+        if let Some(origin) = line.strip_prefix("> origin ") {
+            config.origins.push(origin.to_owned());
+        }
+        if let Some(token) = line.strip_prefix("> token ") {
+            let [name, role, token] = token.split(' ').collect::<Vec<_>>()[..] else { panic!("who is `{line}`?") };
+            let role = Role::ALL.into_iter().find(|known| known.as_str() == role).expect("a role");
+            let digest = TokenDigest::of(token.as_bytes());
+            tokens.push(Token { name: name.parse().expect("a name"), role, digest });
+        }
+    }
+    if !tokens.is_empty() {
+        config.access = Access::Holders(tokens);
+    }
+    config
+}
+
 /// The method of a request and its bytes.
 fn request_bytes(request: &str) -> (String, Vec<u8>) {
     let mut lines = request.trim_start().lines().skip_while(|line| line.starts_with(['#', '>']) || line.is_empty());
@@ -197,19 +226,21 @@ fn show(method: &str, answer: &Answer) -> String {
     let is_problem = answer.header("content-type") == Some("application/problem+json");
     if is_problem {
         assert_eq!(answer.header("cache-control"), Some("no-store"), "{answer:?}");
+        assert!(answer.header("vary").is_some_and(|vary| vary.contains("Accept-Encoding")), "{answer:?}");
     }
     let mut text = answer.line.strip_prefix("HTTP/1.1 ").unwrap_or(&answer.line).to_owned();
     text.push('\n');
     for (name, value) in &answer.headers {
         let always = matches!(name.as_str(), "date" | "x-content-type-options")
-            || (name == "content-length" && method != "HEAD")
-            || (name == "cache-control" && is_problem);
+            || (name == "content-length" && (method != "HEAD" || answer.header("content-encoding").is_some()))
+            || (name == "cache-control" && is_problem)
+            || (name == "vary" && value == "Accept-Encoding" && is_problem);
         if !always {
             writeln!(text, "{name}: {value}").expect("a string takes everything");
         }
     }
     if !answer.body.is_empty() {
-        let body = String::from_utf8_lossy(&answer.body);
+        let body = plain(answer);
         let pretty = serde_json::from_str::<serde_json::Value>(&body)
             .ok()
             .filter(|_| body.len() > LINE_BYTES)
@@ -218,5 +249,15 @@ fn show(method: &str, answer: &Answer) -> String {
         text.push_str(pretty.as_deref().unwrap_or(&body).trim_end());
         text.push('\n');
     }
+    text
+}
+
+/// The body of an answer, its coding undone.
+fn plain(answer: &Answer) -> String {
+    if answer.header("content-encoding") != Some("gzip") {
+        return String::from_utf8_lossy(&answer.body).into_owned();
+    }
+    let mut text = String::new();
+    GzDecoder::new(&answer.body[..]).read_to_string(&mut text).expect("text in gzip");
     text
 }

@@ -1,6 +1,7 @@
 //! What transcripts cannot show: bodies that come late, long or in pieces, and
 //! what becomes of the connection.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use heeler::http::HttpConfig;
@@ -149,6 +150,55 @@ async fn head_is_get_without_the_body() {
         };
         assert_eq!(but_the_date(head), but_the_date(get), "{path}");
     }
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn head_is_get_without_the_body_also_when_it_would_be_compressed() {
+    let served = serve_with(HttpConfig::default()).await;
+    let mut client = Client::connect(served.address).await;
+    let body = json!({ "text": "woof ".repeat(1000) }).to_string();
+    client.send(format!("{JSON_PUT}Content-Length: {}\r\n\r\n{body}", body.len())).await;
+    assert_eq!(client.answer().await.status, 201);
+    let zipped = "Host: localhost\r\nAccept-Encoding: gzip\r\n\r\n";
+    client.send(format!("GET /v1/videos/42 HTTP/1.1\r\n{zipped}")).await;
+    let get = client.answer().await;
+    client.send(format!("HEAD /v1/videos/42 HTTP/1.1\r\n{zipped}")).await;
+    let head = client.read("HEAD").await.expect("an answer");
+    assert!(get.body.len() < 1000, "{} bytes", get.body.len());
+    for field in ["content-encoding", "content-length", "content-type", "etag", "vary"] {
+        assert!(get.header(field).is_some(), "{field}");
+        assert_eq!(head.header(field), get.header(field), "{field}");
+    }
+    served.stop().await;
+}
+
+/// One thread serves all: whoever occupies it holds everybody up.
+#[tokio::test]
+async fn a_large_answer_is_compressed_without_holding_anybody_up() {
+    let served = serve_with(HttpConfig::default()).await;
+    let mut large = Client::connect(served.address).await;
+    for id in 0..8 {
+        let numbers: Vec<u64> = (id..100_000 + id).map(|n| n * n % 999_983).collect();
+        let body = json!({ "numbers": numbers }).to_string();
+        let head = format!("PUT /v1/videos/{id} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n");
+        large.send(format!("{head}Content-Length: {}\r\n\r\n{body}", body.len())).await;
+        assert_eq!(large.answer().await.status, 201);
+    }
+    let mut small = Client::connect(served.address).await;
+    let health = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    small.send(health).await;
+    assert_eq!(small.answer().await.status, 200);
+
+    large.send("GET /v1/videos HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n\r\n").await;
+    small.send(health).await;
+    let mut list = pin!(large.answer());
+    tokio::select! {
+        biased;
+        list = &mut list => panic!("{} bytes were there first", list.body.len()),
+        health = small.answer() => assert_eq!(health.status, 200),
+    }
+    assert_eq!(list.await.header("content-encoding"), Some("gzip"));
     served.stop().await;
 }
 

@@ -1,0 +1,148 @@
+//! Who asks (`Authorization`), and whether their role lets them.
+//!
+//! # Guarantees
+//! Which role may do what is one table, [`needed`] and [`may`], and no handler
+//! asks again. A token is compared by its digest, so that the time it takes
+//! says nothing about any token.
+//! # Not here
+//! Which pages may ask: [`super::origin`] and [`super::cors`].
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue};
+
+use super::problem::{Kind, Problem};
+use super::routes::{Route, Verb};
+use crate::domain::principal::{Access, Role, TokenDigest};
+
+/// The challenges of a 401. The second one makes a browser ask its user.
+const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"heeler\", Basic realm=\"heeler\"");
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Principal<'a> {
+    /// The name.
+    pub(super) name: &'a str,
+    /// What they are there for.
+    pub(super) role: Role,
+}
+
+impl Principal<'static> {
+    /// The one principal that there is while nobody has to say who they are.
+    const ANONYMOUS: Self = Self { name: "anonymous", role: Role::Admin };
+    /// Whoever asks for what needs no token.
+    const PASSER_BY: Self = Self { name: "anonymous", role: Role::Reader };
+}
+
+/// What a request needs its principal to be allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Needed {
+    /// Nothing: no token either.
+    Nothing,
+    /// To look.
+    Reading,
+    /// To change.
+    Changing,
+}
+
+/// What a method on a route needs. A new route is let in nowhere before it is
+/// decided here who may.
+const fn needed(route: &Route, verb: Verb) -> Needed {
+    match route {
+        // Whoever looks after processes has no token, and learns nothing but whether this one is well.
+        Route::Health | Route::Ready => Needed::Nothing,
+        Route::Home
+        | Route::Server
+        | Route::Problem(_)
+        | Route::Collection(_)
+        | Route::Resource(_)
+        | Route::Activity(..)
+        | Route::EditableActivity(..)
+        | Route::Form(..)
+        | Route::Member(..)
+        | Route::LastJob(..)
+        | Route::ActivityJob(..)
+        | Route::Jobs
+        | Route::Job(_)
+        | Route::JobLog(_)
+        | Route::JobQueue(_)
+        | Route::Operations
+        | Route::Operation(_) => match verb {
+            Verb::Get | Verb::Options => Needed::Reading,
+            Verb::Post | Verb::Put | Verb::Patch | Verb::Delete => Needed::Changing,
+        },
+    }
+}
+
+/// What a role may do.
+const fn may(role: Role, needed: Needed) -> bool {
+    match (role, needed) {
+        (_, Needed::Nothing | Needed::Reading) | (Role::Writer | Role::Admin, Needed::Changing) => true,
+        (Role::Reader | Role::Worker, Needed::Changing) => false,
+    }
+}
+
+/// Finds out who asks, and judges whether they may.
+pub(super) fn judge<'a>(
+    access: &'a Access,
+    route: &Route,
+    verb: Verb,
+    headers: &HeaderMap,
+) -> Result<Principal<'a>, Problem> {
+    let needed = needed(route, verb);
+    let holders = match access {
+        Access::Anyone => return Ok(Principal::ANONYMOUS),
+        Access::Holders(_) if needed == Needed::Nothing => return Ok(Principal::PASSER_BY),
+        Access::Holders(holders) => holders,
+    };
+    let shown = shown(headers)?;
+    let holder = holders
+        .iter()
+        .find(|holder| holder.digest == shown)
+        .ok_or_else(|| unauthorized("the token is none of those that may ask here"))?;
+    let principal = Principal { name: holder.name.as_str(), role: holder.role };
+    if may(principal.role, needed) {
+        return Ok(principal);
+    }
+    let Principal { name, role } = principal;
+    Err(Problem::new(Kind::Forbidden, format!("`{name}` is a {}, and may only look", role.as_str())))
+}
+
+/// The token that a request shows, as its digest.
+fn shown(headers: &HeaderMap) -> Result<TokenDigest, Problem> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let value = match (values.next(), values.next()) {
+        (Some(value), None) => value,
+        (None, _) => return Err(unauthorized("the request does not say who asks: send a token in `Authorization`")),
+        (Some(_), Some(_)) => return Err(unauthorized("the request has more than one `Authorization`")),
+    };
+    digest(value)
+        .ok_or_else(|| unauthorized("`Authorization` is neither `Bearer TOKEN` nor `Basic` with it as the password"))
+}
+
+fn digest(value: &HeaderValue) -> Option<TokenDigest> {
+    let (scheme, credentials) = value.to_str().ok()?.split_once(' ')?;
+    let credentials = credentials.trim();
+    if credentials.is_empty() {
+        return None;
+    }
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(TokenDigest::of(credentials.as_bytes()));
+    }
+    if scheme.eq_ignore_ascii_case("basic") {
+        let pair = STANDARD.decode(credentials).ok()?;
+        // The name of the user says nothing: it ends at the first colon (RFC 7617, 2).
+        let colon = pair.iter().position(|byte| *byte == b':')?;
+        let password = &pair[colon + 1..];
+        return (!password.is_empty()).then(|| TokenDigest::of(password));
+    }
+    None
+}
+
+fn unauthorized(detail: &str) -> Problem {
+    Problem::new(Kind::Unauthorized, detail).header(WWW_AUTHENTICATE, CHALLENGE)
+}
+
+#[cfg(test)]
+mod tests;
