@@ -104,6 +104,9 @@ impl<'v> Walk<'_, 'v> {
         let value = self.value(operand)?;
         let index = self.value(index)?;
         if let Val::Map(members) = &value {
+            if !index.is_key() {
+                return Err(failed(format!("{} is no key of a map: expected a string", index.kind())));
+            }
             self.budget.work(members.lookup_cost())?;
             return members.get(&index).ok_or_else(|| EvaluationError::Missing { name: node.spelled() });
         }
@@ -173,6 +176,9 @@ impl<'v> Walk<'_, 'v> {
 
     fn contains(&self, value: &Val<'v>, within: &Val<'v>) -> Outcome<'v> {
         if let Val::Map(members) = within {
+            if !value.is_key() {
+                return Err(failed(format!("`in` looks for a key of a map: found {}", value.kind())));
+            }
             self.budget.work(members.lookup_cost())?;
             return Ok(Val::Bool(members.get(value).is_some()));
         }
