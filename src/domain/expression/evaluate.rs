@@ -214,16 +214,13 @@ impl<'v> Walk<'_, 'v> {
             let name = parts.kind.as_str();
             return Err(failed(format!("`{name}` goes over a list or a map: found {}", over.kind())));
         };
-        let depth = self.locals.len();
-        let result = match &parts.kind {
+        match &parts.kind {
             LoopKind::All => self.quantify(Connective::And, &items, &parts.body),
             LoopKind::Exists => self.quantify(Connective::Or, &items, &parts.body),
             LoopKind::ExistsOne => self.count(&items, &parts.body).map(|count| Val::Bool(count == 1)),
             LoopKind::Filter => self.filter(&items, &parts.body),
             LoopKind::Map(condition) => self.transform(&items, condition.as_ref(), &parts.body),
-        };
-        self.locals.truncate(depth);
-        result
+        }
     }
 
     /// Does something with each element, which is the innermost variable meanwhile.

@@ -153,6 +153,8 @@ fn one_side_of_a_connective_can_decide_where_the_other_one_fails() {
         "self.canceled || self.nope",
         "[1, 2].all(x, x > 0 && self.nope)",
         "[1, 2].exists(x, x < 0 || self.nope)",
+        "[1, 2].all(x, x == 2 || self.nope)",
+        "[1, 2].exists(x, x == 1 && self.nope)",
         "self.nope ? 1 : 2",
         "!self.nope",
     ] {
