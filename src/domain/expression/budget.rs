@@ -11,8 +11,9 @@ use super::EvaluationError;
 pub(super) const STEPS_MAX: usize = 1_000_000;
 
 /// How much an evaluation makes at most, in bytes, whether or not it lives to
-/// the end: some times the largest document that a client may send.
-pub(super) const MADE_MAX: usize = 8 << 20;
+/// the end: a copy of the largest document that is allowed by default, with
+/// what its nodes take in memory.
+pub(super) const MADE_MAX: usize = 32 << 20;
 
 /// How much text is read in one step.
 const BYTES_PER_STEP: usize = 16;
@@ -42,9 +43,8 @@ impl Budget {
         self.work(bytes / BYTES_PER_STEP)
     }
 
-    /// Makes something of a size.
+    /// Makes something of a size. Copying is no further step: its size bounds it.
     pub(super) fn make(&self, bytes: usize) -> Result<(), EvaluationError> {
-        self.read(bytes)?;
         take(&self.made, bytes).ok_or_else(|| EvaluationError::Failed {
             detail: format!("this makes more than {MADE_MAX} bytes: the expression builds too much"),
         })

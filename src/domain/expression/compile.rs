@@ -15,7 +15,8 @@ use crate::domain::near::nearest;
 pub(super) const DEPTH_MAX: usize = 128;
 
 /// The sizes of a compiled pattern in bytes that are tried in turn, and how many
-/// steps a byte of text takes for each: matching is linear in both.
+/// steps a byte of text takes for each. Matching is linear in both: the worst
+/// patterns of 256 KiB take some microseconds for a byte.
 const PATTERNS: [(usize, usize); 4] = [(16 << 10, 1), (64 << 10, 4), (256 << 10, 16), (1 << 20, 64)];
 
 /// The names of types, which `type(x)` can be compared with.
@@ -80,9 +81,9 @@ impl<'c> Compiler<'c> {
                 let entries = map.entries.iter().map(|entry| self.entry(&entry.expr, place));
                 Ok(Node::Map(entries.collect::<Result<_, _>>()?))
             }
-            Expr::Struct(_) => {
-                let message = "there are no types of messages: expected a map such as `{'a': 1}`";
-                Err(error(self.name_before("", place), message))
+            Expr::Struct(message) => {
+                let wrong = "there are no types of messages: expected a map such as `{'a': 1}`";
+                Err(error(self.name_before(&message.type_name, place), wrong))
             }
             Expr::Comprehension(_) | Expr::Unspecified => Err(error(place, "expected a value")),
         }
@@ -100,14 +101,17 @@ impl<'c> Compiler<'c> {
             return Ok(Node::Local { index, name: name.into() });
         }
         // A dot before a name passes by the variables of loops.
-        let name = name.strip_prefix('.').unwrap_or(name);
+        let (name, bound) = match name.strip_prefix('.') {
+            Some(name) => (name, &[][..]),
+            None => (name, self.bound.as_slice()),
+        };
         if let Some(index) = self.names.known.iter().position(|known| *known == name) {
             return Ok(Node::Root { index, name: name.into() });
         }
         if let Some(name) = TYPES.into_iter().find(|known| *known == name) {
             return Ok(Node::Literal(Literal::Type(name)));
         }
-        Err(error(place, unknown_variable(name, self.names, &self.bound)))
+        Err(error(place, unknown_variable(name, self.names, bound)))
     }
 
     fn call(&mut self, call: &'c CallExpr, place: usize) -> Result<Node, ExpressionError> {

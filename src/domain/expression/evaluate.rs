@@ -104,6 +104,9 @@ impl<'v> Walk<'_, 'v> {
         let value = self.value(operand)?;
         let index = self.value(index)?;
         if let Val::Map(members) = &value {
+            if !index.is_key() {
+                return Err(failed(format!("{} is no key of a map: expected a string", index.kind())));
+            }
             self.budget.work(members.lookup_cost())?;
             return members.get(&index).ok_or_else(|| EvaluationError::Missing { name: node.spelled() });
         }
@@ -173,6 +176,9 @@ impl<'v> Walk<'_, 'v> {
 
     fn contains(&self, value: &Val<'v>, within: &Val<'v>) -> Outcome<'v> {
         if let Val::Map(members) = within {
+            if !value.is_key() {
+                return Err(failed(format!("`in` looks for a key of a map: found {}", value.kind())));
+            }
             self.budget.work(members.lookup_cost())?;
             return Ok(Val::Bool(members.get(value).is_some()));
         }
@@ -208,16 +214,13 @@ impl<'v> Walk<'_, 'v> {
             let name = parts.kind.as_str();
             return Err(failed(format!("`{name}` goes over a list or a map: found {}", over.kind())));
         };
-        let depth = self.locals.len();
-        let result = match &parts.kind {
+        match &parts.kind {
             LoopKind::All => self.quantify(Connective::And, &items, &parts.body),
             LoopKind::Exists => self.quantify(Connective::Or, &items, &parts.body),
             LoopKind::ExistsOne => self.count(&items, &parts.body).map(|count| Val::Bool(count == 1)),
             LoopKind::Filter => self.filter(&items, &parts.body),
             LoopKind::Map(condition) => self.transform(&items, condition.as_ref(), &parts.body),
-        };
-        self.locals.truncate(depth);
-        result
+        }
     }
 
     /// Does something with each element, which is the innermost variable meanwhile.

@@ -58,7 +58,11 @@ const fn is_division(operator: Arithmetic) -> bool {
 /// The error for values that an operator does not take.
 pub(super) fn unfit(operator: &str, one: &Val<'_>, other: &Val<'_>) -> EvaluationError {
     let numbers = |value: &Val<'_>| matches!(value, Val::Int(_) | Val::Uint(_) | Val::Double(_));
-    let hint = if numbers(one) && numbers(other) { ": convert one of them, as in `double(x)`" } else { "" };
+    let hint = if numbers(one) && numbers(other) && one.kind() != other.kind() {
+        ": convert one of them, as in `double(x)`"
+    } else {
+        ""
+    };
     failed(format!("`{operator}` does not take {} and {}{hint}", one.kind(), other.kind()))
 }
 

@@ -18,32 +18,14 @@ const BRACKETS_MAX: u16 = 32;
 /// A tree, and where in the text its nodes are.
 pub(super) struct Parsed {
     pub(super) root: IdedExpr,
-    places: Places,
-}
-
-/// Where in the text the nodes of a tree are.
-struct Places {
     source: SourceInfo,
-    /// The byte that each character starts at, and the end: the parser counts characters.
-    bytes: Vec<usize>,
-}
-
-impl Places {
-    fn new(source: SourceInfo, text: &str) -> Self {
-        let bytes = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
-        Self { source, bytes }
-    }
-
-    fn of(&self, id: u64) -> usize {
-        let char = self.source.offset_for(id).map_or(0, |(start, _)| start as usize);
-        self.bytes.get(char).or(self.bytes.last()).copied().unwrap_or(0)
-    }
 }
 
 impl Parsed {
-    /// The byte that a node starts at.
+    /// The byte that a node starts at, or its operator.
     pub(super) fn place(&self, id: u64) -> usize {
-        self.places.of(id)
+        let place = self.source.offset_for(id).map_or(0, |(start, _)| start as usize);
+        self.source.source.floor_char_boundary(place)
     }
 }
 
@@ -63,7 +45,7 @@ pub(super) fn parse(text: &str) -> Result<Parsed, ExpressionError> {
         .enable_ident_escape_syntax(true)
         .max_recursion_depth(BRACKETS_MAX)
         .parse_with_source_info(text)
-        .map(|(root, source)| Parsed { root, places: Places::new(source, text) })
+        .map(|(root, source)| Parsed { root, source })
         .map_err(|errors| explain(text, &errors))
 }
 
@@ -78,7 +60,7 @@ fn explain(text: &str, errors: &ParseErrors) -> ExpressionError {
         return error(0, "expected an expression");
     };
     if first.msg.contains("Recursion limit") || first.msg.contains("recovery attempt limit") {
-        return error(0, format!("nested too deeply: at most {BRACKETS_MAX} levels"));
+        return error(0, format!("nested too deeply: at most {BRACKETS_MAX} levels of brackets and calls"));
     }
     error(offset_of(text, first), words_for(&first.msg))
 }
@@ -105,12 +87,7 @@ fn words_for(message: &str) -> String {
         Some(rest.strip_suffix('\'').unwrap_or(rest))
     };
     if let Some(piece) = quoted("token recognition error at: ") {
-        let is_text = piece.trim_start_matches(['r', 'R', 'b', 'B']).starts_with(['\'', '"']);
-        return if is_text {
-            "this text is never closed, or has an escape that CEL does not know".to_owned()
-        } else {
-            format!("`{}` is no part of an expression", piece.trim())
-        };
+        return foreign(piece.trim());
     }
     if let Some(piece) = quoted("no viable alternative at input ") {
         return format!("`{piece}` is no part of an expression");
@@ -127,7 +104,35 @@ fn words_for(message: &str) -> String {
             let missing = missing.split(" at ").next().unwrap_or(missing).replace('\'', "`");
             format!("expected {missing}")
         }
-        (None, _, None) => message.to_owned(),
+        (None, _, None) => refused(message),
+    }
+}
+
+/// What no expression contains.
+fn foreign(piece: &str) -> String {
+    if piece.trim_start_matches(['r', 'R', 'b', 'B']).starts_with(['\'', '"']) {
+        return "this text is never closed, or has an escape that CEL does not know".to_owned();
+    }
+    let hint = match piece {
+        "=" => ": did you mean `==`?",
+        "&" => ": did you mean `&&`?",
+        "|" => ": did you mean `||`?",
+        _ => "",
+    };
+    format!("`{piece}` is no part of an expression{hint}")
+}
+
+/// What could be read and is refused nevertheless.
+fn refused(message: &str) -> String {
+    match message {
+        "invalid int literal" => "this is no int: expected a whole number from -2^63 to 2^63-1".to_owned(),
+        "invalid uint literal" => "this is no uint: expected a whole number from 0 to 2^64-1".to_owned(),
+        "invalid double literal" => "this is no double: the number is too large".to_owned(),
+        _ => match (message.strip_prefix("reserved identifier: "), message.strip_prefix("unsupported syntax ")) {
+            (Some(word), _) => format!("`{word}` is a word of CEL: it cannot be a name"),
+            (None, Some(syntax)) => format!("{} is not in this version", syntax.replace('\'', "`")),
+            (None, None) => message.to_owned(),
+        },
     }
 }
 
