@@ -41,7 +41,7 @@ fn the_same_key_gets_the_same_answer_whatever_happened_since() {
     let patch_job = format!("PATCH /v1/jobs/{job}");
     let launch = r#"{"operation":"script","input":{"script":"true"}}"#;
     let strictly = "Content-Type: application/json-patch+json";
-    let changes: [(&str, &str, &[&str], &str, u16); 11] = [
+    let changes: [(&str, &str, &[&str], &str, u16); 12] = [
         ("POST on a collection", "POST /v1/videos", &[], r#"{"title":"b"}"#, 201),
         ("PUT that creates", "PUT /v1/videos/2", &["If-None-Match: *"], r#"{"title":"b"}"#, 201),
         ("PUT that replaces", "PUT /v1/videos/2", &["If-Match: *"], r#"{"title":"c"}"#, 200),
@@ -54,6 +54,7 @@ fn the_same_key_gets_the_same_answer_whatever_happened_since() {
             r#"[{"op":"copy","from":"/title","path":"/old"},{"op":"add","path":"/title","value":"f"}]"#,
             200,
         ),
+        ("by a date", "PATCH /v1/videos/2", &["If-Unmodified-Since: Fri, 01 Jan 2100 00:00:00 GMT"], r#"{"n":1}"#, 200),
         ("a change of nothing", "PATCH /v1/videos/2", &["If-Match: *"], "{}", 200),
         ("POST on an activity", "POST /v1/videos/2/processing", &[], launch, 202),
         ("a cancel", &patch_job, &[], r#"{"canceled":true}"#, 202),
@@ -92,6 +93,51 @@ fn the_same_key_gets_the_same_answer_whatever_happened_since() {
         }
         assert_eq!(contents(&service), before, "{round}");
     }
+}
+
+#[test]
+fn a3_a_creation_with_a_key_is_made_once() {
+    let world = world();
+    let service = world.start();
+    let create =
+        |title: &str| asked("POST /v1/videos", &["Idempotency-Key: \"a3\""], &json!({ "title": title }).to_string());
+    let first = service.ask(&create("a"));
+    assert_eq!((first.status, first.header("location").is_some(), first.etag().is_empty()), (201, true, false));
+    let again = service.ask(&create("a"));
+    assert_eq!((said(&again), is_replayed(&again), again.etag()), (said(&first), true, first.etag()));
+    assert_eq!(service.ask(&create("b")).status, 422);
+    assert_eq!(contents(&service).0.len(), 1);
+}
+
+#[test]
+fn b15_two_posts_make_two_jobs_and_with_one_key_one() {
+    let world = world();
+    let service = world.start();
+    service.put("/v1/notes/dog", &json!({}));
+    let bark =
+        |fields: &[&str]| service.ask(&asked("POST /v1/notes/dog/processing", fields, &script("true").to_string()));
+    let (one, two) = (bark(&[]), bark(&[]));
+    assert_eq!((one.status, two.status), (202, 202));
+    assert_ne!(said(&one), said(&two));
+    let (three, again) = (bark(&["Idempotency-Key: b15"]), bark(&["Idempotency-Key: b15"]));
+    assert_eq!((three.status, said(&again), is_replayed(&again)), (202, said(&three), true));
+    assert_eq!(contents(&service).1, 3);
+}
+
+#[test]
+fn b23_the_same_put_twice_has_one_effect() {
+    let world = world();
+    let service = world.start();
+    let document = json!({ "processing": script("true") }).to_string();
+    let put = |fields: &[&str]| service.ask(&asked("PUT /v1/notes/dog", fields, &document));
+    let first = put(&["If-None-Match: *"]);
+    let again = put(&["If-None-Match: *"]);
+    assert_eq!((first.status, again.status, &again.json()["alreadyApplied"]), (201, 412, &json!(true)));
+    let settled = service.until("it settles", "/v1/notes/dog", |dog| dog["status"]["settled"] == true);
+    let (second, third) = (put(&[]), put(&[]));
+    assert_eq!((second.status, third.status), (200, 200));
+    assert_eq!((second.etag(), third.json()), (third.etag(), settled));
+    assert_eq!(contents(&service).1, 1);
 }
 
 #[test]
