@@ -2,7 +2,8 @@
 //!
 //! # Guarantees
 //! A request takes no longer than [`REQUEST`], and an answer no more memory
-//! than [`BODY_BYTES_MAX`].
+//! than [`BODY_BYTES_MAX`]. Every write has an `Idempotency-Key`, so that it can
+//! be sent again where its answer was lost, and is made once.
 //! # Not here
 //! TLS, redirects, proxies: it talks to a service on this machine.
 
@@ -12,13 +13,19 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, ETAG, HOST, IF_MATCH, IF_NONE_MATCH};
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderName, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+
+use crate::clock::{Clock as _, Entropy as _, SystemClock, SystemEntropy};
+use crate::domain::moment::Moment;
+
+/// The header field of a key that stands for one write.
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// The longest that a request may take. A service on this machine answers in
 /// milliseconds; its disk may be busy.
@@ -138,15 +145,26 @@ impl Client {
         if let Some((media_type, _)) = body {
             request = request.header(CONTENT_TYPE, media_type);
         }
+        if !method.is_safe() {
+            request = request.header(IDEMPOTENCY_KEY, new_key());
+        }
         let bytes = body.map(|(_, value)| Bytes::from(value.to_string())).unwrap_or_default();
         let request = request.body(Full::new(bytes)).map_err(|source| self.lost(source))?;
-        let reply = timeout(REQUEST, self.exchange(request)).await;
-        let reply = reply.unwrap_or(Err(ClientError::TooSlow { address: self.address }))?;
+        let reply = match self.exchange_in_time(request.clone()).await {
+            // It may have been made. With the same key it is made once.
+            Err(ClientError::Connection { .. }) if !method.is_safe() => self.exchange_in_time(request).await?,
+            answered => answered?,
+        };
         if reply.status.is_success() || reply.status == StatusCode::NOT_MODIFIED {
             return Ok(reply);
         }
         let body = String::from_utf8_lossy(&reply.body).into_owned();
         Err(ClientError::Unexpected { method, path: path.to_owned(), status: reply.status, body })
+    }
+
+    async fn exchange_in_time(&self, request: Request<Full<Bytes>>) -> Result<Reply, ClientError> {
+        let reply = timeout(REQUEST, self.exchange(request)).await;
+        reply.unwrap_or(Err(ClientError::TooSlow { address: self.address }))
     }
 
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Reply, ClientError> {
@@ -172,6 +190,12 @@ impl Client {
     }
 }
 
+/// A key that no other request has.
+fn new_key() -> String {
+    let mut moment = Moment::new(SystemClock.now(), SystemEntropy.seed());
+    format!("\"{}\"", moment.mint_uid())
+}
+
 fn reply(response: &Response<Bytes>) -> Reply {
     let etag = response.headers().get(ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
     Reply { status: response.status(), etag, body: response.body().clone() }
@@ -190,17 +214,47 @@ mod tests {
         bytes: &str,
         ask: impl AsyncFnOnce(Client) -> Result<Reply, ClientError>,
     ) -> (String, Result<Reply, ClientError>) {
+        let (mut asked, reply) = all_answered(&[bytes], ask).await;
+        (asked.remove(0), reply)
+    }
+
+    /// Answers one request after another.
+    async fn all_answered(
+        answers: &[&str],
+        ask: impl AsyncFnOnce(Client) -> Result<Reply, ClientError>,
+    ) -> (Vec<String>, Result<Reply, ClientError>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let client = Client::new(listener.local_addr().expect("an address"));
         let serve = async {
-            let (mut stream, _) = listener.accept().await.expect("a connection");
-            let mut asked = vec![0; 4096];
-            let length = stream.read(&mut asked).await.expect("a request");
-            stream.write_all(bytes.as_bytes()).await.expect("an answer");
-            asked.truncate(length);
-            String::from_utf8(asked).expect("text")
+            let mut all_asked = Vec::new();
+            for answer in answers {
+                let (mut stream, _) = listener.accept().await.expect("a connection");
+                let mut asked = vec![0; 4096];
+                let length = stream.read(&mut asked).await.expect("a request");
+                stream.write_all(answer.as_bytes()).await.expect("an answer");
+                asked.truncate(length);
+                all_asked.push(String::from_utf8(asked).expect("text"));
+            }
+            all_asked
         };
         tokio::join!(serve, ask(client))
+    }
+
+    fn key(asked: &str) -> Option<&str> {
+        asked.lines().find_map(|line| line.strip_prefix("idempotency-key: "))
+    }
+
+    #[tokio::test]
+    async fn a_write_whose_answer_is_lost_is_sent_again_with_its_key_and_no_other_has_it() {
+        let answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
+        let put = async |client: Client| client.put("/v1/files/a", &json!({ "a": 1 })).await;
+        let (asked, reply) = all_answered(&["HTTP/1.1 20", answer], put).await;
+        assert_eq!(reply.expect("an answer").body, "{}");
+        assert_eq!(asked[0], asked[1]);
+        let (other, _) = answered(answer, put).await;
+        assert!(key(&asked[0]).is_some_and(|key| key.len() == 38) && key(&asked[0]) != key(&other), "{asked:?}");
+        let (read, _) = answered(answer, async |client| client.get("/", Belief::None).await).await;
+        assert_eq!(key(&read), None);
     }
 
     #[tokio::test]

@@ -2,7 +2,9 @@
 //!
 //! Whom it is for and whose page sent it; the method, the path, both together;
 //! who asks; the query, what the client takes; then the body: its size, its
-//! media type, its syntax; then, in [`crate::api`], existence, preconditions and rules.
+//! media type, its syntax; then, in [`crate::api`], existence, the idempotency
+//! key, preconditions and rules. A request that was answered before, and is
+//! sent again with its key, is answered as soon as its body is there ([`once`]).
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;

@@ -54,6 +54,7 @@ fn the_tour_of_the_readme_goes_as_it_says() {
         ("the work is done in the answer", r#""phase":"succeeded""#),
         ("the log is what the program wrote", "  /etc/passwd\n"),
         ("the retry is told that it was made", r#""alreadyApplied":true"#),
+        ("the dry run names the job", r#""plan":{"launch":[{"activity":"processing","operation":"nap""#),
         ("the job is stopped", r#""phase":"canceled""#),
         ("a job is launched by hand", "HTTP/1.1 202 Accepted"),
         ("the document is gone", "HTTP/1.1 204 No Content"),

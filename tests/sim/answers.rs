@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use heeler::api::{
-    AlreadyApplied, AnswerWhen, Api, ApiError, Cancelled, ChangeRequest, Deleted, Intent, LaunchBody, LaunchRequest,
-    Launched, Put, View,
+    AlreadyApplied, AnswerWhen, Answered, Api, ApiError, Cancelled, ChangeRequest, Deleted, Intent, Known, LaunchBody,
+    LaunchRequest, Launched, OnceKey, Put, Statuses, View,
 };
 use heeler::domain::id::{JobId, ResourceKey};
 use heeler::domain::patch::PatchBody;
@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 
 use crate::clients::{Clients, Kind, Request};
 use crate::history::{Belief, Change};
+use crate::once::PRINCIPAL;
 use crate::oracle::Oracle;
 use crate::world::lock;
 
@@ -39,7 +40,7 @@ pub(crate) async fn send(api: Api, request: Request, oracle: Arc<Mutex<Oracle>>,
         let opaque = etag.to_string().trim_matches('"').to_owned();
         TagList::Tags(vec![Tag { strength: Strength::Strong, opaque }])
     };
-    let change = ChangeRequest {
+    let mut change = ChangeRequest {
         preconditions: Preconditions {
             if_match: request.if_match.map(tag),
             if_none_match: request.if_absent.then_some(TagList::Any),
@@ -53,14 +54,24 @@ pub(crate) async fn send(api: Api, request: Request, oracle: Arc<Mutex<Oracle>>,
     let sent = {
         let mut oracle = lock(&oracle);
         match &request.kind {
-            Kind::Create(wanted) => oracle.history.send(request.fingerprint, None, wanted, belief),
-            Kind::Change(wanted) => oracle.history.send(request.fingerprint, Some(&request.key), wanted, belief),
-            Kind::Launch(..) => oracle.history.posts += 1,
+            Kind::Create(wanted) => oracle.history.send(&request, None, wanted, belief),
+            Kind::Change(wanted) => oracle.history.send(&request, Some(&request.key), wanted, belief),
+            Kind::Launch(..) => oracle.history.posts += usize::from(request.once.is_none()),
             Kind::Get | Kind::Delete | Kind::Cancel(_) => {}
         }
         oracle.rev
     };
     let exchange = Exchange { oracle, clients, request: request.clone(), sent };
+    if let Some(key) = &request.once {
+        match api.known(once_key(key, &request), STATUSES).await {
+            Ok(Known::New(once)) => change.once = Some(once),
+            Ok(Known::Answered(answered)) => return exchange.replayed(key, answered),
+            Err(error) => {
+                exchange.is_refusal(&error);
+                return;
+            }
+        }
+    }
     let key = &request.key;
     match request.kind {
         Kind::Get => exchange.read(api.get(key).await),
@@ -68,23 +79,30 @@ pub(crate) async fn send(api: Api, request: Request, oracle: Arc<Mutex<Oracle>>,
             let answer = api.create(&key.collection, Value::Object(body), &change).await;
             let answer = answer.map(|(key, view)| {
                 lock(&exchange.clients).created.push(key.clone());
+                exchange.remembered(STATUSES.made, Some(format!("/v1/{}/{}", key.collection, key.id)));
                 (key, view)
             });
             exchange.changed(answer);
         }
         Kind::Change(Change::Put(body)) => {
             let answer = api.put(key, Value::Object(body), &change).await;
-            let (Ok(Put::Created(_) | Put::Updated(_)) | Err(_)) = answer;
+            match &answer {
+                Ok(Put::Created(_)) => {
+                    exchange.remembered(STATUSES.made, Some(format!("/v1/{}/{}", key.collection, key.id)));
+                }
+                Ok(Put::Updated(_)) => exchange.remembered(STATUSES.done, None),
+                Err(_) => {}
+            }
             exchange.changed(answer.map(|(Put::Created(view) | Put::Updated(view))| (key.clone(), view)));
         }
         Kind::Create(Change::Merge(body)) | Kind::Change(Change::Merge(body)) => {
             let patch = PatchBody::merge(Value::Object(body)).expect("an object");
-            exchange.changed(api.patch(key, &patch, &change).await.map(|view| (key.clone(), view)));
+            exchange.patched(api.patch(key, &patch, &change).await);
         }
         Kind::Create(Change::Set(member, value)) | Kind::Change(Change::Set(member, value)) => {
             let operations = json!([{"op": "add", "path": format!("/{member}"), "value": value}]);
             let patch = PatchBody::json(operations).expect("a patch");
-            exchange.changed(api.patch(key, &patch, &change).await.map(|view| (key.clone(), view)));
+            exchange.patched(api.patch(key, &patch, &change).await);
         }
         Kind::Delete => exchange.deleted(api.delete(key, &change).await),
         Kind::Launch(activity, body) => {
@@ -96,7 +114,30 @@ pub(crate) async fn send(api: Api, request: Request, oracle: Arc<Mutex<Oracle>>,
     }
 }
 
+/// The numbers of the answers.
+const STATUSES: Statuses = Statuses { made: 201, done: 200, accepted: 202 };
+
+fn once_key(key: &str, request: &Request) -> OnceKey {
+    let target = request.key.to_string();
+    OnceKey { principal: PRINCIPAL.to_owned(), key: key.to_owned(), target, digest: request.fingerprint }
+}
+
 impl Exchange {
+    /// I14: a replay says what was said when it was made.
+    fn replayed(&self, key: &str, answered: Answered) {
+        self.done("answers: replayed");
+        let mut oracle = lock(&self.oracle);
+        oracle.told(key, answered.status, answered.location);
+        oracle.history.acknowledge(&self.request.fingerprint);
+    }
+
+    /// What was made under a key is remembered as it is answered now.
+    fn remembered(&self, status: u16, location: Option<String>) {
+        if let Some(key) = &self.request.once {
+            lock(&self.oracle).told(key, status, location);
+        }
+    }
+
     /// Counts the answer; whether it says for certain that nothing changed.
     fn is_refusal(&self, error: &ApiError) -> bool {
         let what = match error {
@@ -106,6 +147,7 @@ impl Exchange {
             ApiError::PreconditionRequired { .. } => "answers: 428",
             ApiError::Deleting { .. } => "answers: deleting",
             ApiError::Overlap { .. } | ApiError::NotAccepting { .. } => "answers: overlap or standing",
+            ApiError::KeyInFlight => "answers: key in flight",
             ApiError::Busy => "answers: busy",
             ApiError::DiskFull => "answers: full",
             ApiError::Stopping => "answers: stopping",
@@ -116,7 +158,6 @@ impl Exchange {
             | ApiError::NoPlace { .. }
             | ApiError::NotWaiting { .. }
             | ApiError::TooManyJobs { .. }
-            | ApiError::KeyInFlight
             | ApiError::KeyReused
             | ApiError::Tried(_)
             | ApiError::BadCursor
@@ -127,7 +168,8 @@ impl Exchange {
         };
         lock(&self.oracle).count(what);
         let known = !matches!(error, ApiError::OutcomeUnknown);
-        if known {
+        // Who is told to come back does.
+        if known && !matches!(error, ApiError::KeyInFlight) {
             lock(&self.clients).answered(&self.request);
         }
         known
@@ -205,6 +247,13 @@ impl Exchange {
         }
     }
 
+    fn patched(&self, answer: Result<View, ApiError>) {
+        if answer.is_ok() {
+            self.remembered(STATUSES.done, None);
+        }
+        self.changed(answer.map(|view| (self.request.key.clone(), view)));
+    }
+
     fn judge_refusal(&self, error: &ApiError) {
         let ApiError::PreconditionFailed { already_applied, .. } = error else { return };
         let mut oracle = lock(&self.oracle);
@@ -224,6 +273,7 @@ impl Exchange {
         let key = &self.request.key;
         match answer {
             Ok(Deleted::Gone) => {
+                self.remembered(STATUSES.done, None);
                 self.done("answers: gone");
                 let mut oracle = lock(&self.oracle);
                 if !oracle.history.since(key, self.sent).iter().any(|v| v.document.is_none() && v.rev > self.sent) {
@@ -231,6 +281,7 @@ impl Exchange {
                 }
             }
             Ok(Deleted::Deleting(_)) => {
+                self.remembered(STATUSES.accepted, None);
                 self.done("answers: goes");
                 let mut oracle = lock(&self.oracle);
                 let observed = oracle.models.get(key).and_then(|model| model.state.observed.as_ref());
@@ -246,6 +297,10 @@ impl Exchange {
     fn launched(&self, answer: Result<Launched, ApiError>) {
         match answer {
             Ok(Launched { id: job, .. }) => {
+                if let Kind::Launch(activity, _) = &self.request.kind {
+                    let ResourceKey { collection, id } = &self.request.key;
+                    self.remembered(STATUSES.accepted, Some(format!("/v1/{collection}/{id}/{activity}/{job}")));
+                }
                 self.done("answers: launched");
                 let mut oracle = lock(&self.oracle);
                 if oracle.job(job).is_none_or(|job| job.resource != self.request.key) {
@@ -253,7 +308,7 @@ impl Exchange {
                 }
             }
             Err(error) => {
-                if self.is_refusal(&error) {
+                if self.is_refusal(&error) && self.request.once.is_none() {
                     lock(&self.oracle).history.posts -= 1;
                 }
             }
@@ -263,6 +318,8 @@ impl Exchange {
     fn canceled(&self, job: JobId, answer: Result<Cancelled, ApiError>) {
         match answer {
             Ok(Cancelled::Final(_) | Cancelled::Stopping(_)) => {
+                let status = if matches!(answer, Ok(Cancelled::Final(_))) { STATUSES.done } else { STATUSES.accepted };
+                self.remembered(status, None);
                 self.done("answers: canceled");
                 let mut oracle = lock(&self.oracle);
                 if oracle.job(job).is_none_or(|job| !job.phase.is_final() && job.cancel.is_none()) {

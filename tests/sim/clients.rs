@@ -30,12 +30,17 @@ pub(crate) struct Request {
     pub(crate) if_match: Option<ETag>,
     pub(crate) if_absent: bool,
     pub(crate) fingerprint: [u8; 32],
+    /// Its idempotency key.
+    pub(crate) once: Option<String>,
 }
 
 impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let number = self.fingerprint[..8].iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
         write!(f, "#{number} {} {:?}", self.key, self.kind)?;
+        if let Some(key) = &self.once {
+            write!(f, " once {key}")?;
+        }
         match self.if_match {
             Some(etag) => write!(f, " if {etag}"),
             None if self.if_absent => f.write_str(" if absent"),
@@ -83,12 +88,13 @@ impl Clients {
         self.sent += 1;
         let mut fingerprint = [0; 32];
         fingerprint[..8].copy_from_slice(&self.sent.to_be_bytes());
+        let once = (dice.happens(400) && !matches!(kind, Kind::Get)).then(|| self.sent.to_string());
         let request = match kind {
             Kind::Cancel(_) | Kind::Get | Kind::Create(_) => {
-                Request { key, kind, if_match: None, if_absent: false, fingerprint }
+                Request { key, kind, if_match: None, if_absent: false, fingerprint, once }
             }
             Kind::Change(_) | Kind::Delete | Kind::Launch(..) => {
-                Request { key, kind, if_match, if_absent, fingerprint }
+                Request { key, kind, if_match, if_absent, fingerprint, once }
             }
         };
         self.unanswered.push(request.clone());

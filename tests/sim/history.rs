@@ -7,6 +7,7 @@ use heeler::domain::id::ResourceKey;
 use heeler::store::Rev;
 use serde_json::{Map, Value};
 
+use crate::clients::Request;
 use crate::world::STRICT;
 
 /// What a client wants to make of a document.
@@ -67,6 +68,7 @@ struct Sent {
     key: Option<ResourceKey>,
     change: Change,
     belief: Belief,
+    is_keyed: bool,
     /// How often it was sent and has no answer, or none that says what happened.
     open: usize,
     /// Whether it was said not to have changed anything, by the last answer of all.
@@ -92,12 +94,24 @@ pub(crate) struct History {
 }
 
 impl History {
-    /// A request is sent.
-    pub(crate) fn send(&mut self, fingerprint: [u8; 32], key: Option<&ResourceKey>, change: &Change, belief: Belief) {
-        let fresh = Sent { key: key.cloned(), change: change.clone(), belief, open: 0, refused: false };
-        let sent = self.sent.entry(fingerprint).or_insert(fresh);
+    /// A request is sent, with a key of its own or without one.
+    pub(crate) fn send(&mut self, request: &Request, key: Option<&ResourceKey>, change: &Change, belief: Belief) {
+        let fresh = Sent {
+            key: key.cloned(),
+            change: change.clone(),
+            belief,
+            is_keyed: request.once.is_some(),
+            open: 0,
+            refused: false,
+        };
+        let sent = self.sent.entry(request.fingerprint).or_insert(fresh);
         sent.open += 1;
         sent.refused = false;
+    }
+
+    /// Whether a request was sent with a key.
+    pub(crate) fn is_keyed(&self, fingerprint: &[u8; 32]) -> bool {
+        self.sent.get(fingerprint).is_some_and(|sent| sent.is_keyed)
     }
 
     /// It was answered that nothing was changed.

@@ -14,7 +14,7 @@ use crate::world::wanted;
 
 impl Oracle {
     /// I5: a job belongs to what asked for it.
-    pub(crate) fn check_new_job(&mut self, job: &Job, state: &ResourceState) {
+    pub(crate) fn check_new_job(&mut self, job: &Job, state: &ResourceState, has_key: bool) {
         self.count("jobs");
         let Some(desired) = &state.desired else {
             self.say(format!("job {} was made for a resource that is gone", job.id));
@@ -24,7 +24,8 @@ impl Oracle {
             self.say(format!("job {} belongs to another incarnation or generation", job.id));
         }
         if job.trigger.kind == TriggerKind::Manual {
-            self.history.manual_jobs += 1;
+            // A key has one effect, however often it is sent.
+            self.history.manual_jobs += usize::from(!has_key);
             return;
         }
         let wanted = wanted(state, &job.activity);

@@ -14,6 +14,7 @@ mod clients;
 mod driver;
 mod history;
 mod jobs;
+mod once;
 mod oracle;
 mod peace;
 mod planted;
@@ -127,6 +128,9 @@ fn all_seeds_keep_what_is_promised_and_come_to_rest() {
         "answers: busy",
         "answers: changed",
         "answers: launched",
+        "answers: replayed",
+        "answers: key in flight",
+        "answers: forgotten",
         "answers: canceled",
         "claims",
         "starts",

@@ -15,6 +15,7 @@ use heeler::state::{record, rows_of};
 use heeler::store::{Key, Op, Rev, Txn};
 
 use crate::history::History;
+use crate::once::{Remembered, split};
 use crate::runner::Attempts;
 use crate::world::wanted;
 
@@ -35,6 +36,7 @@ pub(crate) struct Oracle {
     pub(crate) models: BTreeMap<ResourceKey, Model>,
     pub(crate) jobs: BTreeMap<JobId, ResourceKey>,
     pub(crate) history: History,
+    pub(crate) remembered: Remembered,
     pub(crate) rev: Rev,
     pub(crate) violations: Vec<String>,
     /// How often each kind of thing happened, to see that all of them do.
@@ -56,6 +58,7 @@ impl Oracle {
             models: BTreeMap::new(),
             jobs: BTreeMap::new(),
             history: History::default(),
+            remembered: Remembered::default(),
             rev: Rev(0),
             violations: Vec::new(),
             counts: BTreeMap::new(),
@@ -86,21 +89,35 @@ impl Oracle {
             self.say(format!("revision {} follows {}", rev.0, self.rev.0));
         }
         self.rev = rev;
+        let (of_keys, others) = split(txn);
+        self.remember(&of_keys);
+        if others.is_empty() && !of_keys.is_empty() {
+            // Nothing changed but what is remembered.
+            if !txn.log.is_empty() {
+                self.say("what changed nothing was announced".to_owned());
+            }
+            if of_keys.iter().all(|op| matches!(op, Op::Delete(_))) {
+                self.count("answers: forgotten");
+            }
+            return;
+        }
+        let has_key = of_keys.iter().any(|op| matches!(op, Op::Put(..)));
         let Some(key) = subject(txn, &mut self.violations) else { return };
         let absent = Model { state: ResourceState::absent(key.clone()), changed: Rev(0), rows: BTreeMap::new() };
         let before = self.models.remove(&key).unwrap_or(absent);
         let mut after = before.clone();
-        self.apply(txn, rev, &mut after);
+        self.apply(&others, rev, &mut after);
         self.check_rows(&after);
         self.violations.extend(reconcile::violations(&after.state));
         self.check_desired(&before, &after, rev);
+        self.check_key(&before, &after, has_key);
         self.check_planned(&after);
         self.check_asked(&after.state);
         self.check_log(txn, &before, &after);
         self.note(rev, &before, &after);
         for job in after.state.jobs.values() {
             match before.state.jobs.get(&job.id) {
-                None => self.check_new_job(job, &after.state),
+                None => self.check_new_job(job, &after.state, has_key),
                 Some(earlier) if earlier != job => self.check_job(earlier, job, &before.state, attempts),
                 Some(_) => {}
             }
@@ -123,8 +140,16 @@ impl Oracle {
         self.notes.push((self.step, text));
     }
 
-    fn apply(&mut self, txn: &Txn, rev: Rev, after: &mut Model) {
-        for op in &txn.ops {
+    /// P2: a change by a request with a key and what is remembered of it are one commit.
+    fn check_key(&mut self, before: &Model, after: &Model, has_key: bool) {
+        let Some(desired) = after.state.desired.as_ref().filter(|_| before.changed != after.changed) else { return };
+        if self.history.is_keyed(&desired.fingerprint) != has_key {
+            self.say(format!("{} was changed by a request, and its key was left out", after.state.key));
+        }
+    }
+
+    fn apply(&mut self, ops: &[&Op], rev: Rev, after: &mut Model) {
+        for op in ops {
             match op {
                 Op::Put(key, value) => {
                     let owner = self.owners.insert(key.clone(), after.state.key.clone());
@@ -286,7 +311,8 @@ impl Oracle {
 
     /// Every row that the resources account for.
     pub(crate) fn all_rows(&self) -> BTreeMap<Key, Bytes> {
-        self.models.values().flat_map(|model| rows_of(&model.state)).collect()
+        let remembered = self.remembered.rows.clone();
+        self.models.values().flat_map(|model| rows_of(&model.state)).chain(remembered).collect()
     }
 }
 

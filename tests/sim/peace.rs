@@ -7,6 +7,7 @@ use heeler::domain::condition::Reason;
 use heeler::domain::job::JobPhase;
 use heeler::reconcile::Fate;
 use heeler::state::keys;
+use heeler::store::{Entry, Key};
 
 use crate::driver::Run;
 use crate::oracle::Model;
@@ -123,7 +124,7 @@ impl Run {
     }
 
     fn rests(&self) -> bool {
-        let busy = |key: &heeler::store::Key| keys::is_attempt(key) || keys::is_queued(key) || keys::is_due(key);
+        let busy = |key: &Key| keys::is_attempt(key) || keys::is_queued(key) || keys::is_due(key);
         let rows = self.disk.dump();
         self.processes.iter().all(|process| process.tasks.is_empty()) && !rows.iter().any(|(key, _)| busy(key))
     }
@@ -150,7 +151,7 @@ impl Run {
 
     /// I21: a restart changes nothing where nothing is to be done.
     fn restart(&mut self) {
-        let before = self.disk.rev();
+        let before = self.at_rest();
         self.crash(0);
         self.round();
         for pass in PASSES {
@@ -160,9 +161,16 @@ impl Run {
         }
         self.settle_in();
         self.go_on();
-        if self.disk.rev() != before {
+        if self.at_rest() != before {
             lock(&self.oracle).say("a restart at rest changed what is stored".to_owned());
         }
+    }
+
+    /// What is stored, but for what is remembered of answers until their day is over.
+    fn at_rest(&self) -> Vec<(Key, Entry)> {
+        let mut rows = self.disk.dump();
+        rows.retain(|(key, _)| !keys::is_once(key) && keys::read_expiry(key).is_none());
+        rows
     }
 }
 

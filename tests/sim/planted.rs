@@ -6,7 +6,7 @@ use heeler::store::Txn;
 use crate::driver::{Options, run};
 use crate::oracle::Oracle;
 use crate::process::Pass;
-use crate::store::forget_the_queue;
+use crate::store::{forget_the_key, forget_the_queue};
 
 /// A fault that is put in on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub(crate) enum Planted {
     ComparesOutside,
     /// A transaction leaves the queue out.
     ForgetsTheQueue,
+    /// A transaction leaves out what is remembered of it.
+    ForgetsTheKey,
     /// The runner forgets what it started.
     StartsTwice,
     /// The runner does not pass on that an attempt is to stop.
@@ -33,6 +35,7 @@ impl Planted {
         match self {
             Self::ComparesOutside => txn.guards.clear(),
             Self::ForgetsTheQueue => forget_the_queue(txn),
+            Self::ForgetsTheKey => forget_the_key(txn),
             Self::None
             | Self::AnswersBeforeItWrites
             | Self::StartsTwice
@@ -74,6 +77,11 @@ fn a_comparison_outside_of_the_transaction_is_found() {
 #[test]
 fn a_transaction_that_leaves_an_index_out_is_found() {
     is_found(Planted::ForgetsTheQueue);
+}
+
+#[test]
+fn a_transaction_that_leaves_its_key_out_is_found() {
+    is_found(Planted::ForgetsTheKey);
 }
 
 #[test]

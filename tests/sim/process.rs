@@ -149,7 +149,10 @@ impl Process {
                 }
                 Pass::Dispatch => hand.dispatch_pass().await,
                 Pass::Due => hand.hand.steps.due().await.map(drop),
-                Pass::Sweep => hand.hand.steps.sweep().await,
+                Pass::Sweep => match hand.hand.steps.sweep().await {
+                    Ok(()) => hand.hand.steps.forget_answers().await,
+                    failed => failed,
+                },
             };
             hand.judge(result);
         });

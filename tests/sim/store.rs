@@ -220,3 +220,13 @@ impl Store for SimStore {
 pub(crate) fn forget_the_queue(txn: &mut Txn) {
     txn.ops.retain(|op| !matches!(op, Op::Put(key, _) if keys::is_queued(key)));
 }
+
+/// Leaves out what is remembered under a key, where there is more to write.
+pub(crate) fn forget_the_key(txn: &mut Txn) {
+    if !txn.log.is_empty() {
+        txn.ops.retain(|op| {
+            let (Op::Put(key, _) | Op::Delete(key)) = op;
+            !keys::is_once(key) && keys::read_expiry(key).is_none()
+        });
+    }
+}

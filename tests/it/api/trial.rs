@@ -9,7 +9,7 @@ use heeler::domain::id::{JobId, ResourceKey};
 use heeler::domain::job::{AttemptOutcome, Ending, Job};
 use heeler::domain::json;
 use heeler::domain::patch::{PatchBody, PatchLimits, apply_patch};
-use heeler::domain::precondition::{Strength, Tag, TagList};
+use heeler::domain::precondition::{Strength, Strictness, Tag, TagList};
 use heeler::state::{Event, ResourceState, State};
 use heeler::store::Store;
 use heeler::store::memory::MemoryStore;
@@ -114,16 +114,15 @@ impl World {
             ask(&self.api, &key, &asked, &change(Intent::Try)).await.expect_err("a trial ends in what it found");
         assert_eq!(rows(&*self.store).await, stored, "a trial stores nothing");
         let mut request = change(Intent::Make);
-        let foreseen = match trial {
-            ApiError::Tried(trial) => {
-                request.preconditions.if_match = trial.if_match.map(|etag| {
-                    let opaque = etag.to_string().trim_matches('"').to_owned();
-                    TagList::Tags(vec![Tag { strength: Strength::Strong, opaque }])
-                });
-                request.strictness = heeler::domain::precondition::Strictness::WholeTag;
-                Ok(*trial)
-            }
-            refused => Err(refused.to_string()),
+        let foreseen = if let ApiError::Tried(trial) = trial {
+            request.preconditions.if_match = trial.if_match.map(|etag| {
+                let opaque = etag.to_string().trim_matches('"').to_owned();
+                TagList::Tags(vec![Tag { strength: Strength::Strong, opaque }])
+            });
+            request.strictness = Strictness::WholeTag;
+            Ok(*trial)
+        } else {
+            Err(trial.to_string())
         };
         let made = ask(&self.api, &key, &asked, &request).await;
         match (foreseen, made) {

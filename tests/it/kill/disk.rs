@@ -56,15 +56,19 @@ fn a_sync_that_fails_makes_the_outcome_unknown_and_ends_the_service() {
             return;
         };
         let mut acknowledged = vec!["before".to_owned()];
+        let put = |at: &usize| {
+            let put = request("PUT", &format!("/v1/things/{at}")).json(JSON, &json!({ "n": at }));
+            put.field("Idempotency-Key", &format!("\"put-{at}\""))
+        };
         let refused = (0..100).find_map(|at| {
-            let answer = service.put(&format!("/v1/things/{at}"), &json!({ "n": at }));
+            let answer = service.ask(&put(&at));
             if answer.status == 201 {
                 acknowledged.push(at.to_string());
                 return None;
             }
-            Some(answer)
+            Some((at, answer))
         });
-        let refused = refused.expect("a sync fails sooner or later");
+        let (at, refused) = refused.expect("a sync fails sooner or later");
         assert_eq!(
             (refused.status, refused.problem().as_str()),
             (503, "outcome-unknown"),
@@ -78,6 +82,12 @@ fn a_sync_that_fails_makes_the_outcome_unknown_and_ends_the_service() {
         for thing in acknowledged {
             assert_eq!(service.get(&format!("/v1/things/{thing}")).status, 200, "sync {n}: {thing}");
         }
+        // The key finds out what became of it: it was made, or it is made now.
+        let was_made = service.get(&format!("/v1/things/{at}")).status == 200;
+        let again = service.ask(&put(&at));
+        let replayed = again.header("idempotent-replayed") == Some("true");
+        assert_eq!((again.status, replayed), (201, was_made), "sync {n}: {}", again.text());
+        assert_eq!(again.json()["status"]["generation"], 1, "sync {n}: it was made twice");
         assert_eq!(service.put("/v1/things/after", &json!({})).status, 201, "sync {n}");
     }
 }

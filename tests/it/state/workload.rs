@@ -96,9 +96,10 @@ pub(crate) const PRINCIPAL: &str = "workload";
 /// as the fingerprint of its change. What is remembered names the generation.
 async fn once(state: &State, key: &ResourceKey, event: Event, number: u8) -> bool {
     let name = OnceName { principal: PRINCIPAL.to_owned(), key: number.to_string() };
-    let event = match event {
-        Event::Changed { document, observed, .. } => Event::Changed { document, observed, fingerprint: [number; 32] },
-        other => other,
+    let event = if let Event::Changed { document, observed, .. } = event {
+        Event::Changed { document, observed, fingerprint: [number; 32] }
+    } else {
+        event
     };
     let write = |before: &ResourceState, after: &ResourceState, expires| {
         let desired = after.desired.as_ref().or(before.desired.as_ref()).expect("it is, or was there");

@@ -16,7 +16,7 @@ const ROOMS: [(&str, &[&str]); 12] = [
     ("http", &["api", "domain"]),
     ("config", &["domain"]),
     ("telemetry", &[]),
-    ("cli", &["domain", "config", "telemetry"]),
+    ("cli", &["domain", "config", "telemetry", "clock"]),
 ];
 
 /// The one place that sees everything, and those that only pass on to rooms.

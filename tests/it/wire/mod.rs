@@ -5,6 +5,7 @@ mod activities;
 mod changes;
 mod jobs;
 mod lists;
+mod once;
 mod preconditions;
 mod representations;
 mod urls;
