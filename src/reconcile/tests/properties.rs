@@ -6,13 +6,14 @@ use std::time::Duration;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::super::{Event, Observed, Refused};
+use super::super::{Event, Launch, Observed, Refused, job_list};
 use super::world::{World, catalog, document, name};
 use crate::domain::activity::{Activity, Overlap, Standing};
 use crate::domain::condition::Reason;
 use crate::domain::id::{ActivityName, JobId, Token};
 use crate::domain::job::{AttemptOutcome, Ending, JobPhase, Refusal, TriggerKind};
 use crate::domain::time::Timestamp;
+use crate::domain::version::Revision;
 
 /// Which token a report names.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +29,8 @@ enum Turn {
     Put(Value),
     Delete,
     Post(&'static str),
+    /// Cancels these, if they are not final, and launches those.
+    Edit(Vec<usize>, Vec<&'static str>),
     Cancel(usize),
     Claim(usize),
     Start(usize, Named),
@@ -89,6 +92,8 @@ fn any_turn() -> impl Strategy<Value = Turn> {
         1 => Just(Turn::Delete),
         3 => prop::sample::select(vec!["a", "b", "flaky"]).prop_map(Turn::Post),
         1 => (0usize..8).prop_map(Turn::Cancel),
+        1 => (prop::collection::vec(0usize..8, 0..3), prop::collection::vec(prop::sample::select(vec!["a", "b"]), 0..3))
+            .prop_map(|(cancel, launch)| Turn::Edit(cancel, launch)),
         8 => (0usize..8).prop_map(Turn::Claim),
         2 => (0usize..8, named()).prop_map(|(job, token)| Turn::Start(job, token)),
         1 => (0usize..8, named()).prop_map(|(job, token)| Turn::Progress(job, token)),
@@ -108,11 +113,21 @@ struct Story {
     asked: BTreeMap<ActivityName, (String, Standing)>,
     /// How many jobs the changes so far can have asked for.
     asks: usize,
+    /// The version of the list of jobs, and every one that there was.
+    version: Option<Revision>,
+    versions: BTreeSet<Revision>,
 }
 
 impl Story {
     fn new() -> Self {
-        Self { world: World::new(), superseded: BTreeSet::new(), asked: BTreeMap::new(), asks: 0 }
+        Self {
+            world: World::new(),
+            superseded: BTreeSet::new(),
+            asked: BTreeMap::new(),
+            asks: 0,
+            version: None,
+            versions: BTreeSet::new(),
+        }
     }
 
     fn turn(&mut self, turn: &Turn) {
@@ -128,6 +143,7 @@ impl Story {
             Turn::Put(members) => self.put(members),
             Turn::Delete => drop(self.world.happen(Event::DeleteAsked)),
             Turn::Post(operation) => drop(self.world.post(operation, json!({}))),
+            Turn::Edit(cancel, launch) => self.edit(cancel, launch),
             Turn::Look => self.world.look(),
             Turn::Cancel(n) => {
                 if let Some(job) = self.choose(*n, |_| true) {
@@ -157,6 +173,7 @@ impl Story {
         if self.world.state.desired.is_none() {
             self.asked.clear();
         }
+        self.look_at_the_list();
         let launched = self.world.jobs.values().filter(|job| job.trigger.kind == TriggerKind::Change).count();
         assert!(launched <= self.asks, "{launched} jobs for {} asks", self.asks);
     }
@@ -189,6 +206,46 @@ impl Story {
                     job.attempt == 0 && job.phase == JobPhase::Queued && job.trigger == TriggerKind::Change
                 });
                 self.superseded.extend(waited.map(|job| job.id));
+            }
+        }
+    }
+
+    /// No version of a list of jobs ever comes back.
+    fn look_at_the_list(&mut self) {
+        let Some(desired) = &self.world.state.desired else { return };
+        let activity = name("processing");
+        let version = job_list::version(desired.uid, &activity, self.world.state.status(&activity));
+        if self.version != Some(version) {
+            assert!(self.versions.insert(version), "a list of jobs has the version of an older one");
+            self.version = Some(version);
+        }
+    }
+
+    /// All of an edit happens, or nothing.
+    fn edit(&mut self, cancel: &[usize], launch: &[&str]) {
+        let before = (self.world.state.clone(), self.world.jobs.keys().copied().collect::<BTreeSet<JobId>>());
+        let cancel: Vec<JobId> = cancel.iter().filter_map(|n| self.choose(*n, |phase| !phase.is_final())).collect();
+        let launch =
+            launch.iter().map(|operation| Launch { operation: operation.parse().expect("a name"), input: json!({}) });
+        let launch: Vec<Launch> = launch.collect();
+        let (asked, event) =
+            (launch.len(), Event::JobsEdited { activity: name("processing"), cancel: cancel.clone(), launch });
+        match self.world.happen(event) {
+            Ok(()) => {
+                let made = self
+                    .world
+                    .jobs
+                    .values()
+                    .filter(|job| !before.1.contains(&job.id) && job.trigger.kind == TriggerKind::Manual);
+                assert_eq!(made.count(), asked, "as many jobs as were asked for");
+                assert!(cancel.iter().all(|id| self.world.jobs[id].cancel.is_some()), "each is told to stop");
+            }
+            Err(_) => {
+                assert_eq!(
+                    (self.world.state.clone(), self.world.jobs.keys().copied().collect()),
+                    before,
+                    "a refusal changes nothing"
+                )
             }
         }
     }
