@@ -212,14 +212,7 @@ impl Api {
 
 /// The same error, about an item of the list.
 fn within(item: usize, error: ApiError) -> ApiError {
-    let below = |pointer: &str| format!("/items/{item}{pointer}");
-    match error {
-        ApiError::Invalid { errors } => ApiError::Invalid {
-            errors: errors
-                .into_iter()
-                .map(|Violation { pointer, detail }| Violation { pointer: below(&pointer), detail })
-                .collect(),
-        },
-        other => other,
-    }
+    let ApiError::Invalid { errors } = error else { return error };
+    let below = |Violation { pointer, detail }| Violation { pointer: format!("/items/{item}{pointer}"), detail };
+    ApiError::Invalid { errors: errors.into_iter().map(below).collect() }
 }

@@ -73,7 +73,7 @@ colour = 1
 "#;
     assert_snapshot!(refusal(text), @r##"
     heeler.toml:2:1: unknown key `operation`: did you mean `operations`?
-    heeler.toml:3:1: unknown key `color`: expected `server`, `store`, `limits`, `operations` or `collections`
+    heeler.toml:3:1: unknown key `color`: expected `server`, `store`, `limits`, `operations`, `collections` or `aliases`
     heeler.toml:5:1: unknown key `lsiten` in `server`: did you mean `listen`?
     heeler.toml:7:1: unknown key `path` in `store`: expected `url`
     heeler.toml:9:1: unknown key `patch-operations` in `limits`: did you mean `patch_operations`?
@@ -82,7 +82,7 @@ colour = 1
     heeler.toml:13:1: unknown key `rates` in `operations.o`: did you mean `rate`?
     heeler.toml:14:11: unknown key `atempts` in `operations.o.retry`: did you mean `attempts`?
     heeler.toml:16:1: unknown key `schemas` in `collections.c`: did you mean `schema`?
-    heeler.toml:18:1: unknown key `colour` in `collections.c.activities.a`: expected no keys here
+    heeler.toml:18:1: unknown key `colour` in `collections.c.activities.a`: expected `editable`
     "##);
 }
 
@@ -142,18 +142,15 @@ name = "ui"
     heeler.toml:15:1: `operations.transcode.reply` is not in this version
     heeler.toml:16:1: `operations.transcode.on_success` is not in this version
     heeler.toml:17:1: `operations.transcode.on_failure` is not in this version
-    heeler.toml:20:1: `collections.dogs.path` is not in this version
     heeler.toml:21:1: `collections.dogs.observed` is not in this version
     heeler.toml:22:1: `collections.dogs.observed_as` is not in this version
     heeler.toml:23:1: `collections.dogs.retired` is not in this version
     heeler.toml:24:1: `collections.dogs.reply` is not in this version
     heeler.toml:26:1: `collections.dogs.activities.barks.operation` is not in this version
     heeler.toml:27:1: `collections.dogs.activities.barks.schedule` is not in this version
-    heeler.toml:28:1: `collections.dogs.activities.barks.editable` is not in this version
     heeler.toml:29:20: `collections.dogs.rules` is not in this version
     heeler.toml:32:2: `mail` is not in this version
     heeler.toml:34:2: `secrets` is not in this version
-    heeler.toml:36:2: `aliases` is not in this version
     heeler.toml:38:2: `retention` is not in this version
     heeler.toml:40:2: `housekeeping` is not in this version
     heeler.toml:41:3: `auth` is not in this version

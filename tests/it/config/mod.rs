@@ -6,6 +6,7 @@ use std::path::Path;
 use heeler::config::{Config, ConfigErrors, parse};
 
 mod errors;
+mod mounts;
 mod reading;
 
 /// Reads a configuration that stands in `/etc/heeler`, with these schema files beside it.

@@ -129,6 +129,18 @@ pub(super) fn shapes() -> Catalog {
     heeler::config::parse(text, file, Path::new("/"), &no_file).unwrap_or_else(|errors| panic!("{errors}")).catalog
 }
 
+/// The state of a fresh service, and the work that it gives out.
+pub(super) fn parts() -> (State, Arc<dyn Runner>) {
+    let clock = (Arc::new(Ticking::default()), Arc::new(Counting::default()));
+    let state = State::new(Arc::new(MemoryStore::new()), clock.0, clock.1, Arc::new(catalog()));
+    (state, Arc::new(Patient::default()))
+}
+
+/// The use cases over it.
+pub(super) fn api(state: State) -> Api {
+    Api::new(state, Arc::new(Logs), PatchLimits::default())
+}
+
 /// A service that listens on an ephemeral loopback port.
 pub(super) struct Served {
     pub(super) address: SocketAddr,

@@ -7,6 +7,7 @@ mod jobs;
 mod lists;
 mod preconditions;
 mod representations;
+mod shapes;
 mod urls;
 
 use serde_json::{Value, json};
