@@ -3,6 +3,7 @@
 
 mod client;
 mod connections;
+mod editing;
 mod paging;
 mod transcripts;
 mod wire;

@@ -1,6 +1,7 @@
 //! Walks over lists while others write, in every order that a seed can make.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use heeler::api::jobs::JobFilter;
 use heeler::api::{Api, ChangeRequest, Intent, ListView, PageRequest};
@@ -8,7 +9,7 @@ use heeler::domain::id::{ActivityName, CollectionName, ResourceKey};
 use heeler::domain::patch::PatchBody;
 use heeler::domain::precondition::{Preconditions, Strictness, TagList};
 use heeler::engine::Steps;
-use heeler::state::State;
+use heeler::store::memory::MemoryStore;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -69,8 +70,8 @@ fn processing() -> ActivityName {
 impl Service {
     /// Those with an even number are there, and stay.
     async fn new() -> Self {
-        let (state, runner) = world::parts();
-        let steps = Steps::new(State::clone(&state), runner, 100);
+        let state = world::state_over(Arc::new(MemoryStore::new()), world::catalog());
+        let steps = Steps::new(state.clone(), world::patient(), 100);
         let service = Self { api: world::api(state), steps };
         for number in (0..40).step_by(2) {
             let put = service.api.put(&key(number), json!({ "n": 0 }), &unconditional()).await;
@@ -192,7 +193,17 @@ fn a_walk_over_many_pages_has_every_item_once() {
         let seen = service.walk(List::Resources, 1, &mut turns.iter()).await;
         let stayed = seen.iter().filter(|id| id.parse::<u8>().is_ok_and(|number| number % 2 == 0));
         assert_eq!(stayed.count(), 20, "{seen:?}");
-        let launched = service.walk(List::JobsOfOne, 3, &mut turns.iter()).await;
-        assert_eq!(twice(&launched), None);
+        // More jobs than are read at once.
+        for _ in 0..250 {
+            let body = Some(json!({ "operation": "transcode" }));
+            let launched = service.api.launch(&key(0), &processing(), body, &unconditional()).await;
+            let (job, _) = launched.expect("there is room");
+            service.api.cancel_job(job, &unconditional()).await.expect("it waits");
+        }
+        for limit in [1, 7, 200, 1000] {
+            let seen = service.walk(List::JobsOfOne, limit, &mut turns.iter()).await;
+            assert_eq!(twice(&seen), None, "{limit}");
+            assert!(seen.len() >= 250, "{limit}: {}", seen.len());
+        }
     });
 }

@@ -24,6 +24,7 @@ use heeler::engine::Steps;
 use heeler::http::{Http, HttpConfig, serve};
 use heeler::runner::{AttemptRef, Launch, Probe, Report, Runner, StartError};
 use heeler::state::State;
+use heeler::store::Store;
 use heeler::store::memory::MemoryStore;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -129,11 +130,14 @@ pub(super) fn shapes() -> Catalog {
     heeler::config::parse(text, file, Path::new("/"), &no_file).unwrap_or_else(|errors| panic!("{errors}")).catalog
 }
 
-/// The state of a fresh service, and the work that it gives out.
-pub(super) fn parts() -> (State, Arc<dyn Runner>) {
-    let clock = (Arc::new(Ticking::default()), Arc::new(Counting::default()));
-    let state = State::new(Arc::new(MemoryStore::new()), clock.0, clock.1, Arc::new(catalog()));
-    (state, Arc::new(Patient::default()))
+/// The state that a store holds, under these declarations.
+pub(super) fn state_over(store: Arc<dyn Store>, catalog: Catalog) -> State {
+    State::new(store, Arc::new(Ticking::default()), Arc::new(Counting::default()), Arc::new(catalog))
+}
+
+/// Work that goes on until the end.
+pub(super) fn patient() -> Arc<dyn Runner> {
+    Arc::new(Patient::default())
 }
 
 /// The use cases over it.
@@ -159,15 +163,10 @@ pub(super) async fn serve_with(config: HttpConfig) -> Served {
 pub(super) async fn serve_these(catalog: Catalog, config: HttpConfig) -> Served {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a loopback port");
     let address = listener.local_addr().expect("an address");
-    let state = State::new(
-        Arc::new(MemoryStore::new()),
-        Arc::new(Ticking::default()),
-        Arc::new(Counting::default()),
-        Arc::new(catalog),
-    );
+    let state = state_over(Arc::new(MemoryStore::new()), catalog);
     let work = Arc::new(Patient::default());
     let steps = Steps::new(state.clone(), Arc::clone(&work) as Arc<dyn Runner>, 100);
-    let api = Api::new(state, Arc::new(Logs), PatchLimits::default());
+    let api = api(state);
     let http = Http::new(api, HttpConfig { addresses: vec![address], ..config });
     let (stop, stopped) = oneshot::channel();
     let serving = tokio::spawn(serve(vec![listener], http, async {
