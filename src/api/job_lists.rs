@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::error::AlreadyApplied;
 use super::jobs::{LIST_CHUNK, encode, launch_body, read_cursor, tag};
-use super::once::About;
+use super::once::{self, About};
 use super::posts::{AnswerWhen, LaunchBody, LaunchRequest};
 use super::resources::{absent, deleting, is_deleting};
 use super::{Api, ApiError, ChangeRequest, ListView, PAGE_BYTES_MAX, PAGE_ITEMS_DEFAULT, PageRequest};
@@ -161,6 +161,7 @@ impl Api {
         let key = &loaded.state.key;
         let desired = loaded.state.desired.as_ref().ok_or_else(|| absent(key))?;
         let version = loaded.jobs_version(activity).ok_or_else(|| absent(key))?;
+        once::judge(request)?;
         let etag = self.list_tag(key, activity, version);
         if request.preconditions.if_match.is_none() {
             return Err(ApiError::PreconditionRequired { etag }.into());
@@ -218,14 +219,7 @@ impl Api {
 
 /// The same error, about an item of the list.
 fn within(item: usize, error: ApiError) -> ApiError {
-    let below = |pointer: &str| format!("/items/{item}{pointer}");
-    match error {
-        ApiError::Invalid { errors } => ApiError::Invalid {
-            errors: errors
-                .into_iter()
-                .map(|Violation { pointer, detail }| Violation { pointer: below(&pointer), detail })
-                .collect(),
-        },
-        other => other,
-    }
+    let ApiError::Invalid { errors } = error else { return error };
+    let below = |Violation { pointer, detail }| Violation { pointer: format!("/items/{item}{pointer}"), detail };
+    ApiError::Invalid { errors: errors.into_iter().map(below).collect() }
 }

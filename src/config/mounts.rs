@@ -52,7 +52,8 @@ pub(super) fn judge(
                 if mount.span.is_none() && before.span.is_some() { (before, mount) } else { (mount, before) };
             let Collection { name, path, .. } = other.collection;
             if let Some(why) = paths::not_beside(&guilty.collection.path, path, name) {
-                let message = format!("`collections.{}` cannot be mounted there: {why}", guilty.collection.name);
+                let Collection { name, path, .. } = guilty.collection;
+                let message = format!("`collections.{name}` cannot be mounted at `{path}`: {why}");
                 report.error(guilty.span.as_ref().unwrap_or(&guilty.name), message);
             }
         }

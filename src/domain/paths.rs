@@ -123,7 +123,7 @@ pub fn not_a_mount(path: &str) -> Option<String> {
     }
     RESERVED.iter().find_map(|own| {
         let place = placed(path, own)?;
-        Some(format!("`{path}` is {place}, which is the service's own"))
+        Some(format!("that is {place}, which is the service's own"))
     })
 }
 
@@ -132,7 +132,7 @@ pub fn not_a_mount(path: &str) -> Option<String> {
 #[must_use]
 pub fn not_beside(path: &str, other: &str, name: &CollectionName) -> Option<String> {
     let place = placed(path, other)?;
-    Some(format!("`{path}` is {place}, where the collection `{name}` is"))
+    Some(format!("that is {place}, where the collection `{name}` is"))
 }
 
 /// How a path lies to another, if they touch.

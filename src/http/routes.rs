@@ -1,5 +1,8 @@
 //! The one table of what is where, and which methods it takes.
 //!
+//! A path such as `/v1/{collection}` stands here for wherever the operator
+//! mounted a collection, and for every alias of what is there.
+//!
 //! # Guarantees
 //! A trailing slash names the same thing. Each segment is percent-decoded
 //! exactly once, after the path was split.

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
+use proptest::prelude::*;
+
 use super::*;
+use crate::api::links;
 use crate::domain::catalog::{ActivitySpec, Alias, Collection};
 use crate::domain::paths;
 
@@ -148,6 +151,17 @@ fn a_member_is_named_by_its_path() {
         ("/v1/videos/42/cancel/x", "videos/42 /cancel/x"),
     ] {
         assert_eq!(pointer(path), named, "{path}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_url_of_a_member_names_it(tokens in prop::collection::vec("\\PC{1,8}|[%/?#~. ]{1,3}", 1..12)) {
+        prop_assume!(tokens[0] != "processing");
+        let key = ResourceKey { collection: "orders".parse().expect("a name"), id: "42".parse().expect("an id") };
+        let pointer = Pointer::new(tokens);
+        let url = links::member(&catalog(), &key, &pointer);
+        prop_assert_eq!(parse(&url, &catalog()), Ok(Route::Member(key, pointer)));
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use heeler::config::{Config, ConfigErrors, parse};
 
 mod errors;
+mod mounts;
 mod reading;
 mod replies;
 

@@ -4,7 +4,9 @@
 mod client;
 mod connections;
 mod dogs;
+mod editing;
 mod once;
+mod paging;
 mod transcripts;
 mod two;
 mod wire;

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use heeler::api::{Api, AttemptLogs};
+use heeler::api::{AnswerWhen, Api, AttemptLogs, LaunchBody, LaunchRequest};
 use heeler::clock::{Clock, Entropy};
 use heeler::domain::catalog::{ActivitySpec, Catalog, Collection};
 use heeler::domain::id::JobId;
@@ -23,7 +23,9 @@ use heeler::engine::Steps;
 use heeler::http::{Http, HttpConfig, serve};
 use heeler::runner::{AttemptRef, Launch, Probe, Report, Runner, StartError};
 use heeler::state::State;
+use heeler::store::Store;
 use heeler::store::memory::MemoryStore;
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -124,6 +126,26 @@ pub(super) fn shapes() -> Catalog {
     heeler::config::parse(text, file, Path::new("/"), &no_file).unwrap_or_else(|errors| panic!("{errors}")).catalog
 }
 
+/// The state that a store holds, under these declarations.
+pub(super) fn state_over(store: Arc<dyn Store>, catalog: Catalog) -> State {
+    State::new(store, Arc::new(Ticking::default()), Arc::new(Counting::default()), Arc::new(catalog))
+}
+
+/// Work that goes on until the end.
+pub(super) fn patient() -> Arc<dyn Runner> {
+    Arc::new(Patient::default())
+}
+
+/// The use cases over it.
+pub(super) fn api(state: State) -> Api {
+    Api::new(state, Arc::new(Logs), PatchLimits::default())
+}
+
+/// A body for a job, from a client that hears of it when the operation says.
+pub(super) fn asking(body: Option<Value>) -> LaunchRequest {
+    LaunchRequest { body: body.map_or(LaunchBody::Empty, LaunchBody::Json), when: AnswerWhen::AsDeclared }
+}
+
 /// A service that listens on an ephemeral loopback port.
 pub(super) struct Served {
     pub(super) address: SocketAddr,
@@ -143,15 +165,10 @@ pub(super) async fn serve_with(config: HttpConfig) -> Served {
 pub(super) async fn serve_these(catalog: Catalog, config: HttpConfig) -> Served {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a loopback port");
     let address = listener.local_addr().expect("an address");
-    let state = State::new(
-        Arc::new(MemoryStore::new()),
-        Arc::new(Ticking::default()),
-        Arc::new(Counting::default()),
-        Arc::new(catalog),
-    );
+    let state = state_over(Arc::new(MemoryStore::new()), catalog);
     let work = Arc::new(Patient::default());
     let steps = Steps::new(state.clone(), Arc::clone(&work) as Arc<dyn Runner>, 100);
-    let api = Api::new(state.clone(), Arc::new(Logs), PatchLimits::default());
+    let api = api(state.clone());
     let http = Http::new(api, HttpConfig { addresses: vec![address], ..config });
     let (stop, stopped) = oneshot::channel();
     let serving = tokio::spawn(serve(vec![listener], http, async {

@@ -8,6 +8,7 @@ mod lists;
 mod once;
 mod preconditions;
 mod representations;
+mod shapes;
 mod urls;
 
 use serde_json::{Value, json};
