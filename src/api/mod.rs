@@ -27,6 +27,7 @@ use crate::domain::version::ETag;
 use crate::state::State;
 
 pub use crate::domain::links;
+pub use crate::state::{Stage, Stages};
 pub use error::{AlreadyApplied, ApiError};
 
 /// The use cases, over one store. Cheap to clone.
@@ -44,6 +45,12 @@ impl Api {
     pub fn new(state: State, logs: Arc<dyn AttemptLogs>, limits: PatchLimits) -> Self {
         let catalog = Arc::clone(state.catalog());
         Self { state, catalog, logs, limits }
+    }
+
+    /// The same, and how long what is asked here takes is noted there.
+    #[must_use]
+    pub fn noting(&self, stages: &Arc<Stages>) -> Self {
+        Self { state: self.state.noting(stages), ..self.clone() }
     }
 
     /// What is declared.

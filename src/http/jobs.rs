@@ -12,6 +12,7 @@ use super::problem::Problem;
 use super::reply::{self, With};
 use super::resources::{list, read};
 use super::routes::Verb;
+use super::timing::Step;
 use crate::api::{Cancelled, ChangeRequest, View, links};
 use crate::domain::id::{ActivityName, JobId, ResourceKey};
 use crate::domain::job::JobPhase;
@@ -26,7 +27,7 @@ pub(super) async fn activity(
     match verb {
         Verb::Get => {
             let page = call.query.page()?;
-            let view = call.http.api.activity_jobs(key, activity, &page).await?;
+            let view = call.timed(Step::Load, call.http.api.activity_jobs(key, activity, &page)).await?;
             list(&call, &links::activity(call.http.api.catalog(), key, activity), view)
         }
         Verb::Post => launch(call, key, activity).await,
@@ -76,7 +77,7 @@ pub(super) async fn activity_job(
 pub(super) async fn all(call: Call<'_>) -> Result<Response, Problem> {
     let filter = call.query.job_filter()?;
     let page = call.query.page()?;
-    let view = call.http.api.jobs(&filter, &page).await?;
+    let view = call.timed(Step::Load, call.http.api.jobs(&filter, &page)).await?;
     list(&call, "/v1/jobs", view)
 }
 
@@ -166,11 +167,13 @@ async fn cancel(call: &Call<'_>, id: JobId, request: &ChangeRequest) -> Result<R
 async fn finished(call: &Call<'_>, id: JobId, view: View) -> View {
     let Some(wait) = call.prefer.wait else { return view };
     let api = &call.http.api;
-    let seen = tokio::select! {
-        seen = api.job_finished(id, wait) => seen,
-        () = call.http.stopping.cancelled() => api.job(id).await,
+    let seen = async {
+        tokio::select! {
+            seen = api.job_finished(id, wait) => seen,
+            () = call.http.stopping.cancelled() => api.job(id).await,
+        }
     };
-    seen.unwrap_or(view)
+    call.timed(Step::Wait, seen).await.unwrap_or(view)
 }
 
 /// What of a job is looked at here.

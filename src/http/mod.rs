@@ -49,6 +49,7 @@ mod reply;
 mod resources;
 mod routes;
 mod server;
+mod timing;
 mod vary;
 
 use body::Payload;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::lookup::StateError;
-use super::{State, keys, record, rows};
+use super::{Stage, State, keys, record, rows};
 use crate::domain::catalog::Catalog;
 use crate::domain::id::{JobId, ResourceKey};
 use crate::domain::version::{ETag, Revision};
@@ -164,9 +164,12 @@ impl State {
         job: Option<JobId>,
         mut decide: impl FnMut(&Loaded) -> Result<Decision, E>,
     ) -> Result<Applied, ApplyError<E>> {
+        let waiting = self.note(Stage::Lock);
         let _locked = self.locks.lock(key).await;
+        drop(waiting);
         for _ in 0..CONFLICTS_MAX {
             let loaded = self.load(key, job).await?;
+            let deciding = self.note(Stage::Decide);
             let event = match decide(&loaded).map_err(ApplyError::Decided)? {
                 Decision::Happen(event) => event,
                 Decision::Leave => return Ok(unchanged(loaded)),
@@ -177,6 +180,7 @@ impl State {
             if txn.ops.is_empty() {
                 return Ok(unchanged(loaded));
             }
+            drop(deciding);
             match self.store.commit(txn.clone()).await {
                 Ok(rev) => return Ok(self.committed(loaded, after, &txn, rev)),
                 // Another resource was given the slot: to decide again would change nothing.

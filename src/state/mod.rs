@@ -16,6 +16,7 @@ mod locks;
 mod lookup;
 pub mod record;
 mod rows;
+mod stages;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +26,7 @@ pub use apply::{Applied, ApplyError, Decision, Loaded, show_state};
 pub use hints::Hints;
 pub use lookup::{AttemptRow, QueueRow, StateError, StoredResource};
 pub use rows::rows_of;
+pub use stages::{Stage, Stages};
 
 pub use crate::reconcile::show::job as show_job;
 pub use crate::reconcile::{Event, Refused, ResourceState, UNFINISHED_MAX};
@@ -47,6 +49,8 @@ pub struct State {
     locks: Arc<Locks>,
     hints: Arc<Hints>,
     changes: Arc<Changes>,
+    /// Where the time is noted that things take, if anybody asks.
+    stages: Option<Arc<Stages>>,
 }
 
 impl State {
@@ -54,7 +58,7 @@ impl State {
     #[must_use]
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, catalog: Arc<Catalog>) -> Self {
         let changes = Arc::new(Changes::new(*store.committed().borrow()));
-        Self { store, clock, entropy, catalog, locks: Arc::default(), hints: Arc::default(), changes }
+        Self { store, clock, entropy, catalog, locks: Arc::default(), hints: Arc::default(), changes, stages: None }
     }
 
     /// What is declared.
