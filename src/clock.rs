@@ -2,7 +2,7 @@
 //! everything else can be run again with the same time and the same ids.
 
 use std::fmt;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 
@@ -13,6 +13,12 @@ use crate::domain::time::Timestamp;
 pub trait Clock: Send + Sync + fmt::Debug {
     /// The wall clock.
     fn now(&self) -> Timestamp;
+
+    /// An instant of a clock that nobody sets. It tells how long something
+    /// takes, and nothing may be decided on it.
+    fn instant(&self) -> Instant {
+        Instant::now()
+    }
 
     /// Waits for a length of time that steps of the wall clock do not change.
     async fn sleep(&self, duration: Duration);

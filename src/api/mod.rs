@@ -34,7 +34,7 @@ use crate::domain::version::ETag;
 use crate::state::State;
 
 pub use crate::domain::links;
-pub use crate::state::{Load, Subject};
+pub use crate::state::{Load, Stage, Stages, Subject};
 pub use error::{AlreadyApplied, ApiError};
 pub use members::{Found, member_of};
 use once::Flights;
@@ -59,6 +59,12 @@ impl Api {
     pub fn new(state: State, logs: Arc<dyn AttemptLogs>, limits: PatchLimits) -> Self {
         let catalog = Arc::clone(state.catalog());
         Self { state, catalog, logs, limits, flights: Arc::default() }
+    }
+
+    /// The same, and how long what is asked here takes is noted there.
+    #[must_use]
+    pub fn noting(&self, stages: &Arc<Stages>) -> Self {
+        Self { state: self.state.noting(stages), ..self.clone() }
     }
 
     /// What is declared.

@@ -26,6 +26,7 @@ use tokio::task::spawn_blocking;
 use tracing::error;
 use warp::reply::Response;
 
+use super::timing::{Step, Timing};
 use super::vary;
 
 /// How a body is coded.
@@ -154,7 +155,7 @@ impl Default for Coder {
 
 impl Coder {
     /// The answer in the coding that its client likes best.
-    pub(super) async fn encode(&self, headers: &HeaderMap, mut response: Response) -> Response {
+    pub(super) async fn encode(&self, headers: &HeaderMap, mut response: Response, timing: &Timing) -> Response {
         if !can_be_coded(&response) {
             return response;
         }
@@ -164,7 +165,7 @@ impl Coder {
         };
         match Accepted::from_headers(headers).best(bytes) {
             Coding::Identity => response,
-            Coding::Gzip => self.gzipped(response).await,
+            Coding::Gzip => timing.of(Step::Encode, self.gzipped(response)).await,
         }
     }
 
@@ -313,7 +314,7 @@ mod tests {
 
     async fn encoded(response: Response) -> Response {
         let headers = [(ACCEPT_ENCODING, HeaderValue::from_static("gzip"))].into_iter().collect();
-        Coder::default().encode(&headers, response).await
+        Coder::default().encode(&headers, response, &Timing::start()).await
     }
 
     #[tokio::test]

@@ -8,13 +8,13 @@
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::header::{ACCEPT, ALLOW, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue, Method};
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span, debug, debug_span, error, field};
 use warp::path::FullPath;
 use warp::reply::Response;
@@ -30,8 +30,9 @@ use super::problem::{Kind, Problem};
 use super::query::Query;
 use super::reply::{self, ACCEPT_PATCH};
 use super::routes::{self, Known, NoRoute, Route, Verb};
-use super::{Inner, forms, home, job_lists, jobs, logs, members, once, resources};
-use crate::api::{ChangeRequest, Intent, Once};
+use super::timing::{Step, Timing, millis};
+use super::{HttpConfig, Inner, forms, home, job_lists, jobs, logs, members, once, resources};
+use crate::api::{Api, ChangeRequest, Intent, Once};
 use crate::domain::json::{self, JsonError, JsonLimits};
 
 /// A request, as it came.
@@ -46,7 +47,7 @@ pub(super) struct Asked {
 
 /// A request whose head is judged, with what it is answered from.
 pub(super) struct Call<'a> {
-    pub(super) http: &'a Inner,
+    pub(super) http: Site<'a>,
     pub(super) route: &'a Route,
     /// The path, as it came.
     pub(super) path: &'a str,
@@ -59,7 +60,17 @@ pub(super) struct Call<'a> {
     pub(super) once: Option<Once>,
     /// Who asks.
     pub(super) principal: Principal<'a>,
+    pub(super) timing: &'a Timing,
     pub(super) body: &'a mut Payload,
+}
+
+/// The service, as one request sees it.
+#[derive(Clone, Copy)]
+pub(super) struct Site<'a> {
+    /// The use cases; those of a change note where its time goes.
+    pub(super) api: &'a Api,
+    pub(super) config: &'a HttpConfig,
+    pub(super) stopping: &'a CancellationToken,
 }
 
 /// Answers a request, whatever it is and whatever happens.
@@ -72,24 +83,19 @@ pub(super) async fn answer(http: &Inner, mut asked: Asked) -> Response {
         http.status = field::Empty,
         duration_ms = field::Empty,
     );
-    let started = Instant::now();
+    let timing = Timing::start();
     let answering = async {
-        let mut response = caught(judge(http, &mut asked)).await.unwrap_or_else(Problem::into_response);
+        let mut response = caught(judge(http, &mut asked, &timing)).await.unwrap_or_else(Problem::into_response);
         asked.body.discard(&asked.headers).await;
-        response = http.coder.encode(&asked.headers, response).await;
+        response = http.coder.encode(&asked.headers, response, &timing).await;
         http.cors.mark(&asked.headers, &mut response);
         response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        Span::current()
-            .record("http.status", response.status().as_u16())
-            .record("duration_ms", millis(started.elapsed()));
+        timing.tell(&asked.method, &mut response);
+        Span::current().record("http.status", response.status().as_u16()).record("duration_ms", millis(timing.total()));
         debug!("answered");
         response
     };
     answering.instrument(span).await
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// What a handler gives, or the problem that its panic is.
@@ -108,7 +114,7 @@ fn panicked(panic: &(dyn Any + Send)) -> Problem {
 }
 
 /// Judges the head of a request, then has it answered.
-async fn judge(http: &Inner, asked: &mut Asked) -> Result<Response, Problem> {
+async fn judge(http: &Inner, asked: &mut Asked, timing: &Timing) -> Result<Response, Problem> {
     let Asked { method, path, query, headers, line, body } = asked;
     http.names.judge(method, line.as_ref(), headers, &http.cors)?;
     let known = routes::recognise(method);
@@ -117,6 +123,7 @@ async fn judge(http: &Inner, asked: &mut Asked) -> Result<Response, Problem> {
     }
     let route = &routes::parse(path.as_str(), http.api.catalog()).map_err(|none| no_route(&none, method))?;
     Span::current().record("http.route", route.label());
+    timing.on(route);
     let verb = match known {
         Known::Verb(verb) if route.takes(verb) => verb,
         Known::Verb(_) | Known::Unsupported | Known::Unknown => return Err(not_allowed(route, method)),
@@ -138,7 +145,17 @@ async fn judge(http: &Inner, asked: &mut Asked) -> Result<Response, Problem> {
         prefer.respond = None;
     }
     let path = path.as_str();
-    let mut call = Call { http, route, path, method, headers, query, prefer, intent, once: None, principal, body };
+    let noting;
+    let api = match verb {
+        Verb::Get | Verb::Options => &http.api,
+        Verb::Post | Verb::Put | Verb::Patch | Verb::Delete => {
+            noting = http.api.noting(timing.stages());
+            &noting
+        }
+    };
+    let site = Site { api, config: &http.config, stopping: &http.stopping };
+    let mut call =
+        Call { http: site, route, path, method, headers, query, prefer, intent, once: None, principal, timing, body };
     if let Some(replayed) = once::recall(&mut call, verb).await? {
         return Ok(replayed);
     }
@@ -148,7 +165,7 @@ async fn judge(http: &Inner, asked: &mut Asked) -> Result<Response, Problem> {
     let honoured = Prefer { handling: prefer.handling, ..Prefer::default() };
     let response = handle(call, verb).await.map_err(|end| end.honouring(honoured))?;
     if let Some(Once::First(held)) = held {
-        once::note(http, &held, &response).await;
+        once::note(site, &held, &response).await;
     }
     Ok(response)
 }
@@ -237,6 +254,17 @@ pub(super) struct Sent {
 }
 
 impl Call<'_> {
+    /// Does something, and notes how long that took.
+    pub(super) async fn timed<T>(&self, step: Step, work: impl Future<Output = T>) -> T {
+        self.timing.of(step, work).await
+    }
+
+    /// All bytes of the body.
+    async fn read(&mut self) -> Result<Bytes, Problem> {
+        let HttpConfig { body_bytes_max, body, .. } = self.http.config;
+        self.timing.of(Step::Body, self.body.read(*body_bytes_max, *body)).await
+    }
+
     /// Reads the body of a change, which must be of one of these media types.
     pub(super) async fn sent(&mut self, taken: &[MediaType]) -> Result<Sent, Problem> {
         let config = &self.http.config;
@@ -247,7 +275,7 @@ impl Call<'_> {
                 if taken.contains(&media) { Ok(media) } else { Err(Unsupported::Other(media.as_str().to_owned())) }
             })
             .map_err(|unsupported| self.unsupported(&unsupported))?;
-        let bytes = self.body.read(config.body_bytes_max, config.body).await?;
+        let bytes = self.read().await?;
         let request = self.change(Some(media), &bytes)?;
         Ok(Sent { media: Some(media), bytes, request })
     }
@@ -263,7 +291,7 @@ impl Call<'_> {
             Err(Unsupported::Unnamed) => None,
             Err(unsupported) => return Err(self.unsupported(&unsupported)),
         };
-        let bytes = self.body.read(config.body_bytes_max, config.body).await?;
+        let bytes = self.read().await?;
         if media.is_none() && !bytes.is_empty() {
             return Err(self.unsupported(&Unsupported::Unnamed));
         }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use warp::reply::Response;
 
-use super::Inner;
+use super::dispatch::Site;
 use super::problem::{Kind, Problem};
 use super::reply;
 use crate::api::{ApiError, Load, links};
@@ -11,7 +11,7 @@ use crate::domain::id::OperationName;
 use crate::domain::operation::Operation;
 
 /// `/`
-pub(super) fn home(http: &Inner) -> Response {
+pub(super) fn home(http: Site<'_>) -> Response {
     let catalog = http.api.catalog();
     let collections: Vec<_> = catalog
         .collections
@@ -45,7 +45,7 @@ fn operation_href(name: &OperationName) -> String {
 }
 
 /// `/v1/operations`: declared by the operator, and so few that there are no pages.
-pub(super) async fn operations(http: &Inner) -> Result<Response, Problem> {
+pub(super) async fn operations(http: Site<'_>) -> Result<Response, Problem> {
     let loads = http.api.loads().await?;
     let load = |name| loads.get(name).copied().unwrap_or_default();
     let operations = http.api.catalog().operations.values();
@@ -54,7 +54,7 @@ pub(super) async fn operations(http: &Inner) -> Result<Response, Problem> {
 }
 
 /// `/v1/operations/{name}`
-pub(super) async fn operation(http: &Inner, name: &OperationName) -> Result<Response, Problem> {
+pub(super) async fn operation(http: Site<'_>, name: &OperationName) -> Result<Response, Problem> {
     let operation = http
         .api
         .catalog()
@@ -86,7 +86,7 @@ pub(super) fn health() -> Response {
 }
 
 /// `/readyz`: it is worth sending requests here.
-pub(super) fn ready(http: &Inner) -> Result<Response, Problem> {
+pub(super) fn ready(http: Site<'_>) -> Result<Response, Problem> {
     if http.stopping.is_cancelled() {
         return Err(ApiError::Stopping.into());
     }

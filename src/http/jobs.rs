@@ -5,9 +5,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use warp::reply::Response;
 
-use super::Inner;
 use super::conditions;
-use super::dispatch::{Call, not_allowed};
+use super::dispatch::{Call, Site, not_allowed};
 use super::media::MediaType;
 use super::posts::{self, launch};
 use super::prefer::{Answer, Prefer};
@@ -15,6 +14,7 @@ use super::problem::Problem;
 use super::reply::{self, With};
 use super::resources::{list, read};
 use super::routes::Verb;
+use super::timing::Step;
 use crate::api::{ApiError, Cancelled, ChangeRequest, Place, QueueView, View, links};
 use crate::domain::id::{ActivityName, JobId, ResourceKey};
 use crate::domain::job::JobPhase;
@@ -29,7 +29,7 @@ pub(super) async fn activity(
     match verb {
         Verb::Get => {
             let page = call.query.page()?;
-            let view = call.http.api.activity_jobs(key, activity, &page).await?;
+            let view = call.timed(Step::Load, call.http.api.activity_jobs(key, activity, &page)).await?;
             list(&call, &links::activity(call.http.api.catalog(), key, activity), view)
         }
         Verb::Post => launch(call, key, activity).await,
@@ -93,7 +93,7 @@ async fn lead(
 pub(super) async fn all(call: Call<'_>) -> Result<Response, Problem> {
     let filter = call.query.job_filter()?;
     let page = call.query.page()?;
-    let view = call.http.api.jobs(&filter, &page).await?;
+    let view = call.timed(Step::Load, call.http.api.jobs(&filter, &page)).await?;
     list(&call, "/v1/jobs", view)
 }
 
@@ -111,7 +111,7 @@ pub(super) async fn job(call: Call<'_>, verb: Verb, id: JobId) -> Result<Respons
 }
 
 /// `/v1/jobs/{job}/queue`
-pub(super) async fn queue(http: &Inner, id: JobId) -> Result<Response, Problem> {
+pub(super) async fn queue(http: Site<'_>, id: JobId) -> Result<Response, Problem> {
     let QueueView { reason, position, since, limit } = http.api.queue(id).await?;
     Ok(reply::momentary(&json!({ "reason": reason, "position": position, "since": since, "limit": limit })))
 }
@@ -176,11 +176,13 @@ async fn cancel(call: &Call<'_>, id: JobId, request: &ChangeRequest) -> Result<R
 pub(super) async fn finished(call: &Call<'_>, id: JobId, view: View) -> View {
     let Some(wait) = call.prefer.wait else { return view };
     let api = &call.http.api;
-    let seen = tokio::select! {
-        seen = api.job_finished(id, wait) => seen,
-        () = call.http.stopping.cancelled() => api.job(id).await,
+    let seen = async {
+        tokio::select! {
+            seen = api.job_finished(id, wait) => seen,
+            () = call.http.stopping.cancelled() => api.job(id).await,
+        }
     };
-    seen.unwrap_or(view)
+    call.timed(Step::Wait, seen).await.unwrap_or(view)
 }
 
 /// What of a job is looked at here.

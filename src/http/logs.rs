@@ -15,6 +15,7 @@ use super::dispatch::Call;
 use super::problem::{Kind, Problem};
 use super::range::{self, Part};
 use super::reply::With;
+use super::timing::Step;
 use crate::domain::id::JobId;
 
 /// What a log is. It need not be UTF-8, but most are.
@@ -26,7 +27,8 @@ const CHUNK_BYTES: usize = 64 * 1024;
 /// `/v1/jobs/{job}/log`
 pub(super) async fn log(call: Call<'_>, id: JobId) -> Result<Response, Problem> {
     let attempt = call.query.attempt()?;
-    let (length, file) = call.http.api.log(id, attempt).await?.map_or((0, None), |(length, file)| (length, Some(file)));
+    let log = call.timed(Step::Load, call.http.api.log(id, attempt)).await?;
+    let (length, file) = log.map_or((0, None), |(length, file)| (length, Some(file)));
     // Ranges are for GET alone (RFC 9110, 14.2).
     let part = if call.method == Method::GET { range::wanted(call.headers, length) } else { Part::Whole };
     match part {

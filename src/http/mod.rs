@@ -54,6 +54,7 @@ mod reply;
 mod resources;
 mod routes;
 mod server;
+mod timing;
 mod trial;
 mod vary;
 

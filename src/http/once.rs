@@ -14,9 +14,8 @@ use sha2::{Digest, Sha256};
 use tracing::debug;
 use warp::reply::Response;
 
-use super::Inner;
 use super::body::{self, Payload};
-use super::dispatch::{Call, handle};
+use super::dispatch::{Call, Site, handle};
 use super::media::{self, Unsupported};
 use super::percent;
 use super::prefer::{Answer, Prefer};
@@ -186,13 +185,14 @@ async fn at_target(call: &Call<'_>) -> Option<Response> {
         intent: Intent::Make,
         once: None,
         principal: call.principal,
+        timing: call.timing,
         body: &mut Payload::empty(),
     };
     handle(get, Verb::Get).await.ok().filter(|response| response.status() == StatusCode::OK)
 }
 
 /// Notes the answer, where it is another one than could be known in the commit.
-pub(super) async fn note(http: &Inner, held: &Held, response: &Response) {
+pub(super) async fn note(http: Site<'_>, held: &Held, response: &Response) {
     let status = response.status();
     if !status.is_success() && !status.is_redirection() {
         return;

@@ -13,6 +13,7 @@ use super::prefer::{Answer, Prefer};
 use super::problem::{Kind, Problem};
 use super::reply::{self, With};
 use super::routes::Verb;
+use super::timing::Step;
 use crate::api::{ApiError, Deleted, ListView, Put, View, links};
 use crate::domain::catalog::PatchedReply;
 use crate::domain::fields::Fields;
@@ -26,7 +27,7 @@ pub(super) async fn collection(mut call: Call<'_>, verb: Verb, name: &Collection
     match verb {
         Verb::Get => {
             let page = call.query.page()?;
-            let view = call.http.api.list(name, &page).await?;
+            let view = call.timed(Step::Load, call.http.api.list(name, &page)).await?;
             list(&call, &links::collection(call.http.api.catalog(), name), view)
         }
         Verb::Post => {
@@ -89,7 +90,7 @@ pub(super) async fn read(
     // Syntax is judged before existence.
     let preconditions = conditions::preconditions(call.headers)?;
     let fields = call.query.fields()?;
-    let view = view.await?;
+    let view = call.timed(Step::Load, view).await?;
     let current = Current { etag: view.etag, changed_at: view.changed_at };
     for coding in Accepted::from_headers(call.headers).kept(view.body.len()) {
         match check_read(&preconditions, &current, coding.suffix()) {
@@ -140,11 +141,13 @@ pub(super) fn patch(call: &Call<'_>, sent: &Sent) -> Result<PatchBody, Problem> 
 pub(super) async fn settled(call: &Call<'_>, key: &ResourceKey, view: View) -> View {
     let Some(wait) = call.prefer.wait else { return view };
     let api = &call.http.api;
-    let seen = tokio::select! {
-        seen = api.settled(key, wait) => seen,
-        () = call.http.stopping.cancelled() => api.get(key).await,
+    let seen = async {
+        tokio::select! {
+            seen = api.settled(key, wait) => seen,
+            () = call.http.stopping.cancelled() => api.get(key).await,
+        }
     };
-    seen.unwrap_or(view)
+    call.timed(Step::Wait, seen).await.unwrap_or(view)
 }
 
 /// 201.

@@ -11,11 +11,10 @@ pub(super) fn also(headers: &mut HeaderMap, field: &'static str) {
         return;
     };
     let Ok(said) = said.to_str() else { return };
-    let mut names: Vec<&str> = said.split(',').map(str::trim).collect();
-    if names.iter().any(|name| *name == "*" || name.eq_ignore_ascii_case(field)) {
+    if said.split(',').map(str::trim).any(|name| name == "*" || name.eq_ignore_ascii_case(field)) {
         return;
     }
-    names.push(field);
+    let mut names: Vec<&str> = said.split(',').map(str::trim).chain([field]).collect();
     names.sort_unstable();
     if let Ok(value) = HeaderValue::try_from(names.join(", ")) {
         headers.insert(VARY, value);

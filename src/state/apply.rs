@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::lookup::StateError;
 use super::once::{Name, ONCE_KEPT, Remember};
 use super::record::OnceRecord;
-use super::{State, keys, record, rows};
+use super::{Stage, State, keys, record, rows};
 use crate::domain::catalog::Catalog;
 use crate::domain::id::{ActivityName, JobId, ResourceKey};
 use crate::domain::version::{ETag, Revision};
@@ -202,7 +202,9 @@ impl State {
         remember: Option<&Remember<'_>>,
         mut decide: impl FnMut(&Loaded) -> Result<Decision, E>,
     ) -> Result<Applied, ApplyError<E>> {
+        let waiting = self.note(Stage::Lock);
         let _locked = self.locks.lock(key).await;
+        drop(waiting);
         for _ in 0..CONFLICTS_MAX {
             let loaded = self.load(key, job).await?;
             // After the state: who sees what another request with this name
@@ -214,6 +216,7 @@ impl State {
                     Name::Taken => return Err(ApplyError::Remembered),
                 },
             };
+            let deciding = self.note(Stage::Decide);
             let decision = decide(&loaded).map_err(ApplyError::Decided)?;
             let after = self.follow(&loaded, decision)?;
             let mut txn = transaction(&loaded, &after);
@@ -229,6 +232,7 @@ impl State {
             if txn.ops.is_empty() {
                 return Ok(unchanged(loaded));
             }
+            drop(deciding);
             match self.store.commit(txn.clone()).await {
                 Ok(rev) => return Ok(Applied { remembered, ..self.committed(loaded, after, &txn, rev) }),
                 // Another resource was given the slot: to decide again would change nothing.

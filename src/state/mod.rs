@@ -17,6 +17,7 @@ mod lookup;
 mod once;
 pub mod record;
 mod rows;
+mod stages;
 #[cfg(test)]
 mod tests;
 mod waiting;
@@ -29,6 +30,7 @@ pub use lookup::{AttemptRow, QueueRow, StateError, StoredResource};
 pub use once::{ONCE_KEPT, OnceName, Remember};
 pub use record::{OnceRecord, Subject};
 pub use rows::rows_of;
+pub use stages::{Stage, Stages};
 pub use waiting::{COUNTED_MAX, InQueue, Load};
 
 pub use crate::reconcile::show::job as show_job;
@@ -52,6 +54,8 @@ pub struct State {
     locks: Arc<Locks>,
     hints: Arc<Hints>,
     changes: Arc<Changes>,
+    /// Where the time is noted that things take, if anybody asks.
+    stages: Option<Arc<Stages>>,
 }
 
 impl State {
@@ -59,7 +63,7 @@ impl State {
     #[must_use]
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, catalog: Arc<Catalog>) -> Self {
         let changes = Arc::new(Changes::new(*store.committed().borrow()));
-        Self { store, clock, entropy, catalog, locks: Arc::default(), hints: Arc::default(), changes }
+        Self { store, clock, entropy, catalog, locks: Arc::default(), hints: Arc::default(), changes, stages: None }
     }
 
     /// What is declared.

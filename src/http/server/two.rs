@@ -125,6 +125,8 @@ struct Tasks {
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Tasks {
     fn execute(&self, task: F) {
         let task = self.streams.run(task, self.stall);
+        // A task hears itself that its connection is gone; the end of the
+        // service must not depend on it.
         let gone = self.gone.clone();
         self.tasks.spawn(async move {
             gone.run_until_cancelled(task).await;

@@ -1,11 +1,14 @@
 //! A service from its first line to its end.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::process::Command;
 use std::thread;
+use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::world::{NOTES, Running, World, ask, ask_with, until};
+use super::world::{DEADLINE, NOTES, Running, World, ask, ask_with, until};
 
 #[test]
 fn one_line_says_where_and_then_it_answers() {
@@ -64,6 +67,42 @@ fn logs_are_json_when_asked_for_and_what_the_filter_lets_through() {
     let service = world.serve(&["--log", "error"]);
     service.signal(Signal::TERM);
     assert_eq!(service.end().stderr, "");
+}
+
+#[test]
+fn a_slow_request_is_logged_with_where_its_time_went_and_without_what_it_said() {
+    let world = World::with(NOTES);
+    let service = world.serve(&["--log-format", "json"]);
+    let mut stream = TcpStream::connect(service.address()).expect("a connection");
+    let head = "PUT /v1/notes/a HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+        Authorization: Bearer open-sesame\r\nConnection: close\r\nContent-Length: 17\r\n\r\n";
+    stream.write_all(head.as_bytes()).expect("sent");
+    // Nothing comes while the body does not.
+    stream.set_read_timeout(Some(Duration::from_millis(1_100))).expect("a deadline");
+    assert!(stream.read(&mut [0]).is_err());
+    stream.write_all(br#"{"note":"secret"}"#).expect("sent");
+    stream.set_read_timeout(Some(DEADLINE)).expect("a deadline");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+    assert!(ask(service.address(), "GET /v1/notes/a", "").starts_with("HTTP/1.1 200 "));
+    service.signal(Signal::TERM);
+    let logged = service.end().stderr;
+    let slow: Vec<serde_json::Value> = logged
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("a line of JSON"))
+        .filter(|line: &serde_json::Value| line["message"] == "a slow request")
+        .collect();
+    let [slow] = &slow[..] else { panic!("one request was slow: {logged}") };
+    assert_eq!(
+        (&slow["level"], &slow["http.method"], &slow["http.route"], &slow["http.status"]),
+        (&"INFO".into(), &"PUT".into(), &"/v1/{collection}/{id}".into(), &201.into())
+    );
+    for part in ["time.body_ms", "time.total_ms"] {
+        assert!(slow[part].as_u64().is_some_and(|millis| millis >= 1_000), "{part}: {slow}");
+    }
+    assert!(slow["time.commit_ms"].is_u64() && slow["time.wait_ms"].is_null(), "{slow}");
+    assert!(!logged.contains("sesame") && !logged.contains("secret"), "{logged}");
 }
 
 #[test]

@@ -6,8 +6,8 @@
 //! unless it is named), `Host: localhost` and a `Content-Length` that fits;
 //! a body under `Transfer-Encoding: chunked` is sent as one chunk. Left out of
 //! the answers is what every one has, and is asserted here once for all:
-//! `date`, `content-length` (but for HEAD of what is not compressed) and
-//! `x-content-type-options`; and of a problem that it is never cached and could
+//! `date`, `content-length` (but for HEAD of what is not compressed),
+//! `server-timing` and `x-content-type-options`; and of a problem that it is never cached and could
 //! be compressed. JSON that does not fit on a line is shown over several.
 //!
 //! In a request `{etag}` is the tag of the last answer that had one, and
@@ -223,6 +223,8 @@ fn request_bytes(request: &str) -> (String, Vec<u8>) {
 fn show(method: &str, answer: &Answer) -> String {
     assert!(answer.header("date").is_some(), "every answer has a date: {answer:?}");
     assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{answer:?}");
+    let timing = answer.header("server-timing").unwrap_or_default();
+    assert!(timing.contains("total;dur="), "every answer says where its time went: {answer:?}");
     let is_problem = answer.header("content-type") == Some("application/problem+json");
     if is_problem {
         assert_eq!(answer.header("cache-control"), Some("no-store"), "{answer:?}");
@@ -231,7 +233,7 @@ fn show(method: &str, answer: &Answer) -> String {
     let mut text = answer.line.strip_prefix("HTTP/1.1 ").unwrap_or(&answer.line).to_owned();
     text.push('\n');
     for (name, value) in &answer.headers {
-        let always = matches!(name.as_str(), "date" | "x-content-type-options")
+        let always = matches!(name.as_str(), "date" | "server-timing" | "x-content-type-options")
             || (name == "content-length" && (method != "HEAD" || answer.header("content-encoding").is_some()))
             || (name == "cache-control" && is_problem)
             || (name == "vary" && value == "Accept-Encoding" && is_problem);

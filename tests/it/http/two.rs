@@ -139,7 +139,8 @@ async fn the_same_resource_is_served_over_http_2() {
 async fn many_requests_are_under_way_at_once_and_no_more_than_there_may_be() {
     let server = simple(ServerConfig { streams_max: 10, ..patient() }).await;
     let (mut client, _) = connect(server.address).await;
-    client.ready().await.expect("a connection");
+    // With the first answer, the client knows how many there may be.
+    whole(client.send_request(request("GET", server.address, "/", "")).await).await;
     let mut answers = JoinSet::new();
     for at in 0..30 {
         let waiting = client.send_request(request("GET", server.address, "/wait", at.to_string()));
@@ -223,13 +224,13 @@ async fn a_block_of_fields_that_drips_is_cut_off() {
     // A first request, so that the connection is not new any more.
     slow.send(frame(HEADERS, END_HEADERS | END_STREAM, 1, GET)).await;
     slow.send(frame(HEADERS, END_STREAM, 3, GET)).await;
-    let mut open = true;
-    while open {
-        slow.send_if_open(frame(CONTINUATION, 0, 3, b"")).await;
-        // Too few for a flood, and without an end.
-        open = slow.is_open_for(SHORT / 4).await;
+    slow.send(&frame(CONTINUATION, 0, 3, &[b'x'; 10_000])[..9]).await;
+    // Each byte comes soon after the one before.
+    while slow.is_open_for(SHORT / 8).await {
+        slow.send_if_open("x").await;
         assert!(started.elapsed() < PATIENCE, "the server puts up with it");
     }
+    assert!(started.elapsed() >= SHORT, "it was cut off before its time");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -144,11 +144,11 @@ async fn head_is_get_without_the_body() {
         let head = client.read("HEAD").await.expect("an answer");
         assert!(!get.body.is_empty(), "{path}");
         get.body.clear();
-        let but_the_date = |mut answer: super::client::Answer| {
-            answer.headers.retain(|(name, _)| name != "date");
+        let but_its_times = |mut answer: super::client::Answer| {
+            answer.headers.retain(|(name, _)| name != "date" && name != "server-timing");
             answer
         };
-        assert_eq!(but_the_date(head), but_the_date(get), "{path}");
+        assert_eq!(but_its_times(head), but_its_times(get), "{path}");
     }
     served.stop().await;
 }
@@ -169,6 +169,51 @@ async fn head_is_get_without_the_body_also_when_it_would_be_compressed() {
     for field in ["content-encoding", "content-length", "content-type", "etag", "vary"] {
         assert!(get.header(field).is_some(), "{field}");
         assert_eq!(head.header(field), get.header(field), "{field}");
+    }
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_says_where_the_time_of_its_request_went() {
+    let served = serve_with(HttpConfig::default()).await;
+    let mut client = Client::connect(served.address).await;
+    let large = json!({ "text": "woof ".repeat(1000) }).to_string();
+    let asked = r#"{"processing":{"operation":"transcode"}}"#;
+    let merge = "Content-Type: application/merge-patch+json\r\n";
+    for (line, fields, body, parts) in [
+        ("PUT /v1/videos/42", "", large.as_str(), &["body", "lock", "load", "decide", "commit"][..]),
+        ("GET /v1/videos/42", "", "", &["load"]),
+        ("GET /v1/videos/42", "Accept-Encoding: gzip\r\n", "", &["load", "encode"]),
+        ("GET /v1/videos", "", "", &["load"]),
+        ("GET /v1/jobs", "", "", &["load"]),
+        ("GET /healthz", "", "", &[]),
+        ("GET /v1/none", "", "", &[]),
+        ("PUT /v1/videos/42", "If-Match: \"0.0\"\r\n", "{}", &["body", "lock", "load", "decide"]),
+        ("PUT /v1/videos/42", "If-Match: *\r\n", large.as_str(), &["body", "lock", "load", "decide"]),
+        (
+            "PATCH /v1/videos/42",
+            "If-Match: *\r\nPrefer: wait=0\r\n",
+            asked,
+            &["body", "lock", "load", "decide", "commit", "wait"],
+        ),
+        ("DELETE /v1/videos/42", "If-Match: *\r\n", "", &["lock", "load", "decide", "commit"]),
+    ] {
+        let media = if line.starts_with("PATCH") { merge } else { "Content-Type: application/json\r\n" };
+        let length = body.len();
+        client
+            .send(format!(
+                "{line} HTTP/1.1\r\nHost: localhost\r\n{media}{fields}Content-Length: {length}\r\n\r\n{body}"
+            ))
+            .await;
+        let answer = client.answer().await;
+        let told = answer.header("server-timing").expect("a Server-Timing");
+        let told: Vec<_> = told.split(", ").filter_map(|part| part.split_once(";dur=")).collect();
+        let names: Vec<_> = told.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, [parts, &["total"]].concat(), "{line} {fields:?}");
+        let millis = |spent: &str| spent.parse::<f64>().expect("a number");
+        let total = millis(told.last().expect("a total").1);
+        // Rounding may put a twentieth onto each.
+        assert!(told.iter().all(|(_, spent)| millis(spent) <= total + 0.1), "{line}: {told:?}");
     }
     served.stop().await;
 }
