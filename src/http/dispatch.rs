@@ -19,14 +19,14 @@ use warp::reply::Response;
 
 use super::body::{self, Payload};
 use super::conditions;
-use super::media::{self, MediaType, Unsupported};
+use super::media::{self, Face, MediaType, Unsupported};
 use super::origin::RequestLine;
 use super::prefer::Prefer;
 use super::problem::{Kind, Problem};
 use super::query::Query;
 use super::reply::{self, ACCEPT_PATCH};
 use super::routes::{self, Known, NoRoute, Route, Verb};
-use super::{Inner, forms, home, jobs, logs, resources};
+use super::{Inner, forms, home, jobs, logs, pages, resources};
 use crate::api::{ChangeRequest, Intent};
 use crate::domain::json::{self, JsonError, JsonLimits};
 
@@ -48,6 +48,7 @@ pub(super) struct Call<'a> {
     pub(super) headers: &'a HeaderMap,
     pub(super) query: Query,
     pub(super) prefer: Prefer,
+    pub(super) face: Face,
     body: &'a mut Payload,
 }
 
@@ -62,7 +63,10 @@ pub(super) async fn answer(http: &Inner, mut asked: Asked) -> Response {
     );
     let started = Instant::now();
     let answering = async {
-        let mut response = caught(judge(http, &mut asked)).await.unwrap_or_else(Problem::into_response);
+        let mut response = match caught(judge(http, &mut asked)).await {
+            Ok(response) => response,
+            Err(problem) => wrong(http, &asked, problem).await,
+        };
         asked.body.discard(&asked.headers).await;
         response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         Span::current()
@@ -72,6 +76,13 @@ pub(super) async fn answer(http: &Inner, mut asked: Asked) -> Response {
         response
     };
     answering.instrument(span).await
+}
+
+/// A problem, as a page for who would rather see one.
+async fn wrong(http: &Inner, asked: &Asked, problem: Problem) -> Response {
+    let face = Face::preferred(&asked.headers).unwrap_or(Face::Json);
+    let catalog = http.api.catalog();
+    pages::faced(problem.into_response(), pages::Asked { method: &asked.method, face, route: None, catalog }).await
 }
 
 fn millis(duration: Duration) -> u64 {
@@ -111,16 +122,17 @@ async fn judge(http: &Inner, asked: &mut Asked) -> Result<Response, Problem> {
     if verb == Verb::Options {
         return Ok(reply::options(route));
     }
-    acceptable(route, headers)?;
+    let face = acceptable(route, headers)?;
     let mut prefer = Prefer::from_headers(headers);
     if !route.launches(verb) {
         prefer.respond = None;
     }
-    let call = Call { http, route, method, headers, query, prefer, body };
-    match route {
+    let call = Call { http, route, method, headers, query, prefer, face, body };
+    let answer = match route {
         Route::Home | Route::Server => Ok(home::home(http)),
         Route::Health => Ok(home::health()),
         Route::Ready => home::ready(http),
+        Route::Problems => Ok(home::problems()),
         Route::Problem(kind) => Ok(home::problem(*kind)),
         Route::Operations => Ok(home::operations(http)),
         Route::Operation(name) => home::operation(http, name),
@@ -133,7 +145,9 @@ async fn judge(http: &Inner, asked: &mut Asked) -> Result<Response, Problem> {
         Route::Jobs => jobs::all(call).await,
         Route::Job(id) => jobs::job(call, verb, *id).await,
         Route::JobLog(id) => logs::log(call, *id).await,
-    }
+    }?;
+    let catalog = http.api.catalog();
+    Ok(pages::faced(answer, pages::Asked { method, face, route: Some(route), catalog }).await)
 }
 
 fn no_route(none: &NoRoute, method: &Method) -> Problem {
@@ -156,13 +170,15 @@ pub(super) fn not_allowed(route: &Route, method: &Method) -> Problem {
 }
 
 /// Refuses a client that takes nothing of what there is, before anything is done.
-fn acceptable(route: &Route, headers: &HeaderMap) -> Result<(), Problem> {
-    let offered = match route {
+fn acceptable(route: &Route, headers: &HeaderMap) -> Result<Face, Problem> {
+    let available = match route {
         // Probes are answered whatever they say: they look at the status.
-        Route::Health | Route::Ready => return Ok(()),
-        Route::JobLog(_) => logs::TEXT,
+        Route::Health | Route::Ready => return Ok(Face::Json),
+        Route::JobLog(_) if media::accepts(headers, logs::TEXT) => return Ok(Face::Json),
+        Route::JobLog(_) => vec![logs::TEXT],
         Route::Home
         | Route::Server
+        | Route::Problems
         | Route::Problem(_)
         | Route::Collection(_)
         | Route::Resource(_)
@@ -173,12 +189,13 @@ fn acceptable(route: &Route, headers: &HeaderMap) -> Result<(), Problem> {
         | Route::Jobs
         | Route::Job(_)
         | Route::Operations
-        | Route::Operation(_) => MediaType::Json.as_str(),
+        | Route::Operation(_) => match Face::preferred(headers) {
+            Some(face) => return Ok(face),
+            None => vec![MediaType::Json.as_str(), media::HTML],
+        },
     };
-    if media::accepts(headers, offered) {
-        return Ok(());
-    }
-    Err(Problem::new(Kind::NotAcceptable, format!("this is there as {offered} only")).with("available", vec![offered]))
+    let detail = format!("this is there as {}", available.join(" or as "));
+    Err(Problem::new(Kind::NotAcceptable, detail).with("available", available))
 }
 
 /// A body whose size and media type are judged.

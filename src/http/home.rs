@@ -87,6 +87,12 @@ pub(super) fn ready(http: &Inner) -> Result<Response, Problem> {
     Ok(reply::momentary(&json!({ "status": "ready" })))
 }
 
+/// `/problems`
+pub(super) fn problems() -> Response {
+    let items: Vec<_> = Kind::ALL.into_iter().map(Kind::page).collect();
+    reply::json(json!({ "items": items, "_links": { "self": { "href": "/problems" } } }).to_string())
+}
+
 /// `/problems/{name}`
 pub(super) fn problem(kind: Kind) -> Response {
     reply::json(kind.page().to_string())

@@ -37,6 +37,7 @@ mod jobs;
 mod logs;
 mod media;
 mod origin;
+mod pages;
 mod percent;
 mod posts;
 mod prefer;

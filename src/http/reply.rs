@@ -64,6 +64,7 @@ pub(super) fn json(body: impl Into<Bytes>) -> Response {
     let mut response = Response::new(body.into().into());
     response.headers_mut().insert(CONTENT_TYPE, JSON);
     response.headers_mut().insert(CACHE_CONTROL, ASK_EACH_TIME);
+    response.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
     response
 }
 

@@ -7,7 +7,7 @@ use warp::reply::Response;
 
 use super::conditions;
 use super::dispatch::{Call, Sent, not_allowed};
-use super::media::{MediaType, Unsupported};
+use super::media::{Face, MediaType, Unsupported};
 use super::prefer::{Answer, Prefer};
 use super::problem::{Kind, Problem};
 use super::reply::{self, With};
@@ -88,7 +88,7 @@ pub(super) async fn read(
     let preconditions = conditions::preconditions(call.headers)?;
     let view = view.await?;
     let current = Current { etag: view.etag, changed_at: view.changed_at };
-    match check_read(&preconditions, &current, "") {
+    match check_read(&preconditions, &current, call.face.suffix()) {
         Ok(ReadVerdict::Send) => Ok(reply::represent(StatusCode::OK, view, call.route)),
         Ok(ReadVerdict::NotModified) => Ok(reply::bodiless(StatusCode::NOT_MODIFIED, &view, call.route)),
         Err(failed) => Err(Problem::new(Kind::PreconditionFailed, failed.to_string()).tagged(Some(view.etag))),
@@ -175,7 +175,7 @@ fn patched(call: &Call<'_>, key: &ResourceKey, view: View) -> Response {
 pub(super) fn list(call: &Call<'_>, base: &str, view: ListView) -> Result<Response, Problem> {
     let preconditions = conditions::preconditions(call.headers)?;
     if let (Some(etag), Some(tags)) = (&view.etag, &preconditions.if_none_match)
-        && names(tags, etag)
+        && names(tags, etag, call.face)
     {
         return Ok(reply::list_not_modified(etag));
     }
@@ -184,12 +184,13 @@ pub(super) fn list(call: &Call<'_>, base: &str, view: ListView) -> Result<Respon
     Ok(reply::json(body).listing(view.etag.as_ref(), next.as_deref()))
 }
 
-/// Whether a list of tags names this very one, which is of JSON and so has no suffix.
-fn names(tags: &TagList, etag: &ETag) -> bool {
+/// Whether a list of tags names this very one, with the suffix of its face.
+fn names(tags: &TagList, etag: &ETag, face: Face) -> bool {
     match tags {
         TagList::Any => true,
         TagList::Tags(tags) => {
-            tags.iter().any(|tag| ETag::from_opaque(&tag.opaque) == Some(*etag) && !tag.opaque.contains('-'))
+            let sent = format!("{}.{}{}", etag.changed, etag.revision, face.suffix());
+            tags.iter().any(|tag| tag.opaque == sent)
         }
     }
 }

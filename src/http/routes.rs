@@ -28,6 +28,8 @@ pub(super) enum Route {
     Health,
     /// `/readyz`
     Ready,
+    /// `/problems`
+    Problems,
     /// `/problems/{name}`
     Problem(Kind),
     /// `/v1/{collection}`
@@ -86,6 +88,7 @@ pub(super) fn parse(path: &str, catalog: &Catalog) -> Result<Route, NoRoute> {
         [] => Ok(Route::Home),
         ["healthz"] => Ok(Route::Health),
         ["readyz"] => Ok(Route::Ready),
+        ["problems"] => Ok(Route::Problems),
         ["problems", name] => Kind::from_name(name).map(Route::Problem).ok_or(NoRoute::Unknown),
         ["v1", "jobs", rest @ ..] => jobs(rest),
         ["v1", "operations"] => Ok(Route::Operations),
@@ -209,6 +212,7 @@ impl Route {
             Self::Home
             | Self::Health
             | Self::Ready
+            | Self::Problems
             | Self::Problem(_)
             | Self::Form(..)
             | Self::Jobs
@@ -257,6 +261,7 @@ impl Route {
             | Self::Server
             | Self::Health
             | Self::Ready
+            | Self::Problems
             | Self::Problem(_)
             | Self::Collection(_)
             | Self::Activity(..)
@@ -286,6 +291,7 @@ impl Route {
             Self::Server => "*",
             Self::Health => "/healthz",
             Self::Ready => "/readyz",
+            Self::Problems => "/problems",
             Self::Problem(_) => "/problems/{name}",
             Self::Collection(_) => "/v1/{collection}",
             Self::Resource(_) => "/v1/{collection}/{id}",
@@ -329,6 +335,7 @@ mod tests {
             ("*", "*"),
             ("/healthz", "/healthz"),
             ("/readyz/", "/readyz"),
+            ("/problems", "/problems"),
             ("/problems/not-found", "/problems/{name}"),
             ("/v1/videos", "/v1/{collection}"),
             ("/v1/videos/", "/v1/{collection}"),
