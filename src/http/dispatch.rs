@@ -82,7 +82,12 @@ pub(super) async fn answer(http: &Inner, mut asked: Asked) -> Response {
 async fn wrong(http: &Inner, asked: &Asked, problem: Problem) -> Response {
     let face = Face::preferred(&asked.headers).unwrap_or(Face::Json);
     let catalog = http.api.catalog();
-    pages::faced(problem.into_response(), pages::Asked { method: &asked.method, face, route: None, catalog }).await
+    let route = match face {
+        Face::Json => None,
+        Face::Html => routes::parse(asked.path.as_str(), catalog).ok(),
+    };
+    let asked = pages::Asked { face, route: route.as_ref(), catalog };
+    pages::faced(problem.into_response(), asked).await
 }
 
 fn millis(duration: Duration) -> u64 {
@@ -147,7 +152,7 @@ async fn judge(http: &Inner, asked: &mut Asked) -> Result<Response, Problem> {
         Route::JobLog(id) => logs::log(call, *id).await,
     }?;
     let catalog = http.api.catalog();
-    Ok(pages::faced(answer, pages::Asked { method, face, route: Some(route), catalog }).await)
+    Ok(pages::faced(answer, pages::Asked { face, route: Some(route), catalog }).await)
 }
 
 fn no_route(none: &NoRoute, method: &Method) -> Problem {

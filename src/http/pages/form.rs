@@ -10,6 +10,7 @@ use crate::domain::catalog::Catalog;
 use crate::domain::form::{Ask, Field, Kind, Need, OPERATION, fields, spelled};
 use crate::domain::id::OperationName;
 use crate::domain::operation::Operation;
+use crate::http::reply;
 use crate::http::routes::Route;
 
 /// The page with a form for each operation that can be asked for, the one
@@ -34,7 +35,7 @@ pub(in crate::http) fn form(ask: &Ask, target: &str, route: &Route, catalog: &Ca
             html.line();
         }
     });
-    html(Response::new(page.into()))
+    html(reply::json(page))
 }
 
 fn described(operation: &Operation) -> Option<String> {

@@ -17,7 +17,7 @@ mod trail;
 mod value;
 
 use http::header::{CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, VARY};
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderValue, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Map, Value};
 use warp::reply::Response;
@@ -33,8 +33,6 @@ use trail::{Step, trail};
 /// What of a request its page depends on.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asked<'a> {
-    /// The method.
-    pub(super) method: &'a Method,
     /// Which face the client would rather see.
     pub(super) face: Face,
     /// What was asked for, if there is such a thing.
@@ -77,13 +75,13 @@ pub(super) fn html(mut response: Response) -> Response {
     response
 }
 
-/// Gives what is read a tag of its own: it is not the JSON, byte for byte.
+/// Gives a page a tag of its own: it is not the JSON, byte for byte. The tag of
+/// a problem is that of something else, and stays.
 fn suffixed(mut response: Response, asked: Asked<'_>) -> Response {
-    let read = matches!(*asked.method, Method::GET | Method::HEAD);
-    let sent = matches!(response.status(), StatusCode::OK | StatusCode::NOT_MODIFIED);
+    let sent = response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED;
     let tag = response.headers().get(ETAG).and_then(|tag| tag.to_str().ok()).and_then(|tag| tag.strip_suffix('"'));
     let own = tag.and_then(|tag| HeaderValue::try_from(format!("{tag}{}\"", asked.face.suffix())).ok());
-    if let Some(own) = own.filter(|_| read && sent) {
+    if let Some(own) = own.filter(|_| sent) {
         response.headers_mut().insert(ETAG, own);
     }
     response

@@ -29,6 +29,10 @@ pub(super) fn value(html: &mut Html, value: &Value) {
 
 /// Shows members of an object.
 pub(super) fn object<'m>(html: &mut Html, members: impl Iterator<Item = (&'m String, &'m Value)>) {
+    let mut members = members.peekable();
+    if members.peek().is_none() {
+        return;
+    }
     html.element("dl", &[], |html| {
         for (name, member) in members {
             html.say("dt", &[], name);
@@ -127,7 +131,9 @@ fn columns(items: &[Value]) -> Vec<Column<'_>> {
     let mut names: Vec<&str> = Vec::new();
     for (name, value) in items.iter().filter_map(Value::as_object).flatten() {
         let short = matches!(value, Value::Bool(_) | Value::Number(_) | Value::String(_));
-        if short && !matches!(name.as_str(), "id" | "href") && !names.contains(&name.as_str()) {
+        let heads =
+            LABELS.contains(&name.as_str()) && items.iter().all(|item| label(item).is_some_and(|(by, _)| by == name));
+        if short && name != "href" && !heads && !names.contains(&name.as_str()) {
             names.push(name);
         }
     }
@@ -141,9 +147,17 @@ fn state(item: &Value) -> Option<&str> {
     item.pointer("/status/conditions/0/reason").and_then(Value::as_str)
 }
 
+/// What an item can be called by, the best first.
+const LABELS: [&str; 3] = ["id", "name", "title"];
+
+/// What an item is called, and by which member.
+fn label(item: &Value) -> Option<(&'static str, &str)> {
+    LABELS.into_iter().find_map(|member| Some((member, item.get(member)?.as_str()?)))
+}
+
 fn row(html: &mut Html, item: &Value, columns: &[Column<'_>]) {
     let href = item.pointer("/_links/self/href").or_else(|| item.get("href")).and_then(Value::as_str);
-    let name = ["id", "name", "title"].into_iter().find_map(|member| item.get(member)?.as_str());
+    let name = label(item).map(|(_, name)| name);
     html.element("th", &[("scope", "row")], |html| match (href.filter(|href| is_path(href)), name) {
         (Some(href), name) => link(html, href, name.unwrap_or(href)),
         (None, name) => html.text(name.unwrap_or_default()),

@@ -8,7 +8,7 @@
 //! the answers is what every one has, and is asserted here once for all:
 //! `date`, `content-length` (but for HEAD) and `x-content-type-options`, and
 //! that no problem is ever cached. JSON that does not fit on a line is shown
-//! over several.
+//! over several, and pages without their style.
 //!
 //! A line `> jobs start`, `> jobs succeed` or `> jobs stop` before a request
 //! lets the world do so first; one such as `> jobs go: succeeded {"bark": "woof"}`
@@ -150,6 +150,14 @@ fn request_bytes(request: &str) -> (String, Vec<u8>) {
     (method, sent.into_bytes())
 }
 
+/// A page without its style, which is always the same; anything else as it is.
+fn styleless(body: &str) -> String {
+    match (body.split_once("<style>"), body.split_once("</style>")) {
+        (Some((before, _)), Some((_, after))) => format!("{before}<style>…</style>{after}"),
+        _ => body.to_owned(),
+    }
+}
+
 /// An answer as a transcript has it.
 fn show(method: &str, answer: &Answer) -> String {
     assert!(answer.header("date").is_some(), "every answer has a date: {answer:?}");
@@ -169,7 +177,7 @@ fn show(method: &str, answer: &Answer) -> String {
         }
     }
     if !answer.body.is_empty() {
-        let body = String::from_utf8_lossy(&answer.body);
+        let body = styleless(&String::from_utf8_lossy(&answer.body));
         let pretty = serde_json::from_str::<serde_json::Value>(&body)
             .ok()
             .filter(|_| body.len() > LINE_BYTES)
