@@ -9,6 +9,7 @@ use super::replies;
 use super::section::{Field, Keys, Section};
 use crate::domain::catalog::{ActivitySpec, Collection, PreconditionPolicy};
 use crate::domain::id::{ActivityName, CollectionName};
+use crate::domain::links::RELATIONS;
 
 const COLLECTION: Keys = Keys {
     known: &["schema", "preconditions", "activities", "reply"],
@@ -70,6 +71,9 @@ fn activity(field: &Field<'_>, report: &mut Report<'_>) -> Option<ActivityName> 
     let name: Option<ActivityName> = field.parse_name("an activity", report);
     if MEMBERS_RESERVED.contains(&field.name) {
         report.error(&field.key, format!("`{}`: the service itself writes the member `{}`", field.path, field.name));
+    }
+    if RELATIONS.contains(&field.name) {
+        report.error(&field.key, format!("`{}`: `{}` is a link that every resource has", field.path, field.name));
     }
     field.table("a table", report)?.check_keys(ACTIVITY, report);
     name

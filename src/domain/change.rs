@@ -11,6 +11,7 @@ use super::catalog::{ActivitySpec, Catalog, Collection};
 use super::document::{Document, ID, LINKS, STATUS};
 use super::id::ResourceId;
 use super::json;
+use super::links::RELATIONS;
 use super::patch::{Operation, PatchBody, PatchError, PatchLimits, apply_patch};
 use super::precondition::Strictness;
 use super::schema::Violation;
@@ -142,7 +143,7 @@ impl Judge<'_> {
         }
         if let Some(links) = body.shift_remove(LINKS) {
             self.echoes("/_links", &links, |member| {
-                matches!(member, "self" | "collection") || self.collection.activity(member).is_some()
+                RELATIONS.contains(&member) || self.collection.activity(member).is_some()
             })?;
         }
         Ok(body)

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::header::{ACCEPT, ALLOW, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde_json::Value;
 use tracing::{Instrument, Span, debug, debug_span, error, field};
 use warp::path::FullPath;
@@ -24,9 +24,9 @@ use super::origin::RequestLine;
 use super::prefer::Prefer;
 use super::problem::{Kind, Problem};
 use super::query::Query;
-use super::reply::{self, ACCEPT_PATCH};
+use super::reply::{self, ACCEPT_PATCH, With};
 use super::routes::{self, Known, NoRoute, Route, Verb};
-use super::{Inner, forms, home, jobs, logs, pages, resources};
+use super::{Inner, discovery, forms, home, jobs, logs, pages, resources};
 use crate::api::{ChangeRequest, Intent};
 use crate::domain::json::{self, JsonError, JsonLimits};
 
@@ -121,11 +121,13 @@ async fn judge(http: &Inner, asked: &mut Asked) -> Result<Response, Problem> {
     Span::current().record("http.route", route.label());
     let verb = match known {
         Known::Verb(verb) if route.takes(verb) => verb,
-        Known::Verb(_) | Known::Unsupported | Known::Unknown => return Err(not_allowed(route, method)),
+        Known::Verb(_) | Known::Unsupported | Known::Unknown => {
+            return Err(home::signposted(not_allowed(route, method), route, method, http.api.catalog()));
+        }
     };
     let query = Query::parse(query, route.parameters(verb))?;
     if verb == Verb::Options {
-        return Ok(reply::options(route));
+        return Ok(reply::options(route).leading(discovery::links_of(route, http.api.catalog())));
     }
     let face = acceptable(route, headers)?;
     let mut prefer = Prefer::from_headers(headers);
@@ -134,11 +136,11 @@ async fn judge(http: &Inner, asked: &mut Asked) -> Result<Response, Problem> {
     }
     let call = Call { http, route, method, headers, query, prefer, face, body };
     let answer = match route {
-        Route::Home | Route::Server => Ok(home::home(http)),
+        Route::Home | Route::Server => home::home(&call),
         Route::Health => Ok(home::health()),
         Route::Ready => home::ready(http),
-        Route::Problems => Ok(home::problems()),
-        Route::Problem(kind) => Ok(home::problem(*kind)),
+        Route::Problems => home::problems(&call),
+        Route::Problem(kind) => home::problem(&call, *kind),
         Route::Operations => Ok(home::operations(http)),
         Route::Operation(name) => home::operation(http, name),
         Route::Collection(name) => resources::collection(call, verb, name).await,
@@ -152,6 +154,8 @@ async fn judge(http: &Inner, asked: &mut Asked) -> Result<Response, Problem> {
         Route::JobLog(id) => logs::log(call, *id).await,
     }?;
     let catalog = http.api.catalog();
+    let found = verb == Verb::Get && answer.status() == StatusCode::OK;
+    let answer = if found { answer.leading(discovery::links_of(route, catalog)) } else { answer };
     Ok(pages::faced(answer, pages::Asked { face, route: Some(route), catalog }).await)
 }
 

@@ -30,7 +30,9 @@ use crate::api::Api;
 
 mod body;
 mod conditions;
+mod discovery;
 mod dispatch;
+mod fixed;
 mod forms;
 mod home;
 mod jobs;

@@ -110,6 +110,8 @@ pub(super) trait With: Sized {
     fn content_located(self, at: &str) -> Self;
     /// Where to see how the work went that this is the result of (RFC 8631, 4.4).
     fn monitored(self, at: &str) -> Self;
+    /// Where it leads.
+    fn leading(self, links: Option<HeaderValue>) -> Self;
     /// Which preferences were honoured.
     fn honouring(self, prefer: Prefer) -> Self;
     /// The validator and the next page of a list.
@@ -136,6 +138,13 @@ impl With for Response {
     fn monitored(mut self, at: &str) -> Self {
         if let Ok(link) = HeaderValue::try_from(format!("<{at}>; rel=\"status\"")) {
             self.headers_mut().append(LINK, link);
+        }
+        self
+    }
+
+    fn leading(mut self, links: Option<HeaderValue>) -> Self {
+        if let Some(links) = links {
+            self.headers_mut().append(LINK, links);
         }
         self
     }

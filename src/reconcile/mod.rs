@@ -21,6 +21,7 @@ mod plan;
 pub mod show;
 mod state;
 mod step;
+mod transitions;
 
 pub use event::{Event, Refused};
 pub use invariants::violations;

@@ -12,6 +12,7 @@ use serde::ser::{SerializeMap, Serializer};
 use serde_json::{Value, json};
 
 use super::state::{ActivityStatus, LastJob, LastResult, Observed};
+use super::transitions::{may_run, to_cancel};
 use crate::domain::activity::{Activity, Overlap, Standing};
 use crate::domain::catalog::{ActivitySpec, Catalog, Collection};
 use crate::domain::condition::{Reason, Settlement};
@@ -57,9 +58,11 @@ pub fn resource(shown: &Shown<'_>, catalog: &Catalog) -> Bytes {
         json.extend_from_slice(members);
     }
     json.extend_from_slice(b",\"status\":");
-    write(&mut json, &status(shown, collection.map(AsRef::as_ref), catalog));
+    let collection = collection.map(AsRef::as_ref);
+    let wanted = wanted(shown.document, collection.map_or(&[], |collection| &collection.activities));
+    write(&mut json, &status(shown, &wanted, collection, catalog));
     json.extend_from_slice(b",\"_links\":");
-    write(&mut json, &Links { key: shown.key, collection: collection.map(AsRef::as_ref), catalog });
+    write(&mut json, &Links { shown, wanted: &wanted, collection, catalog });
     json.push(b'}');
     json.into()
 }
@@ -128,9 +131,13 @@ struct LastShown<'a> {
     error: Option<&'a JobError>,
 }
 
-fn status<'a>(shown: &Shown<'a>, collection: Option<&'a Collection>, catalog: &Catalog) -> Status<'a> {
+fn status<'a>(
+    shown: &Shown<'a>,
+    wanted: &BTreeMap<&str, Activity>,
+    collection: Option<&'a Collection>,
+    catalog: &Catalog,
+) -> Status<'a> {
     let declared: &[ActivitySpec] = collection.map_or(&[], |collection| &collection.activities);
-    let wanted = wanted(shown.document, declared);
     let past = shown.observed.iter().flat_map(|observed| &observed.activities);
     let mut activities: BTreeMap<&str, ActivityShown<'_>> =
         past.map(|(name, status)| (name.as_str(), activity(status, wanted.get(name.as_str()), catalog))).collect();
@@ -287,34 +294,108 @@ impl<'n> Visitor<'_> for OneOf<'n> {
     }
 }
 
-/// Where things are, written without building a tree of it.
+/// Where things are and what can be done, written without building a tree of it.
 struct Links<'a> {
-    key: &'a ResourceKey,
+    shown: &'a Shown<'a>,
+    wanted: &'a BTreeMap<&'a str, Activity>,
     collection: Option<&'a Collection>,
     catalog: &'a Catalog,
 }
 
 #[derive(Serialize)]
-struct Link {
+struct Link<'a> {
     href: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    method: Option<&'static str>,
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    media: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+}
+
+impl Link<'_> {
+    const fn to(href: String) -> Self {
+        Self { href, method: None, media: None, name: None }
+    }
+}
+
+impl<'a> Links<'a> {
+    fn activities(&self) -> &'a [ActivitySpec] {
+        self.collection.map_or(&[], |collection| &collection.activities)
+    }
+
+    fn status(&self, name: &ActivityName) -> &ActivityStatus {
+        let observed = self.shown.observed.and_then(|observed| observed.activities.get(name));
+        observed.unwrap_or(&NOTHING_YET)
+    }
+
+    /// How to ask an activity for a job.
+    fn form(&self, spec: &'a ActivitySpec) -> Link<'a> {
+        let name = Some(spec.name.as_str());
+        Link { name, ..Link::to(links::form(self.catalog, self.shown.key, &spec.name)) }
+    }
+
+    /// Starting a job as the document says, while that is possible.
+    fn run_now(&self, spec: &'a ActivitySpec) -> Option<Link<'a>> {
+        let name = spec.name.as_str();
+        let possible = may_run(spec, self.wanted.get(name), self.status(&spec.name), self.catalog);
+        let href = || links::activity(self.catalog, self.shown.key, &spec.name);
+        let link = |href| Link { href, method: Some("POST"), media: Some("application/json"), name: Some(name) };
+        possible.then(|| link(href()))
+    }
+
+    /// Stopping a job, while there is one to be stopped.
+    fn cancel(&self, spec: &'a ActivitySpec) -> Option<Link<'a>> {
+        let link = |job| Link { method: Some("DELETE"), name: Some(spec.name.as_str()), ..Link::to(links::job(job)) };
+        to_cancel(self.status(&spec.name)).map(link)
+    }
+
+    /// One link of each activity that has one: a list, unless there is only one activity.
+    fn entries<M: SerializeMap>(
+        &self,
+        map: &mut M,
+        relation: &str,
+        link: impl Fn(&'a ActivitySpec) -> Option<Link<'a>>,
+    ) -> Result<(), M::Error> {
+        let mut links: Vec<_> = self.activities().iter().filter_map(link).collect();
+        match (self.activities(), links.pop()) {
+            (_, None) => Ok(()),
+            ([_], Some(only)) => map.serialize_entry(relation, &only),
+            (_, Some(last)) => {
+                links.push(last);
+                map.serialize_entry(relation, &links)
+            }
+        }
+    }
 }
 
 impl Serialize for Links<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let key = self.shown.key;
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("self", &Link { href: links::resource(self.catalog, self.key) })?;
-        map.serialize_entry("collection", &Link { href: links::collection(self.catalog, &self.key.collection) })?;
-        for ActivitySpec { name, .. } in self.collection.map_or(&[][..], |collection| &collection.activities) {
-            map.serialize_entry(name.as_str(), &Link { href: links::activity(self.catalog, self.key, name) })?;
+        map.serialize_entry("self", &Link::to(links::resource(self.catalog, key)))?;
+        map.serialize_entry("collection", &Link::to(links::collection(self.catalog, &key.collection)))?;
+        let schema = Link { media: Some(SCHEMA_MEDIA), ..Link::to(links::schema(&key.collection)) };
+        map.serialize_entry("describedby", &schema)?;
+        for ActivitySpec { name, .. } in self.activities() {
+            map.serialize_entry(name.as_str(), &Link::to(links::activity(self.catalog, key, name)))?;
+        }
+        self.entries(&mut map, "form", |spec| Some(self.form(spec)))?;
+        if self.shown.observed.is_none_or(|observed| observed.deleting_since.is_none()) {
+            self.entries(&mut map, "run-now", |spec| self.run_now(spec))?;
+            self.entries(&mut map, "cancel", |spec| self.cancel(spec))?;
         }
         map.end()
     }
 }
 
+/// What a JSON Schema is.
+const SCHEMA_MEDIA: &str = "application/schema+json";
+
 /// The representation of a job.
 #[must_use]
 pub fn job(job: &Job, catalog: &Catalog) -> Value {
-    json!({
+    let mut shown = json!({
         "id": job.id,
         "resource": {
             "collection": job.resource.collection,
@@ -339,11 +420,16 @@ pub fn job(job: &Job, catalog: &Catalog) -> Value {
         "finished": job.finished,
         "_links": {
             "self": {"href": links::job(job.id)},
+            "alternate": {"href": links::activity_job(catalog, &job.resource, &job.activity, job.id)},
             "resource": {"href": links::resource(catalog, &job.resource)},
             "activity": {"href": links::activity(catalog, &job.resource, &job.activity)},
             "log": {"href": links::job_log(job.id)},
         },
-    })
+    });
+    if !job.phase.is_final() && !job.phase.is_stopping() {
+        shown["_links"]["cancel"] = json!({"href": links::job(job.id), "method": "DELETE"});
+    }
+    shown
 }
 
 fn attempt(attempt: &Attempt) -> Value {

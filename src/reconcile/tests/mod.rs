@@ -5,4 +5,5 @@ mod overlap;
 mod properties;
 mod sentences;
 mod shown;
+mod transitions;
 pub(crate) mod world;
