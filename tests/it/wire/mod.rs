@@ -3,9 +3,12 @@
 
 mod activities;
 mod changes;
+mod discovery;
+mod forms;
 mod jobs;
 mod lists;
 mod preconditions;
+mod replies;
 mod representations;
 mod urls;
 
