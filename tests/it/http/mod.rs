@@ -4,6 +4,7 @@
 mod client;
 mod connections;
 mod dogs;
+mod forgetting;
 mod transcripts;
 mod wire;
 mod world;
