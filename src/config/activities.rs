@@ -9,6 +9,7 @@ use crate::domain::catalog::{ActivitySpec, Mapping, OperationChoice, ShownMember
 use crate::domain::expression::{Expression, Variable};
 use crate::domain::id::{ActivityName, OperationName};
 use crate::domain::json::Pointer;
+use crate::domain::links::RELATIONS;
 use crate::domain::near::did_you_mean;
 use crate::domain::operation::Operation;
 
@@ -39,6 +40,9 @@ pub(super) fn activity(field: &Field<'_>, around: Around<'_>, report: &mut Repor
     let name: Option<ActivityName> = field.parse_name("an activity", report);
     if around.reserved.contains(&field.name) {
         report.error(&field.key, format!("`{}`: the service itself writes the member `{}`", field.path, field.name));
+    }
+    if RELATIONS.contains(&field.name) {
+        report.error(&field.key, format!("`{}`: `{}` is a link that every resource has", field.path, field.name));
     }
     let section = field.table("a table", report)?;
     section.check_keys(ACTIVITY, report);

@@ -6,6 +6,9 @@ use super::catalog::Catalog;
 use super::id::{ActivityName, CollectionName, JobId, ResourceKey};
 use super::json::Pointer;
 
+/// What else a representation of a resource links to, beside its activities.
+pub const RELATIONS: [&str; 6] = ["self", "collection", "describedby", "form", "run-now", "cancel"];
+
 /// A collection.
 #[must_use]
 pub fn collection(catalog: &Catalog, name: &CollectionName) -> String {
@@ -16,6 +19,12 @@ pub fn collection(catalog: &Catalog, name: &CollectionName) -> String {
 #[must_use]
 pub fn resource(catalog: &Catalog, key: &ResourceKey) -> String {
     format!("{}/{}", catalog.path_of(&key.collection), key.id)
+}
+
+/// The schema of the representations of a collection's resources.
+#[must_use]
+pub fn schema(name: &CollectionName) -> String {
+    format!("/schemas/{name}")
 }
 
 /// The jobs of an activity.

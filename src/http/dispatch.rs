@@ -12,7 +12,7 @@ use std::panic::AssertUnwindSafe;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::header::{ACCEPT, ALLOW, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span, debug, debug_span, error, field};
@@ -23,15 +23,15 @@ use super::auth::{self, Principal};
 use super::body::{self, Payload};
 use super::conditions;
 use super::cors;
-use super::media::{self, MediaType, Unsupported};
+use super::media::{self, Face, MediaType, Unsupported};
 use super::origin::RequestLine;
 use super::prefer::Prefer;
 use super::problem::{Kind, Problem};
 use super::query::Query;
-use super::reply::{self, ACCEPT_PATCH};
+use super::reply::{self, ACCEPT_PATCH, With};
 use super::routes::{self, Known, NoRoute, Route, Verb};
 use super::timing::{Step, Timing, millis};
-use super::{HttpConfig, Inner, forms, home, job_lists, jobs, logs, members, once, resources};
+use super::{HttpConfig, Inner, discovery, forms, home, job_lists, jobs, logs, members, once, pages, resources};
 use crate::api::{Api, ChangeRequest, Intent, Once};
 use crate::domain::json::{self, JsonError, JsonLimits};
 
@@ -60,6 +60,7 @@ pub(super) struct Call<'a> {
     pub(super) once: Option<Once>,
     /// Who asks.
     pub(super) principal: Principal<'a>,
+    pub(super) face: Face,
     pub(super) timing: &'a Timing,
     pub(super) body: &'a mut Payload,
 }
@@ -85,7 +86,10 @@ pub(super) async fn answer(http: &Inner, mut asked: Asked) -> Response {
     );
     let timing = Timing::start();
     let answering = async {
-        let mut response = caught(judge(http, &mut asked, &timing)).await.unwrap_or_else(Problem::into_response);
+        let mut response = match caught(judge(http, &mut asked, &timing)).await {
+            Ok(response) => response,
+            Err(problem) => wrong(http, &asked, problem).await,
+        };
         asked.body.discard(&asked.headers).await;
         response = http.coder.encode(&asked.headers, response, &timing).await;
         http.cors.mark(&asked.headers, &mut response);
@@ -96,6 +100,18 @@ pub(super) async fn answer(http: &Inner, mut asked: Asked) -> Response {
         response
     };
     answering.instrument(span).await
+}
+
+/// A problem, as a page for who would rather see one.
+async fn wrong(http: &Inner, asked: &Asked, problem: Problem) -> Response {
+    let face = Face::preferred(&asked.headers).unwrap_or(Face::Json);
+    let catalog = http.api.catalog();
+    let route = match face {
+        Face::Json => None,
+        Face::Html => routes::parse(asked.path.as_str(), catalog).ok(),
+    };
+    let asked = pages::Asked { face, route: route.as_ref(), catalog };
+    pages::faced(problem.into_response(), asked).await
 }
 
 /// What a handler gives, or the problem that its panic is.
@@ -126,7 +142,9 @@ async fn judge(http: &Inner, asked: &mut Asked, timing: &Timing) -> Result<Respo
     timing.on(route);
     let verb = match known {
         Known::Verb(verb) if route.takes(verb) => verb,
-        Known::Verb(_) | Known::Unsupported | Known::Unknown => return Err(not_allowed(route, method)),
+        Known::Verb(_) | Known::Unsupported | Known::Unknown => {
+            return Err(home::signposted(not_allowed(route, method), route, method, http.api.catalog()));
+        }
     };
     // A browser asks without knowing of a token, and for every query.
     if cors::is_preflight(method, headers) {
@@ -137,9 +155,9 @@ async fn judge(http: &Inner, asked: &mut Asked, timing: &Timing) -> Result<Respo
     let query = Query::parse(query, route.parameters(verb))?;
     let intent = query.intent()?;
     if verb == Verb::Options {
-        return Ok(reply::options(route));
+        return Ok(reply::options(route).leading(discovery::links_of(route, http.api.catalog())));
     }
-    acceptable(route, headers)?;
+    let face = acceptable(route, headers)?;
     let mut prefer = Prefer::from_headers(headers);
     if !route.launches(verb) {
         prefer.respond = None;
@@ -154,15 +172,37 @@ async fn judge(http: &Inner, asked: &mut Asked, timing: &Timing) -> Result<Respo
         }
     };
     let site = Site { api, config: &http.config, stopping: &http.stopping };
-    let mut call =
-        Call { http: site, route, path, method, headers, query, prefer, intent, once: None, principal, timing, body };
-    if let Some(replayed) = once::recall(&mut call, verb).await? {
-        return Ok(replayed);
-    }
+    let mut call = Call {
+        http: site,
+        route,
+        path,
+        method,
+        headers,
+        query,
+        prefer,
+        intent,
+        once: None,
+        principal,
+        face,
+        timing,
+        body,
+    };
+    let answer = match once::recall(&mut call, verb).await? {
+        Some(replayed) => replayed,
+        None => first(call, verb, site).await?,
+    };
+    let catalog = http.api.catalog();
+    let found = verb == Verb::Get && answer.status() == StatusCode::OK;
+    let answer = if found { answer.leading(discovery::links_of(route, catalog)) } else { answer };
+    Ok(pages::faced(answer, pages::Asked { face, route: Some(route), catalog }).await)
+}
+
+/// Answers a request that was not answered before, and notes how.
+async fn first(call: Call<'_>, verb: Verb, site: Site<'_>) -> Result<Response, Problem> {
     let held = call.once.clone();
     // What a dry run has found is no answer of its handler, which therefore
     // cannot say what it honoured.
-    let honoured = Prefer { handling: prefer.handling, ..Prefer::default() };
+    let honoured = Prefer { handling: call.prefer.handling, ..Prefer::default() };
     let response = handle(call, verb).await.map_err(|end| end.honouring(honoured))?;
     if let Some(Once::First(held)) = held {
         once::note(site, &held, &response).await;
@@ -174,10 +214,11 @@ async fn judge(http: &Inner, asked: &mut Asked, timing: &Timing) -> Result<Respo
 pub(super) async fn handle(call: Call<'_>, verb: Verb) -> Result<Response, Problem> {
     let http = call.http;
     match call.route {
-        Route::Home | Route::Server => Ok(home::home(http)),
+        Route::Home | Route::Server => home::home(&call),
         Route::Health => Ok(home::health()),
         Route::Ready => home::ready(http),
-        Route::Problem(kind) => Ok(home::problem(*kind)),
+        Route::Problems => home::problems(&call),
+        Route::Problem(kind) => home::problem(&call, *kind),
         Route::Operations => home::operations(http).await,
         Route::Operation(name) => home::operation(http, name).await,
         Route::Collection(name) => resources::collection(call, verb, name).await,
@@ -215,13 +256,15 @@ pub(super) fn not_allowed(route: &Route, method: &Method) -> Problem {
 }
 
 /// Refuses a client that takes nothing of what there is, before anything is done.
-fn acceptable(route: &Route, headers: &HeaderMap) -> Result<(), Problem> {
-    let offered = match route {
+fn acceptable(route: &Route, headers: &HeaderMap) -> Result<Face, Problem> {
+    let available = match route {
         // Probes are answered whatever they say: they look at the status.
-        Route::Health | Route::Ready => return Ok(()),
-        Route::JobLog(_) => logs::TEXT,
+        Route::Health | Route::Ready => return Ok(Face::Json),
+        Route::JobLog(_) if media::accepts(headers, logs::TEXT) => return Ok(Face::Json),
+        Route::JobLog(_) => vec![logs::TEXT],
         Route::Home
         | Route::Server
+        | Route::Problems
         | Route::Problem(_)
         | Route::Collection(_)
         | Route::Resource(_)
@@ -235,12 +278,13 @@ fn acceptable(route: &Route, headers: &HeaderMap) -> Result<(), Problem> {
         | Route::Job(_)
         | Route::JobQueue(_)
         | Route::Operations
-        | Route::Operation(_) => MediaType::Json.as_str(),
+        | Route::Operation(_) => match Face::preferred(headers) {
+            Some(face) => return Ok(face),
+            None => vec![MediaType::Json.as_str(), media::HTML],
+        },
     };
-    if media::accepts(headers, offered) {
-        return Ok(());
-    }
-    Err(Problem::new(Kind::NotAcceptable, format!("this is there as {offered} only")).with("available", vec![offered]))
+    let detail = format!("this is there as {}", available.join(" or as "));
+    Err(Problem::new(Kind::NotAcceptable, detail).with("available", available))
 }
 
 /// A body whose size and media type are judged.

@@ -4,10 +4,10 @@ use serde_json::json;
 use warp::reply::Response;
 
 use super::dispatch::Call;
-use super::media::MediaType;
+use super::media::{Face, MediaType};
 use super::percent;
 use super::problem::{Kind, Problem};
-use super::reply;
+use super::{pages, reply};
 use crate::api::links;
 use crate::domain::id::{ActivityName, ResourceKey};
 
@@ -22,6 +22,9 @@ pub(super) async fn form(call: &Call<'_>, key: &ResourceKey, activity: &Activity
     let ask = call.http.api.ask(key, activity).await?;
     let catalog = call.http.api.catalog();
     let target = links::activity(catalog, key, activity);
+    if call.face == Face::Html {
+        return Ok(pages::form(&ask, &target, call.route, catalog));
+    }
     let body = json!({
         "method": "POST",
         "target": target,

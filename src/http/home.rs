@@ -1,43 +1,84 @@
-//! What there is: the home page, the operations, and whether we are well.
+//! What there is: the home page, the operations, the problems, and whether we are well.
 
+use http::Method;
 use serde_json::{Map, Value, json};
 use warp::reply::Response;
 
-use super::dispatch::Site;
+use super::discovery::{OPENAPI, OPENAPI_MEDIA};
+use super::dispatch::{Call, Site};
+use super::fixed::fixed;
 use super::problem::{Kind, Problem};
 use super::reply;
+use super::routes::Route;
 use crate::api::{ApiError, Load, links};
+use crate::domain::catalog::{Catalog, Collection};
 use crate::domain::id::OperationName;
 use crate::domain::operation::Operation;
 
 /// `/`
-pub(super) fn home(http: Site<'_>) -> Response {
-    let catalog = http.api.catalog();
-    let collections: Vec<_> = catalog
-        .collections
-        .values()
-        .map(|collection| {
-            let activities: Vec<_> = collection.activities.iter().map(|activity| activity.name.as_str()).collect();
-            json!({ "name": collection.name, "href": links::collection(catalog, &collection.name), "activities": activities })
-        })
-        .collect();
-    let operations: Vec<_> = catalog
-        .operations
-        .values()
-        .map(|operation| json!({ "name": operation.name, "href": operation_href(&operation.name) }))
-        .collect();
+pub(super) fn home(call: &Call<'_>) -> Result<Response, Problem> {
+    let catalog = call.http.api.catalog();
+    let collections: Vec<_> =
+        catalog.collections.values().map(|collection| represent_collection(collection, catalog)).collect();
+    let operations: Vec<_> = catalog.operations.values().map(|operation| named(operation)).collect();
     let body = json!({
         "collections": collections,
         "operations": operations,
         "_links": {
             "self": { "href": "/" },
+            "service-desc": { "href": OPENAPI, "type": OPENAPI_MEDIA },
             "operations": { "href": "/v1/operations" },
+            "operation": { "href": "/v1/operations/{name}", "templated": true },
             "jobs": { "href": "/v1/jobs" },
+            "job": { "href": "/v1/jobs/{job}", "templated": true },
+            "log": { "href": "/v1/jobs/{job}/log", "templated": true },
+            "schema": { "href": "/schemas/{name}", "templated": true },
+            "problems": { "href": "/problems" },
+            "problem": { "href": "/problems/{name}", "templated": true },
             "health": { "href": "/healthz" },
             "ready": { "href": "/readyz" },
         },
     });
-    reply::json(body.to_string())
+    fixed(call, body.to_string())
+}
+
+/// A collection, and where everything in it is (RFC 6570).
+fn represent_collection(collection: &Collection, catalog: &Catalog) -> Value {
+    let href = links::collection(catalog, &collection.name);
+    let activities: Vec<_> = collection.activities.iter().map(|activity| activity.name.as_str()).collect();
+    let mut below = json!({
+        "self": { "href": href },
+        "describedby": { "href": links::schema(&collection.name), "type": "application/schema+json" },
+        "item": { "href": format!("{href}/{{id}}"), "templated": true },
+    });
+    if !activities.is_empty() {
+        let templates = [("activity", ""), ("form", "/form"), ("last", "/last"), ("job", "/{job}")];
+        for (relation, rest) in templates {
+            below[relation] = json!({ "href": format!("{href}/{{id}}/{{activity}}{rest}"), "templated": true });
+        }
+    }
+    json!({ "name": collection.name, "href": href, "activities": activities, "_links": below })
+}
+
+/// An operation, by name.
+fn named(operation: &Operation) -> Value {
+    let mut shown = json!({ "name": operation.name, "href": operation_href(&operation.name) });
+    if let Some(description) = &operation.description {
+        shown["description"] = description.as_str().into();
+    }
+    shown
+}
+
+/// 405 with the way to what was probably meant.
+pub(super) fn signposted(problem: Problem, route: &Route, method: &Method, catalog: &Catalog) -> Problem {
+    let (Route::Resource(key), &Method::POST) = (route, method) else { return problem };
+    let activities = catalog.collections.get(&key.collection).map_or(&[][..], |collection| &collection.activities);
+    let mut links = json!({ "self": { "href": links::resource(catalog, key), "method": "PATCH" } });
+    for spec in activities {
+        let href = links::activity(catalog, key, &spec.name);
+        links[spec.name.as_str()] = json!({ "href": href, "method": "POST", "type": "application/json" });
+    }
+    problem.with("_links", links)
 }
 
 fn operation_href(name: &OperationName) -> String {
@@ -93,7 +134,13 @@ pub(super) fn ready(http: Site<'_>) -> Result<Response, Problem> {
     Ok(reply::momentary(&json!({ "status": "ready" })))
 }
 
+/// `/problems`
+pub(super) fn problems(call: &Call<'_>) -> Result<Response, Problem> {
+    let items: Vec<_> = Kind::ALL.into_iter().map(Kind::page).collect();
+    fixed(call, json!({ "items": items, "_links": { "self": { "href": "/problems" } } }).to_string())
+}
+
 /// `/problems/{name}`
-pub(super) fn problem(kind: Kind) -> Response {
-    reply::json(kind.page().to_string())
+pub(super) fn problem(call: &Call<'_>, kind: Kind) -> Result<Response, Problem> {
+    fixed(call, kind.page().to_string())
 }

@@ -72,14 +72,51 @@ pub(super) fn content_type(headers: &HeaderMap) -> Result<MediaType, Unsupported
     Ok(media)
 }
 
-/// Whether a client takes `kind/subtype` (RFC 9110, 12.5.1).
+/// What a representation is written for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Face {
+    /// Programs: JSON.
+    Json,
+    /// A person: the same as a page.
+    Html,
+}
+
+/// What pages are.
+pub(super) const HTML: &str = "text/html";
+
+impl Face {
+    /// What follows a tag inside its quotes, so that each face has its own.
+    pub(super) const fn suffix(self) -> &'static str {
+        match self {
+            Self::Json => "",
+            Self::Html => "-h",
+        }
+    }
+
+    /// The face that a client would rather see; JSON where it is all the same
+    /// to it, and nothing where it takes neither.
+    pub(super) fn preferred(headers: &HeaderMap) -> Option<Self> {
+        match (weight(headers, MediaType::Json.as_str()), weight(headers, HTML)) {
+            (0, 0) => None,
+            (json, html) if html > json => Some(Self::Html),
+            _ => Some(Self::Json),
+        }
+    }
+}
+
+/// Whether a client takes `kind/subtype`.
+pub(super) fn accepts(headers: &HeaderMap, offered: &str) -> bool {
+    weight(headers, offered) > 0
+}
+
+/// How much a client would like `kind/subtype`, in thousandths (RFC 9110, 12.5.1).
 ///
 /// Of the ranges that match, the most precise one decides. No `Accept`, and
 /// one without any range, take everything.
-pub(super) fn accepts(headers: &HeaderMap, offered: &str) -> bool {
+fn weight(headers: &HeaderMap, offered: &str) -> u16 {
     let kind = offered.split('/').next().unwrap_or_default();
     let mut any = false;
-    let mut best: Option<(u8, bool)> = None;
+    let mut best: Option<(u8, u16)> = None;
     for value in headers.get_all(ACCEPT) {
         let Ok(text) = value.to_str() else { continue };
         for range in text.split(',').map(str::trim).filter(|range| !range.is_empty()) {
@@ -96,18 +133,25 @@ pub(super) fn accepts(headers: &HeaderMap, offered: &str) -> bool {
                 continue;
             };
             if best.is_none_or(|(so_far, _)| so_far < precision) {
-                best = Some((precision, parts.all(|parameter| !is_zero_weight(parameter))));
+                best = Some((precision, parts.find_map(weight_of).unwrap_or(WHOLE)));
             }
         }
     }
-    best.map_or(!any, |(_, wanted)| wanted)
+    best.map_or(if any { 0 } else { WHOLE }, |(_, weight)| weight)
 }
 
-/// Whether a parameter is `q=0`, which says: anything but this.
-fn is_zero_weight(parameter: &str) -> bool {
-    parameter
-        .split_once('=')
-        .is_some_and(|(key, weight)| key.trim().eq_ignore_ascii_case("q") && weight.trim().parse() == Ok(0.0_f32))
+/// The weight of a range that names none.
+const WHOLE: u16 = 1000;
+
+/// The weight that a parameter is, if it is one.
+fn weight_of(parameter: &str) -> Option<u16> {
+    let (key, weight) = parameter.split_once('=')?;
+    if !key.trim().eq_ignore_ascii_case("q") {
+        return None;
+    }
+    let weight: f32 = weight.trim().parse().ok().filter(|weight: &f32| weight.is_finite())?;
+    // In range, so nothing is cut off.
+    Some((weight.clamp(0.0, 1.0) * f32::from(WHOLE)).round() as u16)
 }
 
 #[cfg(test)]
@@ -165,6 +209,30 @@ mod tests {
             (&["*/*;q=0, application/json;q=0.001"], true),
         ] {
             assert_eq!(accepts(&headers(ACCEPT, values), "application/json"), want, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn who_would_rather_see_a_page_gets_one() {
+        const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,image/webp,*/*;q=0.8";
+        for (values, want) in [
+            (&[][..], Some(Face::Json)),
+            (&["*/*"], Some(Face::Json)),
+            (&[BROWSER], Some(Face::Html)),
+            (&["text/html"], Some(Face::Html)),
+            (&["text/*"], Some(Face::Html)),
+            (&["application/json, text/html"], Some(Face::Json)),
+            (&["text/html, application/json"], Some(Face::Json)),
+            (&["application/json;q=0.5, text/html;q=0.6"], Some(Face::Html)),
+            (&["application/json;q=0.6", "text/html;q=0.5"], Some(Face::Json)),
+            (&["text/html;level=1;q=0.4, */*;q=0.3"], Some(Face::Html)),
+            (&["*/*;q=0.5, application/json;q=0.1"], Some(Face::Html)),
+            (&["text/html;q=0, */*;q=0.001"], Some(Face::Json)),
+            (&["application/xml"], None),
+            (&["text/html;q=0, application/json; q=0.0"], None),
+            (&["image/*", "text/plain"], None),
+        ] {
+            assert_eq!(Face::preferred(&headers(ACCEPT, values)), want, "{values:?}");
         }
     }
 }

@@ -185,6 +185,7 @@ async fn at_target(call: &Call<'_>) -> Option<Response> {
         intent: Intent::Make,
         once: None,
         principal: call.principal,
+        face: call.face,
         timing: call.timing,
         body: &mut Payload::empty(),
     };

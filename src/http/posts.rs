@@ -12,7 +12,7 @@ use warp::reply::Response;
 use super::dispatch::Call;
 use super::forms;
 use super::jobs::{finished, is_final};
-use super::media::MediaType;
+use super::media::{Face, MediaType};
 use super::prefer::{Answer, Prefer, Respond};
 use super::problem::{Kind, Problem};
 use super::reply::{self, With};
@@ -21,11 +21,21 @@ use crate::domain::id::{ActivityName, JobId, ResourceKey};
 use crate::domain::job::{Job, JobPhase, TIMED_OUT};
 use crate::domain::operation::{ReplyMode, SyncStatus};
 
-/// Where a job was posted.
+/// Where a job was posted, and by whom.
 #[derive(Debug, Clone, Copy)]
 struct At<'a> {
     key: &'a ResourceKey,
     activity: &'a ActivityName,
+    asker: Asker,
+}
+
+/// Who posts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asker {
+    /// A program, which reads the answer.
+    Program,
+    /// A person with a form, whom the answer leads to a page that can be loaded again.
+    Person,
 }
 
 impl At<'_> {
@@ -52,8 +62,10 @@ pub(super) async fn launch(
         Some(Respond::Async) => AnswerWhen::AtOnce,
         None => AnswerWhen::AsDeclared,
     };
+    let form = sent.media == Some(MediaType::Form) && call.face == Face::Html;
+    let asker = if form { Asker::Person } else { Asker::Program };
     let launched = call.http.api.launch(key, activity, &LaunchRequest { body, when }, &sent.request).await?;
-    let at = At { key, activity };
+    let at = At { key, activity, asker };
     match launched.mode {
         ReplyMode::Async => {
             let view = finished(&call, launched.id, launched.view).await;
@@ -66,6 +78,9 @@ pub(super) async fn launch(
 /// 202 with the job; 200 for who waited long enough for its end.
 fn accepted(call: &Call<'_>, at: At<'_>, id: JobId, view: View) -> Response {
     let location = at.job(call, id);
+    if at.asker == Asker::Person {
+        return see(&location, "job");
+    }
     // Only who asked to wait is told that the waiting is over.
     let over = call.prefer.wait.is_some() && is_final(&view);
     let response = match (call.prefer.answer, over) {
@@ -116,6 +131,7 @@ async fn when_done(call: &Call<'_>, at: At<'_>, launched: Launched, status: Sync
             let detail = "the job takes longer than its answer can wait, and goes on";
             Err(of_job(Problem::new(Kind::JobTimeout, detail), call, at, &late.job).located(&at.job(call, id)))
         }
+        Over::Left(_) if at.asker == Asker::Person => Ok(see(&at.job(call, id), "job")),
         Over::Left(view) => {
             let location = at.job(call, id);
             let response = reply::represent(StatusCode::ACCEPTED, view, call.route);
@@ -159,6 +175,11 @@ fn done(call: &Call<'_>, at: At<'_>, ended: JobView, status: SyncStatus) -> Resp
     let minimal = call.prefer.answer == Some(Answer::Minimal);
     let unanswered = Prefer { answer: None, ..call.prefer };
     match status {
+        SyncStatus::Ok | SyncStatus::Created | SyncStatus::NoContent if at.asker == Asker::Person && kept => {
+            see(&location, "job")
+        }
+        // A browser would stay where it is, and say nothing.
+        SyncStatus::NoContent if at.asker == Asker::Person => see_resource(call, at.key),
         SyncStatus::NoContent => reply::empty(StatusCode::NO_CONTENT).honouring(unanswered),
         SyncStatus::SeeOther => see_resource(call, at.key).honouring(unanswered),
         SyncStatus::Created if minimal => {
@@ -190,10 +211,14 @@ fn unlinked(view: &View) -> Value {
 
 /// 303 to the resource.
 pub(super) fn see_resource(call: &Call<'_>, key: &ResourceKey) -> Response {
-    let location = links::resource(call.http.api.catalog(), key);
-    let mut response = reply::momentary(&json!({ "_links": { "resource": { "href": location } } }));
+    see(&links::resource(call.http.api.catalog(), key), "resource")
+}
+
+/// 303 to what the answer is about.
+fn see(location: &str, relation: &str) -> Response {
+    let mut response = reply::momentary(&json!({ "_links": { relation: { "href": location } } }));
     *response.status_mut() = StatusCode::SEE_OTHER;
-    response.located(&location)
+    response.located(location)
 }
 
 fn is_timed_out(job: &Job) -> bool {

@@ -226,10 +226,26 @@ impl Kind {
         Self::ALL.into_iter().find(|kind| kind.facts().name == name)
     }
 
+    /// Its name.
+    pub(super) fn name(self) -> &'static str {
+        self.facts().name
+    }
+
+    /// Where its page is.
+    pub(super) fn path(self) -> String {
+        format!("/problems/{}", self.name())
+    }
+
     /// What it says of itself, for its page.
     pub(super) fn page(self) -> Value {
-        let Facts { name, status, title, explanation } = self.facts();
-        json!({ "type": format!("/problems/{name}"), "status": status.as_u16(), "title": title, "explanation": explanation })
+        let Facts { status, title, explanation, .. } = self.facts();
+        json!({
+            "type": self.path(),
+            "status": status.as_u16(),
+            "title": title,
+            "explanation": explanation,
+            "_links": { "self": { "href": self.path() }, "collection": { "href": "/problems" } },
+        })
     }
 }
 

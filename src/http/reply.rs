@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 use tracing::error;
 use warp::reply::Response;
 
-use super::coding::Coding;
 use super::prefer::{PREFERENCE_APPLIED, Prefer};
 use super::problem::{Kind, Problem};
 use super::routes::Route;
@@ -66,6 +65,7 @@ pub(super) fn json(body: impl Into<Bytes>) -> Response {
     let mut response = Response::new(body.into().into());
     response.headers_mut().insert(CONTENT_TYPE, JSON);
     response.headers_mut().insert(CACHE_CONTROL, ASK_EACH_TIME);
+    response.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
     response
 }
 
@@ -106,17 +106,17 @@ pub(super) fn stripped(response: Response) -> Response {
 }
 
 /// 304: the client has what it would get, in this coding.
-pub(super) fn not_modified(view: &View, route: &Route, kept: Coding) -> Response {
+pub(super) fn not_modified(view: &View, route: &Route, suffix: &str) -> Response {
     let mut response = bodiless(StatusCode::NOT_MODIFIED, view, route);
-    response.headers_mut().insert(ETAG, tag_of(&view.etag, kept));
+    response.headers_mut().insert(ETAG, tag_of(&view.etag, suffix));
     response
 }
 
 /// 304 for a list, which has no date.
-pub(super) fn list_not_modified(etag: &ETag, kept: Coding) -> Response {
+pub(super) fn list_not_modified(etag: &ETag, suffix: &str) -> Response {
     let mut response = empty(StatusCode::NOT_MODIFIED);
     let headers = response.headers_mut();
-    headers.insert(ETAG, tag_of(etag, kept));
+    headers.insert(ETAG, tag_of(etag, suffix));
     headers.insert(CACHE_CONTROL, ASK_EACH_TIME);
     headers.insert(VARY, VARY_BY);
     response
@@ -140,6 +140,8 @@ pub(super) trait With: Sized {
     fn content_located(self, at: &str) -> Self;
     /// Where to see how the work went that this is the result of (RFC 8631, 4.4).
     fn monitored(self, at: &str) -> Self;
+    /// Where it leads.
+    fn leading(self, links: Option<HeaderValue>) -> Self;
     /// Which preferences were honoured.
     fn honouring(self, prefer: Prefer) -> Self;
     /// The validator and the next page of a list.
@@ -170,6 +172,13 @@ impl With for Response {
         self
     }
 
+    fn leading(mut self, links: Option<HeaderValue>) -> Self {
+        if let Some(links) = links {
+            self.headers_mut().append(LINK, links);
+        }
+        self
+    }
+
     fn honouring(mut self, prefer: Prefer) -> Self {
         if let Some(applied) = prefer.applied() {
             self.headers_mut().insert(PREFERENCE_APPLIED, applied);
@@ -196,12 +205,12 @@ impl With for Response {
 }
 
 fn tag(etag: &ETag) -> HeaderValue {
-    tag_of(etag, Coding::Identity)
+    tag_of(etag, "")
 }
 
-/// The tag of a body in some coding.
-fn tag_of(etag: &ETag, coding: Coding) -> HeaderValue {
-    let tag = format!("\"{}.{}{}\"", etag.changed, etag.revision, coding.suffix());
+/// The tag of a body with some face and in some coding.
+fn tag_of(etag: &ETag, suffix: &str) -> HeaderValue {
+    let tag = format!("\"{}.{}{suffix}\"", etag.changed, etag.revision);
     HeaderValue::try_from(tag).expect("a tag is made of digits, a dot, quotes and a suffix of ours")
 }
 

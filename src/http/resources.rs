@@ -5,7 +5,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use warp::reply::Response;
 
-use super::coding::{Accepted, Coding};
+use super::coding::Accepted;
 use super::conditions;
 use super::dispatch::{Call, Sent, not_allowed};
 use super::media::{MediaType, Unsupported};
@@ -93,9 +93,10 @@ pub(super) async fn read(
     let view = call.timed(Step::Load, view).await?;
     let current = Current { etag: view.etag, changed_at: view.changed_at };
     for coding in Accepted::from_headers(call.headers).kept(view.body.len()) {
-        match check_read(&preconditions, &current, coding.suffix()) {
+        let suffix = format!("{}{}", call.face.suffix(), coding.suffix());
+        match check_read(&preconditions, &current, &suffix) {
             Ok(ReadVerdict::Send) => {}
-            Ok(ReadVerdict::NotModified) => return Ok(reply::not_modified(&view, call.route, coding)),
+            Ok(ReadVerdict::NotModified) => return Ok(reply::not_modified(&view, call.route, &suffix)),
             Err(failed) => {
                 return Err(Problem::new(Kind::PreconditionFailed, failed.to_string()).tagged(Some(view.etag)));
             }
@@ -189,9 +190,10 @@ pub(super) fn list(call: &Call<'_>, base: &str, view: ListView) -> Result<Respon
     let preconditions = conditions::preconditions(call.headers)?;
     if let (Some(etag), Some(tags)) = (&view.etag, &preconditions.if_none_match) {
         let bytes = view.items.iter().map(Bytes::len).sum();
-        let mut kept = Accepted::from_headers(call.headers).kept(bytes);
-        if let Some(coding) = kept.find(|coding| names(tags, etag, *coding)) {
-            return Ok(reply::list_not_modified(etag, coding));
+        let codings = Accepted::from_headers(call.headers).kept(bytes);
+        let mut kept = codings.map(|coding| format!("{}{}", call.face.suffix(), coding.suffix()));
+        if let Some(suffix) = kept.find(|suffix| names(tags, etag, suffix)) {
+            return Ok(reply::list_not_modified(etag, &suffix));
         }
     }
     Ok(listed(call, base, view, fields.as_ref()))
@@ -212,9 +214,9 @@ fn seen(body: Bytes, fields: Option<&Fields>) -> Bytes {
     fields.of(&whole).to_string().into()
 }
 
-/// Whether a list of tags names this very one, of a body in this coding.
-fn names(tags: &TagList, etag: &ETag, coding: Coding) -> bool {
-    let opaque = format!("{}.{}{}", etag.changed, etag.revision, coding.suffix());
+/// Whether a list of tags names this very one, with the suffix of its face and coding.
+fn names(tags: &TagList, etag: &ETag, suffix: &str) -> bool {
+    let opaque = format!("{}.{}{suffix}", etag.changed, etag.revision);
     match tags {
         TagList::Any => true,
         TagList::Tags(tags) => tags.iter().any(|tag| tag.opaque == opaque),

@@ -33,6 +33,8 @@ pub(super) enum Route {
     Health,
     /// `/readyz`
     Ready,
+    /// `/problems`
+    Problems,
     /// `/problems/{name}`
     Problem(Kind),
     /// `/v1/{collection}`
@@ -97,6 +99,7 @@ fn named(names: &[&str], catalog: &Catalog) -> Result<Route, NoRoute> {
         [] => Ok(Route::Home),
         ["healthz"] => Ok(Route::Health),
         ["readyz"] => Ok(Route::Ready),
+        ["problems"] => Ok(Route::Problems),
         ["problems", name] => Kind::from_name(name).map(Route::Problem).ok_or(NoRoute::Unknown),
         ["v1", "jobs", rest @ ..] => jobs(rest),
         ["v1", "operations"] => Ok(Route::Operations),
@@ -211,6 +214,7 @@ impl Route {
             Self::Home
             | Self::Health
             | Self::Ready
+            | Self::Problems
             | Self::Problem(_)
             | Self::Form(..)
             | Self::Jobs
@@ -266,6 +270,7 @@ impl Route {
             | Self::Server
             | Self::Health
             | Self::Ready
+            | Self::Problems
             | Self::Problem(_)
             | Self::Collection(_)
             | Self::Activity(..)
@@ -302,6 +307,7 @@ impl Route {
             Self::Server => "*",
             Self::Health => "/healthz",
             Self::Ready => "/readyz",
+            Self::Problems => "/problems",
             Self::Problem(_) => "/problems/{name}",
             Self::Collection(_) => "/v1/{collection}",
             Self::Resource(_) => "/v1/{collection}/{id}",

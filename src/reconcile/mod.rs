@@ -23,6 +23,7 @@ mod plan;
 pub mod show;
 mod state;
 mod step;
+mod transitions;
 pub mod waiting;
 
 pub use event::{Event, Launch, Refused};

@@ -17,6 +17,7 @@ use serde::ser::{SerializeMap, Serializer};
 use serde_json::{Map, Value, json};
 
 use super::state::{ActivityStatus, EffectRefused, LastJob, LastResult, Observed, ResourceState};
+use super::transitions::{may_run, to_cancel};
 use crate::domain::activity::{Activity, Overlap, Standing};
 use crate::domain::catalog::{ActivitySpec, Catalog, Collection};
 use crate::domain::condition::{Reason, Settlement};
@@ -63,8 +64,9 @@ pub fn resource(shown: &Shown<'_>, catalog: &Catalog) -> Bytes {
     }
     let members = shown.document.strip_prefix(b"{").and_then(|rest| rest.strip_suffix(b"}")).unwrap_or_default();
     let declared: &[ActivitySpec] = collection.map_or(&[], |collection| &collection.activities);
-    let status = status(shown, declared, &wanted(shown.document, declared), catalog);
-    spliced(shown, members, &status, collection, catalog)
+    let wanted = wanted(shown.document, declared);
+    let status = status(shown, declared, &wanted, catalog);
+    spliced(members, &status, &Links { shown, wanted: &wanted, collection, catalog })
 }
 
 /// The representation of a resource whose document the service has to look
@@ -100,7 +102,7 @@ fn in_its_shape(shown: &Shown<'_>, collection: &Collection, catalog: &Catalog) -
     }
     let whole = serde_json::to_vec(&whole).expect("a JSON object can always be written");
     let members = whole.strip_prefix(b"{").and_then(|rest| rest.strip_suffix(b"}")).unwrap_or_default();
-    spliced(shown, members, &status, Some(collection), catalog)
+    spliced(members, &status, &Links { shown, wanted: &wanted, collection: Some(collection), catalog })
 }
 
 fn wants<'a>(subject: &Subject<'a>) -> BTreeMap<&'a str, Activity> {
@@ -109,26 +111,20 @@ fn wants<'a>(subject: &Subject<'a>) -> BTreeMap<&'a str, Activity> {
 }
 
 /// Members of a JSON object, with those of the service around them.
-fn spliced(
-    shown: &Shown<'_>,
-    members: &[u8],
-    status: &Status<'_>,
-    collection: Option<&Collection>,
-    catalog: &Catalog,
-) -> Bytes {
+fn spliced(members: &[u8], status: &Status<'_>, links: &Links<'_>) -> Bytes {
     let mut json = Vec::with_capacity(members.len() + 1024);
     json.extend_from_slice(b"{\"id\":");
-    write(&mut json, shown.key.id.as_str());
+    write(&mut json, links.shown.key.id.as_str());
     if !members.is_empty() {
         json.push(b',');
         json.extend_from_slice(members);
     }
     json.push(b',');
-    write(&mut json, collection.map_or(STATUS, |collection| &collection.observed_as));
+    write(&mut json, links.collection.map_or(STATUS, |collection| &collection.observed_as));
     json.push(b':');
     write(&mut json, status);
     json.extend_from_slice(b",\"_links\":");
-    write(&mut json, &Links { key: shown.key, collection, catalog });
+    write(&mut json, links);
     json.push(b'}');
     json.into()
 }
@@ -380,26 +376,100 @@ impl<'n> Visitor<'_> for OneOf<'n> {
     }
 }
 
-/// Where things are, written without building a tree of it.
+/// Where things are and what can be done, written without building a tree of it.
 struct Links<'a> {
-    key: &'a ResourceKey,
+    shown: &'a Shown<'a>,
+    wanted: &'a BTreeMap<&'a str, Activity>,
     collection: Option<&'a Collection>,
     catalog: &'a Catalog,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-struct Link {
+struct Link<'a> {
     href: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    method: Option<&'static str>,
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    media: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+}
+
+impl Link<'_> {
+    const fn to(href: String) -> Self {
+        Self { href, method: None, media: None, name: None }
+    }
+}
+
+impl<'a> Links<'a> {
+    fn activities(&self) -> &'a [ActivitySpec] {
+        self.collection.map_or(&[], |collection| &collection.activities)
+    }
+
+    fn status(&self, name: &ActivityName) -> &ActivityStatus {
+        let observed = self.shown.observed.and_then(|observed| observed.activities.get(name));
+        observed.unwrap_or(&NOTHING_YET)
+    }
+
+    /// How to ask an activity for a job.
+    fn form(&self, spec: &'a ActivitySpec) -> Link<'a> {
+        let name = Some(spec.name.as_str());
+        Link { name, ..Link::to(links::form(self.catalog, self.shown.key, &spec.name)) }
+    }
+
+    /// Starting a job as the document says, while that is possible.
+    fn run_now(&self, spec: &'a ActivitySpec) -> Option<Link<'a>> {
+        let name = spec.name.as_str();
+        let possible = may_run(spec, self.wanted.get(name), self.status(&spec.name), self.catalog);
+        let href = || links::activity(self.catalog, self.shown.key, &spec.name);
+        let link = |href| Link { href, method: Some("POST"), media: Some("application/json"), name: Some(name) };
+        possible.then(|| link(href()))
+    }
+
+    /// Stopping a job, while there is one to be stopped.
+    fn cancel(&self, spec: &'a ActivitySpec) -> Option<Link<'a>> {
+        let link = |job| Link { method: Some("DELETE"), name: Some(spec.name.as_str()), ..Link::to(links::job(job)) };
+        to_cancel(self.status(&spec.name)).map(link)
+    }
+
+    /// One link of each activity that has one: a list, unless there is only one activity.
+    fn entries<M: SerializeMap>(
+        &self,
+        map: &mut M,
+        relation: &str,
+        link: impl Fn(&'a ActivitySpec) -> Option<Link<'a>>,
+    ) -> Result<(), M::Error> {
+        let mut links: Vec<_> = self.activities().iter().filter_map(link).collect();
+        match (self.activities(), links.pop()) {
+            (_, None) => Ok(()),
+            ([_], Some(only)) => map.serialize_entry(relation, &only),
+            (_, Some(last)) => {
+                links.push(last);
+                map.serialize_entry(relation, &links)
+            }
+        }
+    }
 }
 
 impl Serialize for Links<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let key = self.shown.key;
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("self", &Link { href: links::resource(self.catalog, self.key) })?;
-        map.serialize_entry("collection", &Link { href: links::collection(self.catalog, &self.key.collection) })?;
-        for ActivitySpec { name, .. } in self.collection.map_or(&[][..], |collection| &collection.activities) {
-            map.serialize_entry(name.as_str(), &Link { href: links::activity(self.catalog, self.key, name) })?;
+        map.serialize_entry("self", &Link::to(links::resource(self.catalog, key)))?;
+        map.serialize_entry("collection", &Link::to(links::collection(self.catalog, &key.collection)))?;
+        let schema = Link { media: Some(SCHEMA_MEDIA), ..Link::to(links::schema(&key.collection)) };
+        map.serialize_entry("describedby", &schema)?;
+        for ActivitySpec { name, .. } in self.activities() {
+            map.serialize_entry(name.as_str(), &Link::to(links::activity(self.catalog, key, name)))?;
+        }
+        self.entries(&mut map, "form", |spec| Some(self.form(spec)))?;
+        if self.shown.observed.is_none_or(|observed| observed.deleting_since.is_none()) {
+            self.entries(&mut map, "run-now", |spec| self.run_now(spec))?;
+            self.entries(&mut map, "cancel", |spec| self.cancel(spec))?;
         }
         map.end()
     }
 }
+
+/// What a JSON Schema is.
+const SCHEMA_MEDIA: &str = "application/schema+json";

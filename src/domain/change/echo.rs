@@ -8,6 +8,7 @@ use crate::domain::document::{ID, LINKS};
 use crate::domain::expression::Variable;
 use crate::domain::id::ResourceId;
 use crate::domain::json::{self, Pointer};
+use crate::domain::links::RELATIONS;
 use crate::domain::patch::{Operation, PatchError};
 use crate::domain::precondition::Strictness;
 use crate::domain::schema::Violation;
@@ -24,9 +25,6 @@ const STATUS_MEMBERS: [&str; 7] = ["uid", "generation", "created", "updated", "s
 
 /// The members of an activity's status.
 const ACTIVITY_STATUS: [&str; 6] = ["phase", "effective", "progress", "active", "activeCount", "last"];
-
-/// The links of a resource, beside those of the activities.
-const LINK_NAMES: [&str; 2] = ["self", "collection"];
 
 impl Echo<'_> {
     /// Strips the members that are always the service's from a body that was
@@ -59,7 +57,7 @@ impl Echo<'_> {
             }
         }
         if let Some(links) = body.shift_remove(LINKS) {
-            echoes("/_links", &links, |member| LINK_NAMES.contains(&member) || self.is_activity(member))?;
+            echoes("/_links", &links, |member| RELATIONS.contains(&member) || self.is_activity(member))?;
         }
         Ok(())
     }

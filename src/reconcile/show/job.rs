@@ -81,16 +81,21 @@ struct AttemptShown<'a> {
 #[schemars(rename = "JobLinks")]
 struct Links {
     #[serde(rename = "self")]
-    this: super::Link,
-    resource: super::Link,
-    activity: super::Link,
-    log: super::Link,
+    this: super::Link<'static>,
+    /// The same among the jobs of its activity.
+    alternate: super::Link<'static>,
+    resource: super::Link<'static>,
+    activity: super::Link<'static>,
+    log: super::Link<'static>,
+    /// Stopping it, while that is possible.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cancel: Option<super::Link<'static>>,
 }
 
 /// The representation of a job.
 #[must_use]
 pub fn job<'a>(job: &'a Job, catalog: &Catalog) -> JobShown<'a> {
-    let link = |href| super::Link { href };
+    let link = super::Link::to;
     let attempts = job.attempts.iter().map(|attempt| AttemptShown {
         number: attempt.number,
         started: attempt.started,
@@ -124,9 +129,12 @@ pub fn job<'a>(job: &'a Job, catalog: &Catalog) -> JobShown<'a> {
         finished: job.finished,
         links: Links {
             this: link(links::job(job.id)),
+            alternate: link(links::activity_job(catalog, &job.resource, &job.activity, job.id)),
             resource: link(links::resource(catalog, &job.resource)),
             activity: link(links::activity(catalog, &job.resource, &job.activity)),
             log: link(links::job_log(job.id)),
+            cancel: (!job.phase.is_final() && !job.phase.is_stopping())
+                .then(|| super::Link { method: Some("DELETE"), ..link(links::job(job.id)) }),
         },
     }
 }

@@ -7,4 +7,5 @@ mod properties;
 mod sentences;
 mod shape;
 mod shown;
+mod transitions;
 pub(crate) mod world;

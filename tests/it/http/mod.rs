@@ -5,6 +5,7 @@ mod client;
 mod connections;
 mod dogs;
 mod editing;
+mod forgetting;
 mod once;
 mod paging;
 mod transcripts;

@@ -8,7 +8,8 @@
 //! the answers is what every one has, and is asserted here once for all:
 //! `date`, `content-length` (but for HEAD of what is not compressed),
 //! `server-timing` and `x-content-type-options`; and of a problem that it is never cached and could
-//! be compressed. JSON that does not fit on a line is shown over several.
+//! be compressed. JSON that does not fit on a line is shown over several, and
+//! pages without their style.
 //!
 //! In a request `{etag}` is the tag of the last answer that had one, and
 //! `{job 2}` the id of the second job that any answer has named.
@@ -219,6 +220,14 @@ fn request_bytes(request: &str) -> (String, Vec<u8>) {
     (method, sent.into_bytes())
 }
 
+/// A page without its style, which is always the same; anything else as it is.
+fn styleless(body: &str) -> String {
+    match (body.split_once("<style>"), body.split_once("</style>")) {
+        (Some((before, _)), Some((_, after))) => format!("{before}<style>…</style>{after}"),
+        _ => body.to_owned(),
+    }
+}
+
 /// An answer as a transcript has it.
 fn show(method: &str, answer: &Answer) -> String {
     assert!(answer.header("date").is_some(), "every answer has a date: {answer:?}");
@@ -242,7 +251,7 @@ fn show(method: &str, answer: &Answer) -> String {
         }
     }
     if !answer.body.is_empty() {
-        let body = plain(answer);
+        let body = styleless(&plain(answer));
         let pretty = serde_json::from_str::<serde_json::Value>(&body)
             .ok()
             .filter(|_| body.len() > LINE_BYTES)

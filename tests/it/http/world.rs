@@ -23,11 +23,11 @@ use heeler::engine::Steps;
 use heeler::http::{Http, HttpConfig, serve};
 use heeler::runner::{AttemptRef, Launch, Probe, Report, Runner, StartError};
 use heeler::state::State;
-use heeler::store::Store;
 use heeler::store::memory::MemoryStore;
+use heeler::store::{Rev, Store};
 use serde_json::Value;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::dogs;
@@ -195,9 +195,19 @@ impl Served {
         }
     }
 
+    /// Forgets the jobs that leave no record and whose end nobody heard.
+    pub(super) async fn forget_unheard(&self) {
+        self.steps.forget_unheard().await.expect("a store that can be written");
+    }
+
+    /// That something was committed.
+    pub(super) fn commits(&self) -> watch::Receiver<Rev> {
+        self.state.store().committed()
+    }
+
     /// Lets every job start as soon as it may, and end so, for as long as this is awaited.
     pub(super) async fn go(&self, ending: Ending) -> Infallible {
-        let mut commits = self.state.store().committed();
+        let mut commits = self.commits();
         loop {
             self.start_jobs().await;
             self.end_jobs(ending.clone()).await;

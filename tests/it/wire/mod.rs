@@ -3,10 +3,13 @@
 
 mod activities;
 mod changes;
+mod discovery;
+mod forms;
 mod jobs;
 mod lists;
 mod once;
 mod preconditions;
+mod replies;
 mod representations;
 mod shapes;
 mod urls;
