@@ -51,7 +51,7 @@ ask 201 PUT /v1/tasks/main -H "$json" -d '{}'
 ask 200 GET /newTaskForm
 cat "$answer"
 echo
-ask 202 POST /mostRecentTasks -d 'operation=transcode&preset=1080p'
+ask 202 POST /mostRecentTasks -d '_operation=transcode&preset=1080p'
 echo "  at $(field location)"
 ask 200 GET /mostRecentTasks
 ask 200 GET /users/ada/mostRecentTasks

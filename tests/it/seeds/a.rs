@@ -15,7 +15,7 @@ fn a1_get_api_v1_users_lists_them_page_by_page() {
         ask(&service, &request("PUT", &format!("/api/v1/users/{name}")).json(JSON, &user), 201);
     }
     let first = get(&service, "/api/v1/users?limit=2");
-    let link = first.header("link").expect("a Link").to_owned();
+    let link = first.values("link");
     let next = first.json()["_links"]["next"]["href"].as_str().expect("a next page").to_owned();
     assert!(link.contains(&format!("<{next}>; rel=\"next\"")), "{link}");
     assert!(next.starts_with("/api/v1/users?"), "{next}");
@@ -53,7 +53,7 @@ fn a3_post_creates_a_user_once_per_key() {
         create.field("Idempotency-Key", "\"8e03978e\"")
     };
     let first = ask(&service, &post("Ada"), 201);
-    is_document(&first);
+    assert!(first.header("etag").is_some() && first.header("last-modified").is_some());
     let location = first.header("location").expect("a Location").to_owned();
     assert!(location.contains("/api/v1/users/"), "{location}");
     let again = ask(&service, &post("Ada"), 201);
@@ -169,7 +169,7 @@ fn a9_a_task_is_posted_as_json_or_as_a_form_and_is_in_the_next_list() {
     let json = request("POST", "/mostRecentTasks")
         .json(JSON, &json!({ "operation": "transcode", "input": { "preset": "720p" } }));
     let form = request("POST", "/mostRecentTasks")
-        .body("application/x-www-form-urlencoded", "operation=transcode&preset=1080p");
+        .body("application/x-www-form-urlencoded", "_operation=transcode&preset=1080p");
     for post in [json, form] {
         let task = ask(&service, &post, 202);
         let location = task.header("location").expect("a Location").to_owned();

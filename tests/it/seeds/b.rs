@@ -260,7 +260,7 @@ fn b16_a_client_finds_its_way_from_the_home_page_to_a_statement() {
     let service = serve(&world);
     rex(&service);
     let home = get(&service, "/");
-    assert!(home.header("link").is_some_and(|link| link.contains("rel=")), "{home:?}");
+    assert!(home.values("link").contains("rel="), "{home:?}");
     let home = home.json();
     let collections = home["collections"].as_array().expect("collections");
     let dogs = collections.iter().find(|collection| collection["name"] == "dogs").expect("the dogs");

@@ -164,6 +164,12 @@ impl Answer {
         self.fields.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
+    /// All values of a list-based field, as one.
+    pub(crate) fn values(&self, name: &str) -> String {
+        let values = self.fields.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        values.collect::<Vec<_>>().join(", ")
+    }
+
     pub(crate) fn etag(&self) -> &str {
         self.header("etag").unwrap_or_else(|| panic!("an ETag: {self:?}"))
     }
