@@ -51,6 +51,7 @@ fn the_text_of_a_field_stands_for_what_the_schema_says() {
     for (sent, input) in [
         ("name=Rex", json!({ "name": "Rex" })),
         ("name=", json!({ "name": "" })),
+        ("name=a\r\nb\rc", json!({ "name": "a\nb\rc" })),
         ("volume=11", json!({ "volume": 11 })),
         ("volume= 18446744073709551615 ", json!({ "volume": u64::MAX })),
         ("pitch=440", json!({ "pitch": 440 })),
