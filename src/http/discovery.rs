@@ -21,7 +21,7 @@ pub(super) const OPENAPI_MEDIA: &str = "application/vnd.oai.openapi+json";
 ///
 /// Names and paths hold nothing that a quoted string could not (RFC 9110, 5.6.4).
 pub(super) fn links_of(route: &Route, catalog: &Catalog) -> Option<HeaderValue> {
-    let mut field = Field::default();
+    let mut field = Field(String::with_capacity(FIELD_BYTES));
     match route {
         Route::Home => home(&mut field, catalog),
         Route::Collection(name) => described(&mut field, name),
@@ -70,8 +70,10 @@ fn activity(field: &mut Field, key: &ResourceKey, name: &ActivityName, catalog: 
 }
 
 /// The value of a `Link` field.
-#[derive(Default)]
 struct Field(String);
+
+/// As much as the links of most things take.
+const FIELD_BYTES: usize = 256;
 
 impl Field {
     fn link(&mut self, href: &str, relation: &str) -> &mut Self {

@@ -192,7 +192,8 @@ async fn judge(http: &Inner, asked: &mut Asked, timing: &Timing) -> Result<Respo
         None => first(call, verb, site).await?,
     };
     let catalog = http.api.catalog();
-    let found = verb == Verb::Get && answer.status() == StatusCode::OK;
+    // The one link of a list is the next page: whoever follows what there is comes to an end.
+    let found = verb == Verb::Get && answer.status() == StatusCode::OK && !route.is_list();
     let answer = if found { answer.leading(discovery::links_of(route, catalog)) } else { answer };
     Ok(pages::faced(answer, pages::Asked { face, route: Some(route), catalog }).await)
 }

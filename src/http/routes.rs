@@ -246,6 +246,11 @@ impl Route {
         matches!((self, verb), (Self::Activity(..) | Self::LastJob(..), Verb::Post))
     }
 
+    /// Whether it is read page by page.
+    pub(super) const fn is_list(&self) -> bool {
+        matches!(self, Self::Collection(_) | Self::Activity(..) | Self::Jobs)
+    }
+
     /// The methods that it takes, as `Allow` lists them.
     pub(super) const fn allow(&self) -> &'static str {
         match self.verbs() {

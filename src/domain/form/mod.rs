@@ -88,7 +88,8 @@ fn of_kind(kind: &Kind, name: &str, values: &[&str]) -> Result<Value, String> {
 
 fn as_one(kind: &Kind, text: &str) -> Result<Value, String> {
     match kind {
-        Kind::Text => Ok(Value::from(text)),
+        // Browsers send each line break as two characters.
+        Kind::Text => Ok(Value::from(text.replace("\r\n", "\n"))),
         Kind::Boolean => as_boolean(text),
         Kind::Integer => {
             let text = text.trim();

@@ -93,10 +93,10 @@ fn page(shown: &Value, status: StatusCode, asked: Asked<'_>) -> String {
     let trail = asked.route.map(|route| trail(route, asked.catalog)).unwrap_or_default();
     let title = if status.is_success() { None } else { shown.get("title").and_then(Value::as_str) };
     let title = title.or_else(|| trail.last().map(|step| step.name.as_str())).unwrap_or("Heeler").to_owned();
-    frame(&title, &trail, |html| match shown {
-        Value::Object(members) if !status.is_success() && members.contains_key("detail") => problem(html, members),
-        Value::Object(members) => representation(html, members, asked),
-        other => value::value(html, other),
+    frame(&title, &trail, |html| match shown.as_object() {
+        Some(members) if !status.is_success() && members.contains_key("detail") => problem(html, members),
+        Some(members) => representation(html, members, asked),
+        None => value::value(html, shown),
     })
 }
 

@@ -55,6 +55,15 @@ fn a_collection_can_ask_for_205() {
 }
 
 #[test]
+fn an_activity_is_not_called_as_a_link_is_that_every_resource_has() {
+    let text = "[collections.dogs.activities]\nself = {}\nrun-now = {}\nruns = {}\n";
+    assert_snapshot!(refusal(text), @r##"
+    heeler.toml:2:1: `collections.dogs.activities.self`: `self` is a link that every resource has
+    heeler.toml:3:1: `collections.dogs.activities.run-now`: `run-now` is a link that every resource has
+    "##);
+}
+
+#[test]
 fn an_answer_that_cannot_be_given_is_refused_where_it_stands() {
     let text = r#"
 [operations.a]

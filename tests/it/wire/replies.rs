@@ -100,6 +100,7 @@ fn b3_longer_than_the_operation_may_take_is_504_and_respond_async_is_202() {
     assert_eq!(late.header("location"), Some(job.as_str()));
     let ended = service.finished(&job);
     assert_eq!(ended["error"]["reason"], "TimedOut", "whoever is told of it finds how it ended: {ended}");
+    assert_eq!(service.get(DOG).json()["status"]["barks"]["last"]["id"], ended["id"], "as of every job");
     let answer = post(&service, "whisper", UNTIL_GO, &["Prefer: respond-async"]);
     assert_eq!(answer.status, 202, "{}", answer.text());
     assert_eq!(answer.header("preference-applied"), Some("respond-async"));
@@ -197,7 +198,9 @@ fn who_waits_while_the_service_is_stopped_is_told_where_the_job_is_and_it_is_kep
         world.write("go", "");
         let again = world.start();
         let location = answer.header("location").expect("where it is");
-        assert_eq!(again.finished(location)["phase"], "succeeded");
+        let job = again.finished(location);
+        assert_eq!(job["phase"], "succeeded");
+        assert_eq!(again.get(DOG).json()["status"]["barks"]["last"]["id"], job["id"], "as of every job");
     });
 }
 
