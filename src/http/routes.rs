@@ -243,12 +243,12 @@ impl Route {
 
     /// Whether a method on it launches a job, which can be answered before it is done.
     pub(super) const fn launches(&self, verb: Verb) -> bool {
-        matches!((self, verb), (Self::Activity(..) | Self::LastJob(..), Verb::Post))
+        matches!((self, verb), (Self::Activity(..) | Self::EditableActivity(..) | Self::LastJob(..), Verb::Post))
     }
 
     /// Whether it is read page by page.
     pub(super) const fn is_list(&self) -> bool {
-        matches!(self, Self::Collection(_) | Self::Activity(..) | Self::Jobs)
+        matches!(self, Self::Collection(_) | Self::Activity(..) | Self::EditableActivity(..) | Self::Jobs)
     }
 
     /// The methods that it takes, as `Allow` lists them.

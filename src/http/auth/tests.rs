@@ -64,14 +64,8 @@ fn every_route() -> Vec<Route> {
 
 /// A path that leads to a route: its label, filled in.
 fn path(route: &Route) -> String {
-    let name = match route {
-        Route::Problem(_) => "forbidden",
-        _ => "transcode",
-    };
-    let activity = match route {
-        Route::EditableActivity(..) => "tasks",
-        _ => "processing",
-    };
+    let name = if matches!(route, Route::Problem(_)) { "forbidden" } else { "transcode" };
+    let activity = if matches!(route, Route::EditableActivity(..)) { "tasks" } else { "processing" };
     let filled = [
         ("{collection}", "videos"),
         ("{id}", "42"),
