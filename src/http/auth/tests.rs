@@ -59,10 +59,7 @@ fn every_route() -> Vec<Route> {
 
 /// A path that leads to a route: its label, filled in.
 fn path(route: &Route) -> String {
-    let name = match route {
-        Route::Problem(_) => "forbidden",
-        _ => "transcode",
-    };
+    let name = if matches!(route, Route::Problem(_)) { "forbidden" } else { "transcode" };
     let filled =
         [("{collection}", "videos"), ("{id}", "42"), ("{activity}", "processing"), ("{job}", JOB), ("{name}", name)];
     filled.iter().fold(route.label().to_owned(), |path, (variable, value)| path.replace(variable, value))
