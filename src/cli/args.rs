@@ -4,7 +4,6 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use clap::builder::BoolishValueParser;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -61,7 +60,7 @@ pub(super) struct ConfigArg {
 #[derive(Debug, Args)]
 pub(super) struct InsecureArg {
     /// Take an address that others can reach, though nobody is asked who they are (there is no `[auth]`)
-    #[arg(long, env = "HEELER_INSECURE", hide_env_values = true, value_parser = BoolishValueParser::new())]
+    #[arg(long, env = "HEELER_INSECURE", hide_env_values = true, value_parser = is_meant)]
     pub(super) insecure: bool,
 }
 
@@ -119,6 +118,15 @@ pub(super) struct CheckArgs {
     pub(super) config: ConfigArg,
     #[command(flatten)]
     pub(super) insecure: InsecureArg,
+}
+
+/// Reads what a variable says that stands in for a flag. An empty one says nothing.
+fn is_meant(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" | "on" => Ok(true),
+        "" | "0" | "false" | "no" | "off" => Ok(false),
+        _ => Err("expected `true` or `false`".to_owned()),
+    }
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {

@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use tracing::warn;
+
 use super::args::{CheckArgs, InsecureArg, ServeArgs};
 use super::exit::Failure;
 use crate::config::{self, Config, ConfigErrors, Place};
@@ -56,6 +58,9 @@ pub(super) fn for_serve(args: &ServeArgs) -> Result<Config, Failure> {
         config.store = store.clone();
     }
     judge_listen(&config, &args.insecure)?;
+    if matches!(config.access, Access::Anyone) && !is_loopback(config.server.listen.ip()) {
+        warn!(address = %config.server.listen, "everybody who reaches this address can change everything");
+    }
     Ok(config)
 }
 

@@ -6,8 +6,7 @@
 //! No client can hold a connection without sending or reading: the head of a
 //! request, the pause between two requests and a stalled answer each have a
 //! deadline. At most [`ServerConfig::connections_max`] connections are open;
-//! further ones wait in the backlog of the socket, and as many requests are under
-//! way, whatever their protocol. Running out of file
+//! further ones wait in the backlog of the socket. Running out of file
 //! descriptors delays new connections and never ends the loop. Once the
 //! shutdown resolves, requests under way get [`ServerConfig::drain`] to finish.
 //! # Assumptions
@@ -45,7 +44,8 @@ use two::Shared;
 /// How long connections may take over things, and how many there may be.
 #[derive(Debug, Clone)]
 pub struct ServerConfig {
-    /// The most open connections, and the most requests under way.
+    /// The most open connections, and the most requests of HTTP/2 under way on
+    /// all of them together.
     pub connections_max: usize,
     /// The most requests under way on one connection of HTTP/2.
     pub streams_max: u32,
@@ -56,6 +56,9 @@ pub struct ServerConfig {
     pub idle: Duration,
     /// How long an answer may wait for a client that does not read.
     pub stall: Duration,
+    /// How often a peer of HTTP/2 is asked whether it is still there, and how
+    /// long it may take to say so.
+    pub ping: Duration,
     /// How long requests under way may go on after the shutdown.
     pub drain: Duration,
     /// The largest head of a request, in bytes.
@@ -74,6 +77,8 @@ impl ServerConfig {
     pub const IDLE: Duration = Duration::from_secs(60);
     /// A client that reads nothing for so long is gone.
     pub const STALL: Duration = Duration::from_secs(30);
+    /// While a request waits long, only this tells a lost line from a patient client.
+    pub const PING: Duration = Duration::from_secs(20);
     /// Shorter than what supervisors wait between SIGTERM and SIGKILL.
     pub const DRAIN: Duration = Duration::from_secs(10);
     /// Room for long tokens and many cookies, and no more.
@@ -88,6 +93,7 @@ impl Default for ServerConfig {
             head: Self::HEAD,
             idle: Self::IDLE,
             stall: Self::STALL,
+            ping: Self::PING,
             drain: Self::DRAIN,
             head_bytes_max: Self::HEAD_BYTES_MAX,
         }

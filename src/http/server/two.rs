@@ -51,19 +51,13 @@ const RESETS_PENDING_MAX: usize = 20;
 /// has none.
 const RESETS_OURS_MAX: usize = 100;
 
-/// How often a peer is asked whether it is still there: while a request waits
-/// long, only this tells a lost line from a patient client.
-const PING: Duration = Duration::from_secs(20);
-
-/// How long it may take to say so: a round trip on the worst of lines.
-const PONG: Duration = Duration::from_secs(10);
-
 /// What all connections share.
 #[derive(Debug, Clone)]
 pub(super) struct Shared {
     pub(super) ending: Ending,
     pub(super) tasks: TaskTracker,
-    /// A turn for each request that may be under way.
+    /// A turn for each request of HTTP/2 that may be under way: as many as there
+    /// may be connections, each of which has one in HTTP/1.
     pub(super) turns: Arc<Semaphore>,
 }
 
@@ -91,8 +85,8 @@ where
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_pending_accept_reset_streams(RESETS_PENDING_MAX)
         .max_local_error_reset_streams(RESETS_OURS_MAX)
-        .keep_alive_interval(PING)
-        .keep_alive_timeout(PONG);
+        .keep_alive_interval(config.ping)
+        .keep_alive_timeout(config.ping);
     let turns = Arc::clone(&shared.turns);
     let service = service_fn({
         let streams = streams.clone();

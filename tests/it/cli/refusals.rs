@@ -80,7 +80,7 @@ fn only_loopback_is_served_unless_it_is_meant() {
         );
     }
     assert_eq!(world.run(&["check", "--insecure"]).code, Some(0));
-    for (value, code) in [("true", 0), ("1", 0), ("yes", 0), ("false", 2), ("0", 2), ("maybe", 2)] {
+    for (value, code) in [("true", 0), ("1", 0), ("yes", 0), ("", 2), ("false", 2), ("0", 2), ("maybe", 2)] {
         let ended = end_of(world.heeler(&["check"]).env("HEELER_INSECURE", value));
         assert_eq!(ended.code, Some(code), "{value}: {ended:?}");
     }

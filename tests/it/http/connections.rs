@@ -23,7 +23,14 @@ use super::client::{Client, PATIENCE};
 pub(super) const SHORT: Duration = Duration::from_millis(200);
 
 pub(super) fn patient() -> ServerConfig {
-    ServerConfig { head: PATIENCE, idle: PATIENCE, stall: PATIENCE, drain: PATIENCE, ..ServerConfig::default() }
+    ServerConfig {
+        head: PATIENCE,
+        idle: PATIENCE,
+        stall: PATIENCE,
+        ping: PATIENCE,
+        drain: PATIENCE,
+        ..ServerConfig::default()
+    }
 }
 
 /// A server that answers `/large` with more than sockets hold, `/wait` once it

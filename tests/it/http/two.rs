@@ -261,6 +261,22 @@ async fn a_connection_with_a_request_under_way_is_not_idle() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_no_longer_says_that_it_is_there_is_given_up() {
+    let server = simple(ServerConfig { ping: SHORT, ..patient() }).await;
+    let (mut client, _) = connect(server.address).await;
+    let waiting = tokio::spawn(client.send_request(request("GET", server.address, "/wait", "")));
+    timeout(PATIENCE, server.entered.acquire()).await.expect("in time").expect("open").forget();
+    let mut deaf = Client::connect(server.address).await;
+    let wait = [&GET[..2], b"\x04\x05/wait", &GET[3..]].concat();
+    deaf.send([hello(&[]), frame(HEADERS, END_HEADERS | END_STREAM, 1, &wait)].concat()).await;
+    let heard = deaf.closed().await;
+    assert!(frames(&heard).iter().any(|(kind, ..)| *kind == PING), "it was asked: {heard:?}");
+    // Meanwhile the other one was asked as often.
+    server.go_on.add_permits(2);
+    assert_eq!(whole(waiting.await.expect("no panic")).await.body(), "waited");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_nobody_makes_room_for_is_given_up_alone() {
     let server = simple(ServerConfig { stall: SHORT, ..patient() }).await;
     let mut lazy = Client::connect(server.address).await;

@@ -2,6 +2,7 @@
 //! each row quotes what is promised, and says what is sent and what must come.
 
 mod activities;
+mod asking;
 mod changes;
 mod discovery;
 mod forms;

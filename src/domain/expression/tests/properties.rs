@@ -154,12 +154,9 @@ mod oracle {
                 });
                 Value::Object(members.collect::<Option<Map<_, _>>>()?)
             }
-            cel::Value::Bytes(_)
-            | cel::Value::Duration(_)
-            | cel::Value::Timestamp(_)
-            | cel::Value::Function(..)
-            | cel::Value::Opaque(_)
-            | cel::Value::Struct(_) => return None,
+            cel::Value::Bytes(_) | cel::Value::Function(..) | cel::Value::Opaque(_) | cel::Value::Struct(_) => {
+                return None;
+            }
         })
     }
 }
