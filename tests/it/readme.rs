@@ -65,3 +65,14 @@ fn the_tour_of_the_readme_goes_as_it_says() {
     assert!(after_the_kill.contains(r#""attempt":1,"attempts":[{"number":1"#), "{after_the_kill}");
     assert!(after_the_kill.contains(r#""outcome":"succeeded","exitCode":0"#), "{after_the_kill}");
 }
+
+#[test]
+fn the_configuration_of_a_document_with_its_own_shape_is_right() {
+    let section = README.split("\n## ").find(|part| part.starts_with("The operator's file")).expect("it is there");
+    let block = section.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a block");
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("heeler.toml"), block).expect("a file");
+    let output = Command::new(env!("CARGO_BIN_EXE_heeler")).arg("check").current_dir(folder.path()).output();
+    let output = output.expect("it runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
