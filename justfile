@@ -13,6 +13,10 @@ test *FILTER:
 sim SEEDS="20000":
     SIM_SEEDS={{SEEDS}} cargo test --release --test sim -- --nocapture
 
+# Writes schemas/ anew; a test says when they are stale.
+schemas:
+    cargo run -- openapi --config examples/heeler.toml --into schemas
+
 # Accepts what the snapshots are now. Read the diff.
 bless:
     INSTA_UPDATE=always cargo test

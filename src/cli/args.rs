@@ -46,6 +46,10 @@ pub(super) enum Command {
     ///
     /// Each error is one line on standard error, `file:line:column: message`. Nothing is opened or started.
     Check(CheckArgs),
+    /// Print the OpenAPI document of a configuration
+    ///
+    /// The service itself serves it at `/openapi.json`.
+    Openapi(OpenapiArgs),
 }
 
 /// Where the configuration is.
@@ -118,6 +122,15 @@ pub(super) struct CheckArgs {
     pub(super) config: ConfigArg,
     #[command(flatten)]
     pub(super) insecure: InsecureArg,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct OpenapiArgs {
+    #[command(flatten)]
+    pub(super) config: ConfigArg,
+    /// Write it there as `openapi.json`, and the JSON Schemas of the service's own types beside it
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) into: Option<PathBuf>,
 }
 
 /// Reads what a variable says that stands in for a flag. An empty one says nothing.

@@ -66,6 +66,14 @@ fn obey(command: &Command) -> Result<(), Failure> {
             demo::run(args)
         }
         Command::Check(args) => check::run(args),
+        Command::Openapi(args) => {
+            let config = settings::for_openapi(args)?;
+            match &args.into {
+                None => serve::describe::print(&config),
+                Some(folder) => serve::describe::write(&config, folder)?,
+            }
+            Ok(())
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use tracing::warn;
 
-use super::args::{CheckArgs, InsecureArg, ServeArgs};
+use super::args::{CheckArgs, InsecureArg, OpenapiArgs, ServeArgs};
 use super::exit::Failure;
 use crate::config::{self, Config, ConfigErrors, Place};
 use crate::domain::principal::Access;
@@ -45,6 +45,11 @@ impl Reach {
 fn is_loopback(ip: IpAddr) -> bool {
     // `::ffff:127.0.0.1` is a loopback address, too.
     ip.to_canonical().is_loopback()
+}
+
+/// What `openapi` describes.
+pub(super) fn for_openapi(args: &OpenapiArgs) -> Result<Config, Failure> {
+    config::load(&args.config.config).map_err(Failure::Configuration)
 }
 
 /// What `serve` goes by.

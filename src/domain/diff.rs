@@ -6,8 +6,10 @@
 //! of the earlier one. None of them could be named more closely: a change names
 //! a member that is new, gone, or of another value as a whole.
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 
 use super::json::{self, Pointer};
 use super::patch::Operation;
@@ -49,6 +51,25 @@ impl Change {
             Self::Remove { pointer: path, .. } => Operation::Remove { path },
             Self::Replace { pointer: path, to: value, .. } => Operation::Replace { path, value },
         }
+    }
+}
+
+impl JsonSchema for Change {
+    fn schema_name() -> Cow<'static, str> {
+        "Change".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "object",
+            "properties": {
+                "op": { "enum": ["add", "remove", "replace"] },
+                "pointer": { "type": "string", "format": "json-pointer" },
+                "from": true,
+                "to": true,
+            },
+            "required": ["op", "pointer"],
+        })
     }
 }
 

@@ -17,10 +17,12 @@ use super::id::{CollectionName, JobId, ResourceId};
 pub const SEGMENTS_MAX: usize = 16;
 
 /// Everything that the service has a path for by itself; `{}` is any segment.
-pub const OWN: [&str; 10] = [
+pub const OWN: [&str; 12] = [
     "/",
     "/healthz",
     "/readyz",
+    "/openapi.json",
+    "/schemas/{}",
     "/problems/{}",
     "/v1/jobs",
     "/v1/jobs/{}",

@@ -54,6 +54,8 @@ const fn needed(route: &Route, verb: Verb) -> Needed {
         Route::Health | Route::Ready => Needed::Nothing,
         Route::Home
         | Route::Server
+        | Route::OpenApi
+        | Route::Schema(_)
         | Route::Problems
         | Route::Problem(_)
         | Route::Collection(_)

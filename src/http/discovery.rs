@@ -37,7 +37,14 @@ pub(super) fn links_of(route: &Route, catalog: &Catalog) -> Option<HeaderValue> 
         Route::JobLog(job) | Route::JobQueue(job) => field.plain(&links::job(*job), "up"),
         Route::Operation(_) => field.plain("/v1/operations", "collection"),
         Route::Problem(_) => field.plain("/problems", "collection"),
-        Route::Server | Route::Health | Route::Ready | Route::Problems | Route::Jobs | Route::Operations => {}
+        Route::Server
+        | Route::Health
+        | Route::Ready
+        | Route::OpenApi
+        | Route::Schema(_)
+        | Route::Problems
+        | Route::Jobs
+        | Route::Operations => {}
     }
     field.value()
 }

@@ -24,6 +24,7 @@ use super::body::{self, Payload};
 use super::conditions;
 use super::cors;
 use super::media::{self, Face, MediaType, Unsupported};
+use super::openapi::Descriptions;
 use super::origin::RequestLine;
 use super::prefer::Prefer;
 use super::problem::{Kind, Problem};
@@ -31,7 +32,9 @@ use super::query::Query;
 use super::reply::{self, ACCEPT_PATCH, With};
 use super::routes::{self, Known, NoRoute, Route, Verb};
 use super::timing::{Step, Timing, millis};
-use super::{HttpConfig, Inner, discovery, forms, home, job_lists, jobs, logs, members, once, pages, resources};
+use super::{
+    HttpConfig, Inner, discovery, forms, home, job_lists, jobs, logs, members, once, openapi, pages, resources,
+};
 use crate::api::{Api, ChangeRequest, Intent, Once};
 use crate::domain::json::{self, JsonError, JsonLimits};
 
@@ -72,6 +75,7 @@ pub(super) struct Site<'a> {
     pub(super) api: &'a Api,
     pub(super) config: &'a HttpConfig,
     pub(super) stopping: &'a CancellationToken,
+    pub(super) descriptions: &'a Descriptions,
 }
 
 /// Answers a request, whatever it is and whatever happens.
@@ -171,7 +175,8 @@ async fn judge(http: &Inner, asked: &mut Asked, timing: &Timing) -> Result<Respo
             &noting
         }
     };
-    let site = Site { api, config: &http.config, stopping: &http.stopping };
+    let descriptions = &http.descriptions;
+    let site = Site { api, config: &http.config, stopping: &http.stopping, descriptions };
     let mut call = Call {
         http: site,
         route,
@@ -218,6 +223,8 @@ pub(super) async fn handle(call: Call<'_>, verb: Verb) -> Result<Response, Probl
         Route::Home | Route::Server => home::home(&call),
         Route::Health => Ok(home::health()),
         Route::Ready => home::ready(http),
+        Route::OpenApi => openapi::openapi(&call, http.descriptions),
+        Route::Schema(name) => openapi::schema(&call, http.descriptions, name),
         Route::Problems => home::problems(&call),
         Route::Problem(kind) => home::problem(&call, *kind),
         Route::Operations => home::operations(http).await,
@@ -266,6 +273,8 @@ fn acceptable(route: &Route, headers: &HeaderMap) -> Result<Face, Problem> {
         Route::Home
         | Route::Server
         | Route::Problems
+        | Route::OpenApi
+        | Route::Schema(_)
         | Route::Problem(_)
         | Route::Collection(_)
         | Route::Resource(_)

@@ -45,6 +45,7 @@ mod logs;
 mod media;
 mod members;
 mod once;
+pub mod openapi;
 mod origin;
 mod pages;
 mod percent;
@@ -65,6 +66,7 @@ use body::Payload;
 use coding::Coder;
 use cors::Cors;
 use dispatch::Asked;
+use openapi::Descriptions;
 use origin::{Names, RequestLine};
 pub use server::{Server, ServerConfig};
 
@@ -128,6 +130,7 @@ struct Inner {
     names: Names,
     cors: Cors,
     coder: Coder,
+    descriptions: Descriptions,
     /// Ends the waiting that clients asked for, and readiness.
     stopping: CancellationToken,
 }
@@ -144,7 +147,9 @@ impl Http {
     pub fn new(api: Api, config: HttpConfig) -> Self {
         let names = Names::new(&config.addresses, &config.hosts);
         let cors = Cors::new(&config.origins);
-        Self(Arc::new(Inner { api, config, names, cors, coder: Coder::default(), stopping: CancellationToken::new() }))
+        let descriptions = Descriptions::new(api.catalog(), &config.access);
+        let (coder, stopping) = (Coder::default(), CancellationToken::new());
+        Self(Arc::new(Inner { api, config, names, cors, coder, descriptions, stopping }))
     }
 
     /// The one filter that takes every request and answers it.

@@ -33,6 +33,10 @@ pub(super) enum Route {
     Health,
     /// `/readyz`
     Ready,
+    /// `/openapi.json`
+    OpenApi,
+    /// `/schemas/{name}`
+    Schema(String),
     /// `/problems`
     Problems,
     /// `/problems/{name}`
@@ -99,6 +103,8 @@ fn named(names: &[&str], catalog: &Catalog) -> Result<Route, NoRoute> {
         [] => Ok(Route::Home),
         ["healthz"] => Ok(Route::Health),
         ["readyz"] => Ok(Route::Ready),
+        ["openapi.json"] => Ok(Route::OpenApi),
+        ["schemas", name] => Ok(Route::Schema((*name).to_owned())),
         ["problems"] => Ok(Route::Problems),
         ["problems", name] => Kind::from_name(name).map(Route::Problem).ok_or(NoRoute::Unknown),
         ["v1", "jobs", rest @ ..] => jobs(rest),
@@ -214,6 +220,8 @@ impl Route {
             Self::Home
             | Self::Health
             | Self::Ready
+            | Self::OpenApi
+            | Self::Schema(_)
             | Self::Problems
             | Self::Problem(_)
             | Self::Form(..)
@@ -275,6 +283,8 @@ impl Route {
             | Self::Server
             | Self::Health
             | Self::Ready
+            | Self::OpenApi
+            | Self::Schema(_)
             | Self::Problems
             | Self::Problem(_)
             | Self::Collection(_)
@@ -312,6 +322,8 @@ impl Route {
             Self::Server => "*",
             Self::Health => "/healthz",
             Self::Ready => "/readyz",
+            Self::OpenApi => "/openapi.json",
+            Self::Schema(_) => "/schemas/{name}",
             Self::Problems => "/problems",
             Self::Problem(_) => "/problems/{name}",
             Self::Collection(_) => "/v1/{collection}",

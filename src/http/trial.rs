@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use serde_json::Value;
 use warp::reply::Response;
@@ -13,8 +14,9 @@ use crate::domain::id::{ActivityName, JobId, OperationName};
 use crate::domain::job::TriggerKind;
 use crate::domain::time::Timestamp;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Trial")]
 struct Shown<'a> {
     document: Option<&'a Value>,
     changes: &'a [Change],
@@ -24,13 +26,15 @@ struct Shown<'a> {
     if_match: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Plan")]
 struct Plan<'a> {
     launch: Vec<Launch<'a>>,
     cancel: Vec<Cancel<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "PlannedLaunch")]
 struct Launch<'a> {
     activity: &'a ActivityName,
     operation: &'a OperationName,
@@ -38,10 +42,16 @@ struct Launch<'a> {
     trigger: TriggerKind,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "PlannedCancel")]
 struct Cancel<'a> {
     activity: &'a ActivityName,
     job: JobId,
+}
+
+/// Describes what is shown here.
+pub(super) fn describe(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<Shown<'_>>()
 }
 
 /// 200, true only now.

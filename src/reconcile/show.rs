@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use bytes::Bytes;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::ser::{SerializeMap, Serializer};
@@ -469,6 +469,12 @@ impl Serialize for Links<'_> {
         }
         map.end()
     }
+}
+
+/// Describes what is shown, each type by its name.
+#[must_use]
+pub fn describe(generator: &mut SchemaGenerator) -> [(&'static str, Schema); 2] {
+    [("Job", generator.subschema_for::<JobShown<'_>>()), ("Status", generator.subschema_for::<Status<'_>>())]
 }
 
 /// What a JSON Schema is.

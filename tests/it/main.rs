@@ -8,6 +8,7 @@ mod exec;
 mod http;
 mod kill;
 mod readme;
+mod schemas;
 mod seeds;
 mod service;
 mod state;

@@ -10,6 +10,7 @@
 //! # Not here
 //! What flags and environment change: [`super::settings`].
 
+pub(super) mod describe;
 mod keeping;
 mod undeclared;
 

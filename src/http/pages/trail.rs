@@ -28,6 +28,8 @@ pub(super) fn trail(route: &Route, catalog: &Catalog) -> Vec<Step> {
         Route::Home | Route::Server => Vec::new(),
         Route::Health => vec![step("Health", "/healthz")],
         Route::Ready => vec![step("Readiness", "/readyz")],
+        Route::OpenApi => vec![step("OpenAPI", "/openapi.json")],
+        Route::Schema(name) => vec![step(name.as_str(), format!("/schemas/{}", percent::encode(name)))],
         Route::Problems => vec![problems()],
         Route::Problem(kind) => vec![problems(), step(kind.name(), kind.path())],
         Route::Collection(name) => vec![step(name.as_str(), links::collection(catalog, name))],

@@ -1,0 +1,341 @@
+//! One method on one path: what it takes and what comes back.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::schemas::{self, reference};
+use super::statuses::{Carries, problems, successes};
+use super::{Described, VariableKind};
+use crate::domain::catalog::{Catalog, PreconditionPolicy};
+use crate::domain::principal::Access;
+use crate::http::media::HTML;
+use crate::http::routes::{Route, Verb};
+
+/// The variables of a path.
+pub(super) fn path_parameters(described: &Described) -> Value {
+    let parameters = described.variables.iter().map(|variable| {
+        let schema = match variable.kind {
+            VariableKind::Id => json!({ "type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._~:@-]{0,127}$" }),
+            VariableKind::Job => json!({ "type": "string", "format": "uuid" }),
+            VariableKind::Name | VariableKind::Member => json!({ "type": "string", "minLength": 1 }),
+        };
+        json!({ "name": variable.name, "in": "path", "required": true, "schema": schema })
+    });
+    parameters.collect()
+}
+
+/// One operation.
+pub(super) fn operation(described: &Described, verb: Verb, catalog: &Catalog, access: &Access) -> Value {
+    let route = &described.route;
+    let mut operation = json!({
+        "operationId": format!("{}.{}", described.id.trim_matches('.'), super::method(verb)),
+        "summary": summary(described, verb),
+        "tags": [tag(route)],
+        "parameters": parameters(route, verb, catalog),
+        "responses": responses(route, verb, catalog, access),
+    });
+    if let Some(body) = request_body(route, verb, catalog) {
+        operation["requestBody"] = body;
+    }
+    if matches!(route, Route::Health | Route::Ready) {
+        operation["security"] = json!([]);
+    }
+    operation
+}
+
+fn summary(described: &Described, verb: Verb) -> String {
+    let what = &described.what;
+    match (&described.route, verb) {
+        (_, Verb::Get) => format!("Read {what}"),
+        (Route::Collection(_), Verb::Post) => format!("Create one of {what}"),
+        (Route::Activity(..) | Route::EditableActivity(..) | Route::LastJob(..), Verb::Post) => {
+            format!("Launch one of {what}")
+        }
+        (Route::Job(_) | Route::ActivityJob(..), Verb::Patch | Verb::Delete) => format!("Cancel {what}"),
+        (_, Verb::Post | Verb::Put) => format!("Replace {what}"),
+        (_, Verb::Patch) => format!("Change {what}"),
+        (_, Verb::Delete) => format!("Delete {what}"),
+        (_, Verb::Options) => format!("What can be done with {what}"),
+    }
+}
+
+fn tag(route: &Route) -> String {
+    match route {
+        Route::Collection(name) => name.to_string(),
+        Route::Resource(key)
+        | Route::Member(key, _)
+        | Route::Activity(key, _)
+        | Route::EditableActivity(key, _)
+        | Route::Form(key, _)
+        | Route::LastJob(key, _)
+        | Route::ActivityJob(key, _, _) => key.collection.to_string(),
+        Route::Jobs | Route::Job(_) | Route::JobLog(_) | Route::JobQueue(_) => "jobs".to_owned(),
+        Route::Operations | Route::Operation(_) => "operations".to_owned(),
+        Route::Home
+        | Route::Server
+        | Route::Health
+        | Route::Ready
+        | Route::OpenApi
+        | Route::Schema(_)
+        | Route::Problems
+        | Route::Problem(_) => "service".to_owned(),
+    }
+}
+
+/// The query parameters and the header fields.
+fn parameters(route: &Route, verb: Verb, catalog: &Catalog) -> Vec<Value> {
+    let query = route.parameters(verb).iter().map(|name| {
+        let (schema, says) = query(name);
+        json!({ "name": name, "in": "query", "schema": schema, "description": says })
+    });
+    let mut fields: Vec<&str> = Vec::new();
+    let probe =
+        matches!(route, Route::Health | Route::Ready | Route::JobQueue(_) | Route::Operations | Route::Operation(_));
+    match verb {
+        Verb::Get if probe => {}
+        Verb::Get => fields.extend(["If-None-Match", "If-Modified-Since"]),
+        Verb::Options => {}
+        Verb::Post | Verb::Put | Verb::Patch | Verb::Delete => {
+            fields.extend(["If-Match", "If-None-Match", "If-Unmodified-Since", "Prefer", "Idempotency-Key"]);
+        }
+    }
+    if let Route::JobLog(_) = route {
+        fields.push("Range");
+    }
+    let required = |name: &str| name == "If-Match" && needs_belief(route, verb, catalog);
+    let header = fields.into_iter().map(|name| {
+        let mut says = field(name).to_owned();
+        if required(name) {
+            says.push_str(" One precondition is required where the resource exists (428).");
+        }
+        json!({ "name": name, "in": "header", "schema": { "type": "string" }, "description": says })
+    });
+    query.chain(header).collect()
+}
+
+/// Whether a change of what exists must name a precondition.
+fn needs_belief(route: &Route, verb: Verb, catalog: &Catalog) -> bool {
+    let required = |name| {
+        let declared = catalog.collections.get(name);
+        declared.is_some_and(|collection| collection.preconditions == PreconditionPolicy::Required)
+    };
+    match route {
+        Route::Resource(key) | Route::Member(key, _) => required(&key.collection),
+        Route::EditableActivity(..) => matches!(verb, Verb::Put | Verb::Patch),
+        Route::Home
+        | Route::Server
+        | Route::Health
+        | Route::Ready
+        | Route::OpenApi
+        | Route::Schema(_)
+        | Route::Problems
+        | Route::Problem(_)
+        | Route::Collection(_)
+        | Route::Activity(..)
+        | Route::Form(..)
+        | Route::LastJob(..)
+        | Route::ActivityJob(..)
+        | Route::Jobs
+        | Route::Job(_)
+        | Route::JobLog(_)
+        | Route::JobQueue(_)
+        | Route::Operations
+        | Route::Operation(_) => false,
+    }
+}
+
+fn query(name: &str) -> (Value, &'static str) {
+    match name {
+        "limit" => {
+            (json!({ "type": "integer", "minimum": 1, "maximum": 1000, "default": 100 }), "The most items of a page.")
+        }
+        "cursor" => (json!({ "type": "string" }), "Where to go on, as the link to the next page says."),
+        "fields" => (
+            json!({ "type": "string" }),
+            "Names of members or JSON Pointers, with commas between: only these are shown.",
+        ),
+        "phase" => (reference("JobPhase"), "Jobs in this phase."),
+        "operation" => (json!({ "type": "string" }), "Jobs of this operation."),
+        "collection" => (json!({ "type": "string" }), "Jobs of resources of this collection."),
+        "resource" => (json!({ "type": "string" }), "Jobs of resources with this id."),
+        "attempt" => (json!({ "type": "integer", "minimum": 1 }), "Which attempt, the newest one unless named."),
+        _ => (json!({ "type": "boolean" }), "Only say what the change would do, and do nothing."),
+    }
+}
+
+const fn field(name: &str) -> &'static str {
+    match name.as_bytes() {
+        b"If-Match" => "Entity tags; one of them must be current as far as desired state goes, or `*`.",
+        b"If-None-Match" => "Entity tags that must not be current, or `*`: it must not exist.",
+        b"If-Unmodified-Since" => "An HTTP date, heeded where there is no If-Match.",
+        b"If-Modified-Since" => "An HTTP date, heeded where there is no If-None-Match.",
+        b"Prefer" => "`return=minimal`, `return=representation`, `wait=SECONDS`, `respond-async`, `handling=strict`.",
+        b"Idempotency-Key" => {
+            "A key of your own: the change is made once, and a retry gets the first answer, for 24 hours."
+        }
+        b"Range" => "`bytes=…`",
+        _ => "",
+    }
+}
+
+/// What a method takes.
+fn request_body(route: &Route, verb: Verb, catalog: &Catalog) -> Option<Value> {
+    let json_patch = json!({ "schema": reference("JsonPatch") });
+    let (required, content) = match (route, verb) {
+        (Route::Collection(name), Verb::Post) => {
+            (true, json!({ "application/json": { "schema": schemas::of_collection(name) } }))
+        }
+        (Route::Resource(key), Verb::Put) => {
+            (true, json!({ "application/json": { "schema": schemas::of_collection(&key.collection) } }))
+        }
+        (Route::Resource(_), Verb::Patch) => {
+            let merge = json!({ "schema": { "type": "object" } });
+            (
+                true,
+                json!({
+                    "application/merge-patch+json": merge,
+                    "application/json-patch+json": json_patch,
+                    "application/json": merge,
+                }),
+            )
+        }
+        (Route::Member(..), Verb::Put | Verb::Post) => (true, json!({ "application/json": { "schema": {} } })),
+        (Route::Activity(key, name) | Route::EditableActivity(key, name) | Route::LastJob(key, name), Verb::Post) => {
+            let launch = schemas::launch(&key.collection, name, catalog);
+            (
+                false,
+                json!({
+                    "application/json": { "schema": launch },
+                    "application/x-www-form-urlencoded": { "schema": { "type": "object" } },
+                }),
+            )
+        }
+        (Route::EditableActivity(..), Verb::Put) => {
+            (true, json!({ "application/json": { "schema": reference("JobListEdit") } }))
+        }
+        (Route::EditableActivity(..), Verb::Patch) => (true, json!({ "application/json-patch+json": json_patch })),
+        (Route::Job(_) | Route::ActivityJob(..), Verb::Patch) => {
+            let cancel = json!({ "schema": reference("JobChange") });
+            (true, json!({ "application/merge-patch+json": cancel, "application/json": cancel }))
+        }
+        (_, _) => return None,
+    };
+    Some(json!({ "required": required, "content": content }))
+}
+
+/// What comes back.
+fn responses(route: &Route, verb: Verb, catalog: &Catalog, access: &Access) -> Value {
+    let mut found: BTreeMap<u16, Vec<Carries>> = BTreeMap::new();
+    for (status, carries) in successes(route, verb, catalog) {
+        found.entry(status).or_default().push(carries);
+    }
+    let mut responses = Map::new();
+    for (status, carries) in found {
+        responses.insert(status.to_string(), success(route, verb, status, &carries));
+    }
+    for status in problems(route, verb, catalog, access) {
+        responses.insert(status.to_string(), problem(status, route));
+    }
+    Value::Object(responses)
+}
+
+fn success(route: &Route, verb: Verb, status: u16, carries: &[Carries]) -> Value {
+    let schemas: Vec<Value> = carries.iter().filter_map(|carries| carried(route, verb, *carries)).collect();
+    let mut response = json!({ "description": reason(status), "headers": headers(route, verb, status) });
+    let schema = match schemas.as_slice() {
+        [] => return response,
+        [only] => only.clone(),
+        several => json!({ "anyOf": several }),
+    };
+    response["content"] = if let Route::JobLog(_) = route {
+        json!({ "text/plain": { "schema": schema } })
+    } else if matches!(route, Route::Health | Route::Ready) {
+        json!({ "application/json": { "schema": schema } })
+    } else {
+        json!({ "application/json": { "schema": schema }, HTML: { "schema": { "type": "string" } } })
+    };
+    response
+}
+
+/// The schema of what a success carries; `None` where that is nothing.
+fn carried(route: &Route, verb: Verb, carries: Carries) -> Option<Value> {
+    let some_of = |whole: Value| match (verb, route.parameters(verb).contains(&"fields")) {
+        // With `fields`, any of its members may be left out.
+        (Verb::Get, true) => json!({ "anyOf": [whole, { "type": "object" }] }),
+        _ => whole,
+    };
+    Some(match carries {
+        Carries::Nothing => return None,
+        Carries::Job => some_of(reference("Job")),
+        Carries::Trial => reference("Trial"),
+        Carries::Result => json!({}),
+        Carries::Link => json!({ "type": "object" }),
+        Carries::Representation => match route {
+            Route::Home => reference("Home"),
+            Route::Health | Route::Ready => reference("Health"),
+            Route::OpenApi | Route::Schema(_) => json!({ "type": ["object", "boolean"] }),
+            Route::Problems => schemas::list(&reference("ProblemType")),
+            Route::Problem(_) => reference("ProblemType"),
+            Route::Collection(name) if verb == Verb::Get => schemas::list(&some_of(schemas::of_collection(name))),
+            Route::Collection(name) => schemas::of_collection(name),
+            Route::Resource(key) => some_of(schemas::of_collection(&key.collection)),
+            Route::Activity(..) | Route::EditableActivity(..) | Route::Jobs => {
+                schemas::list(&some_of(reference("Job")))
+            }
+            Route::Form(..) => reference("Form"),
+            Route::LastJob(..) | Route::ActivityJob(..) | Route::Job(_) => some_of(reference("Job")),
+            Route::Member(..) | Route::Server => json!({}),
+            Route::JobLog(_) => json!({ "type": "string" }),
+            Route::JobQueue(_) => reference("Queue"),
+            Route::Operations => schemas::list(&reference("Operation")),
+            Route::Operation(_) => reference("Operation"),
+        },
+    })
+}
+
+fn problem(status: u16, route: &Route) -> Value {
+    let mut response = json!({
+        "description": reason(status),
+        "content": { "application/problem+json": { "schema": reference("Problem") } },
+    });
+    if !matches!(route, Route::Health | Route::Ready | Route::JobLog(_)) {
+        response["content"][HTML] = json!({ "schema": { "type": "string" } });
+    }
+    let named: &[&str] = match status {
+        401 => &["WWW-Authenticate"],
+        409 | 412 | 428 => &["ETag", "Retry-After"],
+        415 => &["Accept", "Accept-Patch"],
+        429 | 503 => &["Retry-After"],
+        504 => &["Location"],
+        _ => &[],
+    };
+    response["headers"] = named.iter().map(|name| ((*name).to_owned(), text_header())).collect::<Map<_, _>>().into();
+    response
+}
+
+fn text_header() -> Value {
+    json!({ "schema": { "type": "string" } })
+}
+
+fn headers(route: &Route, verb: Verb, status: u16) -> Value {
+    let mut names = vec!["Cache-Control", "Vary"];
+    if !matches!(route, Route::Health | Route::Ready) {
+        names.extend(["ETag", "Last-Modified", "Link"]);
+    }
+    match verb {
+        Verb::Get | Verb::Options => {}
+        Verb::Post | Verb::Put | Verb::Patch | Verb::Delete => {
+            names.extend(["Preference-Applied", "Idempotent-Replayed", "Allow", "Accept-Patch"]);
+        }
+    }
+    if matches!(status, 201 | 202 | 303) {
+        names.push("Location");
+    }
+    names.into_iter().map(|name| (name.to_owned(), text_header())).collect::<Map<_, _>>().into()
+}
+
+fn reason(status: u16) -> &'static str {
+    let code = http::StatusCode::from_u16(status).ok();
+    code.and_then(|code| code.canonical_reason()).unwrap_or("As a rule of the operator says")
+}

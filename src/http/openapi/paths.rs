@@ -1,0 +1,136 @@
+//! Every path that there is, of the service itself and of what is declared.
+
+use super::{Described, Variable, VariableKind};
+use crate::api::links;
+use crate::domain::catalog::{ActivitySpec, AliasSegment, Catalog, Collection};
+use crate::domain::id::{JobId, ResourceKey};
+use crate::http::problem::Kind;
+use crate::http::routes::{self, Route};
+
+/// An id that a resource can have, where any would do.
+const ANY_ID: &str = "x";
+
+fn any_job() -> JobId {
+    JobId::from_bytes([0; 16])
+}
+
+/// All of them: the service's own, those of each collection, and the aliases.
+pub(super) fn every(catalog: &Catalog) -> Vec<Described> {
+    let mut every = own(catalog);
+    every.extend(catalog.collections.values().flat_map(|collection| of_collection(collection, catalog)));
+    every.extend(aliases(catalog));
+    every
+}
+
+fn described(template: &str, route: Route, id: &str, what: &str) -> Described {
+    let variables = template.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'));
+    let variables = variables.map(|name| Variable { name: name.to_owned(), kind: kind_of(name) }).collect();
+    Described { template: template.to_owned(), route, id: id.to_owned(), what: what.to_owned(), variables }
+}
+
+fn kind_of(variable: &str) -> VariableKind {
+    match variable {
+        "job" => VariableKind::Job,
+        "member" => VariableKind::Member,
+        "name" => VariableKind::Name,
+        _ => VariableKind::Id,
+    }
+}
+
+fn own(catalog: &Catalog) -> Vec<Described> {
+    let job = any_job();
+    let mut own = vec![
+        described("/", Route::Home, "home", "the way to everything"),
+        described("/healthz", Route::Health, "health", "whether the process answers"),
+        described("/readyz", Route::Ready, "readiness", "whether it takes requests"),
+        described("/openapi.json", Route::OpenApi, "openapi", "this document"),
+        described("/schemas/{name}", Route::Schema(String::new()), "schema", "a JSON Schema"),
+        described("/problems", Route::Problems, "problems", "the types of problems"),
+        described("/problems/{name}", Route::Problem(Kind::NotFound), "problem", "a type of problem"),
+        described("/v1/jobs", Route::Jobs, "jobs", "all jobs, the newest first"),
+        described("/v1/jobs/{job}", Route::Job(job), "job", "a job"),
+        described("/v1/jobs/{job}/log", Route::JobLog(job), "jobLog", "what a job wrote"),
+        described("/v1/jobs/{job}/queue", Route::JobQueue(job), "jobQueue", "why a job waits"),
+        described("/v1/operations", Route::Operations, "operations", "what can be asked for"),
+    ];
+    if let Some(name) = catalog.operations.keys().next() {
+        let route = Route::Operation(name.clone());
+        own.push(described("/v1/operations/{name}", route, "operation", "something that can be asked for"));
+    }
+    own
+}
+
+fn of_collection(collection: &Collection, catalog: &Catalog) -> Vec<Described> {
+    let name = &collection.name;
+    let path = links::collection(catalog, name);
+    let Ok(id) = ANY_ID.parse() else { return Vec::new() };
+    let key = ResourceKey { collection: name.clone(), id };
+    let at = |rest: &str| format!("{path}{rest}");
+    let mut found = vec![
+        described(&path, Route::Collection(name.clone()), name.as_str(), &format!("the resources of `{name}`")),
+        described(
+            &at("/{id}"),
+            Route::Resource(key.clone()),
+            &format!("{name}.resource"),
+            &format!("a resource of `{name}`"),
+        ),
+        described(
+            &at("/{id}/{member}"),
+            Route::Member(key.clone(), crate::domain::json::Pointer::new(vec![ANY_ID.to_owned()])),
+            &format!("{name}.member"),
+            &format!("a member of a resource of `{name}`; what is in it has longer paths"),
+        ),
+    ];
+    for spec in &collection.activities {
+        found.extend(of_activity(collection, spec, &key, &at(&format!("/{{id}}/{}", spec.name))));
+    }
+    found
+}
+
+fn of_activity(collection: &Collection, spec: &ActivitySpec, key: &ResourceKey, path: &str) -> Vec<Described> {
+    let activity = &spec.name;
+    let id = |rest: &str| format!("{}.{activity}{rest}", collection.name);
+    let what = |what: &str| format!("{what} `{activity}` of a resource of `{}`", collection.name);
+    let list = if spec.editable { Route::EditableActivity } else { Route::Activity };
+    let at = |rest: &str| format!("{path}{rest}");
+    vec![
+        described(path, list(key.clone(), activity.clone()), &id(""), &what("the jobs of")),
+        described(
+            &at("/last"),
+            Route::LastJob(key.clone(), activity.clone()),
+            &id(".last"),
+            &what("the newest job of"),
+        ),
+        described(&at("/form"), Route::Form(key.clone(), activity.clone()), &id(".form"), &what("how to ask for")),
+        described(
+            &at("/{job}"),
+            Route::ActivityJob(key.clone(), activity.clone(), any_job()),
+            &id(".job"),
+            &what("a job of"),
+        ),
+    ]
+}
+
+/// Each alias, as what it stands for.
+fn aliases(catalog: &Catalog) -> Vec<Described> {
+    let template = |segments: &[AliasSegment]| {
+        segments.iter().fold(String::new(), |path, segment| match segment {
+            AliasSegment::Literal(text) => format!("{path}/{text}"),
+            AliasSegment::Variable(name) => format!("{path}/{{{name}}}"),
+        })
+    };
+    let example = |segments: &[AliasSegment]| {
+        segments.iter().fold(String::new(), |path, segment| match segment {
+            AliasSegment::Literal(text) => format!("{path}/{text}"),
+            AliasSegment::Variable(name) if name == "job" => format!("{path}/{}", any_job()),
+            AliasSegment::Variable(_) => format!("{path}/{ANY_ID}"),
+        })
+    };
+    let described = |alias: &crate::domain::catalog::Alias| {
+        let path = template(&alias.path);
+        let route = routes::parse(&example(&alias.target), catalog).ok()?;
+        let what = format!("the same as `{}`", template(&alias.target));
+        Some(described(&path, route, &path.replace(['/', '{', '}'], "."), &what))
+    };
+    catalog.aliases.iter().filter_map(described).collect()
+}

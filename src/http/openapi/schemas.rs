@@ -1,0 +1,302 @@
+//! The JSON Schemas: of our own types, and of what the operator declared.
+
+use std::collections::BTreeMap;
+
+use schemars::SchemaGenerator;
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
+
+use crate::api::describe_shown;
+use crate::domain::activity::Overlap;
+use crate::domain::catalog::{ActivitySpec, Catalog, Collection, OperationChoice};
+use crate::domain::document::{ID, LINKS};
+use crate::domain::id::{ActivityName, CollectionName};
+use crate::domain::schema::{Free, embedded, widened};
+use crate::http::trial;
+
+/// The dialect of all of them.
+pub(super) const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
+
+/// A reference to a component.
+pub(super) fn reference(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+/// What a resource of a collection looks like.
+pub(super) fn of_collection(name: &CollectionName) -> Value {
+    reference(&component(name))
+}
+
+/// The component of a collection. Our own types have no dot in their names.
+fn component(name: &CollectionName) -> String {
+    format!("collections.{name}")
+}
+
+/// A page of a list.
+pub(super) fn list(item: &Value) -> Value {
+    json!({
+        "type": "object",
+        "properties": { "items": { "type": "array", "items": item }, "_links": { "type": "object" } },
+        "required": ["items", "_links"],
+    })
+}
+
+/// The body of a POST to an activity.
+pub(super) fn launch(collection: &CollectionName, activity: &ActivityName, catalog: &Catalog) -> Value {
+    let spec = catalog.collections.get(collection).and_then(|collection| collection.activity(activity.as_str()));
+    json!({
+        "type": "object",
+        "properties": { "operation": operations(spec, catalog), "input": { "type": "object" } },
+        "additionalProperties": false,
+    })
+}
+
+/// The operations that an activity may run.
+fn operations(spec: Option<&ActivitySpec>, catalog: &Catalog) -> Value {
+    let choice = spec.map_or(&OperationChoice::Any, |spec| &spec.operations);
+    let names: Vec<&str> =
+        catalog.operations.keys().filter(|name| choice.allows(name)).map(|name| name.as_str()).collect();
+    if names.is_empty() { json!({ "type": "string" }) } else { json!({ "enum": names }) }
+}
+
+/// An activity in the standard vocabulary.
+fn vocabulary(spec: &ActivitySpec, catalog: &Catalog) -> Value {
+    let overlap = [Overlap::Forbid, Overlap::Queue, Overlap::Replace, Overlap::Allow].map(Overlap::as_str);
+    let duration = json!({ "type": "string", "description": "such as 10s, 1h 30m or PT10M" });
+    let mut schema = json!({
+        "type": "object",
+        "properties": {
+            "operation": operations(Some(spec), catalog),
+            "input": {},
+            "trigger": { "type": ["string", "number"], "description": "another value asks again" },
+            "overlap": { "enum": overlap },
+            "suspend": { "type": "boolean" },
+            "canceled": { "type": "boolean" },
+            "retry": {
+                "type": "object",
+                "properties": {
+                    "attempts": { "type": "integer", "minimum": 1, "maximum": 100 },
+                    "backoff": duration,
+                    "factor": { "type": "number", "minimum": 1 },
+                    "max": duration,
+                },
+                "additionalProperties": false,
+            },
+            "timeout": duration,
+        },
+        "additionalProperties": false,
+    });
+    if spec.operations.fixed().is_none() {
+        schema["required"] = json!(["operation"]);
+    }
+    schema
+}
+
+/// What the resources of a collection look like, the service's members
+/// included, where `at` leads to it from everywhere in the text around it.
+fn shown(collection: &Collection, catalog: &Catalog, status: &Value, at: &str) -> Value {
+    let mut members = Map::new();
+    members.insert(ID.to_owned(), json!({ "type": "string", "readOnly": true }));
+    let mut status = status.clone();
+    status["readOnly"] = true.into();
+    members.insert(collection.observed_as.clone(), status);
+    members.insert(LINKS.to_owned(), json!({ "type": "object", "readOnly": true }));
+    for spec in collection.activities.iter().filter(|spec| spec.mapping.is_none()) {
+        members.insert(spec.name.to_string(), vocabulary(spec, catalog));
+    }
+    let mut free = Free::default();
+    for member in members.keys() {
+        free.add(&[member]);
+    }
+    for place in collection.shown_places() {
+        free.add(place.tokens());
+    }
+    let ours = json!({ "type": "object", "properties": members });
+    let schema = collection.schema.as_ref().map(|schema| embedded(schema.source(), &format!("{at}/allOf/0")));
+    match schema {
+        None => ours,
+        Some(Some(schema)) => json!({ "allOf": [widened(&schema, &format!("{at}/allOf/0"), &free), ours] }),
+        // It can stand only by itself: what the operator wrote is not said here.
+        Some(None) => ours,
+    }
+}
+
+/// The schemas that are served by name: of collections, of inputs, and of our own types.
+pub(super) fn published(catalog: &Catalog) -> BTreeMap<String, Value> {
+    let mut found = types();
+    let status = found.get("heeler.Status").cloned().unwrap_or_else(|| json!({}));
+    let (mut status, definitions) = (status.clone(), status.get("$defs").cloned());
+    if let Value::Object(keywords) = &mut status {
+        keywords.retain(|keyword, _| !keyword.starts_with('$'));
+    }
+    for (name, collection) in &catalog.collections {
+        let mut schema = shown(collection, catalog, &status, "#");
+        if let Some(definitions) = &definitions {
+            merge_definitions(&mut schema, definitions);
+        }
+        found.insert(name.to_string(), with_dialect(schema));
+    }
+    for (name, operation) in &catalog.operations {
+        let input =
+            operation.input.as_ref().map_or_else(|| json!({ "type": "object" }), |input| input.source().clone());
+        found.insert(format!("{name}.input"), input);
+    }
+    found
+}
+
+/// Gives a schema the definitions that parts of it refer to.
+fn merge_definitions(schema: &mut Value, definitions: &Value) {
+    let (Value::Object(schema), Value::Object(ours)) = (schema, definitions) else { return };
+    let place = schema.entry("$defs").or_insert_with(|| json!({}));
+    if let Value::Object(place) = place {
+        for (name, definition) in ours {
+            place.entry(name.as_str()).or_insert_with(|| definition.clone());
+        }
+    }
+}
+
+fn with_dialect(mut schema: Value) -> Value {
+    if let Value::Object(keywords) = &mut schema
+        && !keywords.contains_key("$schema")
+    {
+        keywords.insert("$schema".to_owned(), DIALECT.into());
+    }
+    schema
+}
+
+/// Our own types, each by itself.
+pub(super) fn types() -> BTreeMap<String, Value> {
+    let mut generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
+    let mut named = describe(&mut generator);
+    let definitions: Map<String, Value> = generator.take_definitions(true);
+    named.extend(ours().into_iter().map(|(name, schema)| (name.to_owned(), schema)));
+    // A type that is referred to is a definition, and one that is named here is whole.
+    let whole = |(name, schema): (String, Value)| {
+        let schema = definitions.get(&name).cloned().unwrap_or(schema);
+        let mut schema = with_dialect(schema);
+        if schema.to_string().contains("#/$defs/") {
+            merge_definitions(&mut schema, &Value::Object(definitions.clone()));
+        }
+        (format!("heeler.{name}"), schema)
+    };
+    named.into_iter().map(whole).collect()
+}
+
+/// Everything that the document refers to.
+pub(super) fn components(catalog: &Catalog) -> Value {
+    let mut settings = SchemaSettings::draft2020_12().for_serialize();
+    settings.definitions_path = "/components/schemas".into();
+    settings.meta_schema = None;
+    let mut generator = settings.into_generator();
+    let named = describe(&mut generator);
+    let mut components: Map<String, Value> = generator.take_definitions(true);
+    for (name, schema) in named {
+        components.entry(name).or_insert(schema);
+    }
+    for (name, schema) in ours() {
+        components.insert(name.to_owned(), schema);
+    }
+    for (name, collection) in &catalog.collections {
+        let name = component(name);
+        let at = format!("#/components/schemas/{name}");
+        components.insert(name, shown(collection, catalog, &reference("Status"), &at));
+    }
+    Value::Object(components)
+}
+
+/// Describes the types of what is shown, by name.
+fn describe(generator: &mut SchemaGenerator) -> BTreeMap<String, Value> {
+    let mut named: BTreeMap<String, Value> =
+        describe_shown(generator).into_iter().map(|(name, schema)| (name.to_owned(), schema.to_value())).collect();
+    named.insert("Trial".to_owned(), trial::describe(generator).to_value());
+    named
+}
+
+/// What is so small that it is written down here.
+fn ours() -> Vec<(&'static str, Value)> {
+    let text = json!({ "type": "string" });
+    let links = json!({ "type": "object" });
+    let named = |properties: Value, required: &[&str]| json!({ "type": "object", "properties": properties, "required": required });
+    vec![
+        (
+            "Problem",
+            named(
+                json!({
+                    "type": text, "title": text, "status": { "type": "integer" }, "detail": text,
+                    "pointer": text, "etag": text, "alreadyApplied": { "type": "boolean" },
+                    "errors": {
+                        "type": "array",
+                        "items": named(json!({ "pointer": text, "detail": text }), &["pointer", "detail"]),
+                    },
+                }),
+                &["type", "title", "status", "detail"],
+            ),
+        ),
+        (
+            "ProblemType",
+            named(
+                json!({ "type": text, "status": { "type": "integer" }, "title": text, "explanation": text }),
+                &["type", "status", "title", "explanation"],
+            ),
+        ),
+        ("Health", named(json!({ "status": text }), &["status"])),
+        (
+            "Home",
+            named(
+                json!({
+                    "collections": { "type": "array", "items": { "type": "object" } },
+                    "operations": { "type": "array", "items": { "type": "object" } },
+                    "_links": links,
+                }),
+                &["collections", "operations", "_links"],
+            ),
+        ),
+        (
+            "Operation",
+            named(
+                json!({
+                    "name": text, "description": text, "input": { "type": ["object", "boolean"] },
+                    "running": { "type": "integer", "minimum": 0 }, "waiting": { "type": "integer", "minimum": 0 },
+                    "_links": links,
+                }),
+                &["name", "running", "waiting", "_links"],
+            ),
+        ),
+        (
+            "Form",
+            named(
+                json!({ "method": { "const": "POST" }, "target": text, "mediaType": text, "schema": { "type": "object" } }),
+                &["method", "target", "mediaType", "schema"],
+            ),
+        ),
+        (
+            "Queue",
+            named(
+                json!({
+                    "reason": text, "position": { "type": ["integer", "null"], "minimum": 1 },
+                    "since": { "type": "string", "format": "date-time" }, "limit": { "type": ["integer", "null"] },
+                }),
+                &["reason", "position", "since", "limit"],
+            ),
+        ),
+        (
+            "JsonPatch",
+            json!({
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "op": { "enum": ["add", "remove", "replace", "move", "copy", "test"] },
+                        "path": text, "from": text, "value": {},
+                    },
+                    "required": ["op", "path"],
+                },
+            }),
+        ),
+        ("JobChange", named(json!({ "canceled": { "const": true } }), &["canceled"])),
+        (
+            "JobListEdit",
+            named(json!({ "items": { "type": "array", "items": { "type": "object" } }, "_links": links }), &["items"]),
+        ),
+    ]
+}
