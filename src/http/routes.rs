@@ -200,6 +200,8 @@ pub(super) fn recognise(method: &Method) -> Known {
         Method::DELETE => Known::Verb(Verb::Delete),
         Method::OPTIONS => Known::Verb(Verb::Options),
         Method::TRACE | Method::CONNECT => Known::Unsupported,
+        // Known to who reads drafts; its reading is GET's here.
+        _ if method.as_str() == "QUERY" => Known::Unsupported,
         _ => Known::Unknown,
     }
 }

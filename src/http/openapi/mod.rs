@@ -137,14 +137,14 @@ struct Variable {
 }
 
 /// What a variable of a path can be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum VariableKind {
     /// The id of a resource.
     Id,
     /// The id of a job.
     Job,
-    /// The name of something.
-    Name,
+    /// One of these names.
+    Name(Vec<String>),
     /// A member of a document.
     Member,
 }

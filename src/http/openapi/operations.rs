@@ -15,10 +15,11 @@ use crate::http::routes::{Route, Verb};
 /// The variables of a path.
 pub(super) fn path_parameters(described: &Described) -> Value {
     let parameters = described.variables.iter().map(|variable| {
-        let schema = match variable.kind {
+        let schema = match &variable.kind {
             VariableKind::Id => json!({ "type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._~:@-]{0,127}$" }),
             VariableKind::Job => json!({ "type": "string", "format": "uuid" }),
-            VariableKind::Name | VariableKind::Member => json!({ "type": "string", "minLength": 1 }),
+            VariableKind::Name(names) => json!({ "enum": names }),
+            VariableKind::Member => json!({ "type": "string", "minLength": 1 }),
         };
         json!({ "name": variable.name, "in": "path", "required": true, "schema": schema })
     });
@@ -109,7 +110,7 @@ fn parameters(route: &Route, verb: Verb, catalog: &Catalog) -> Vec<Value> {
         if required(name) {
             says.push_str(" One precondition is required where the resource exists (428).");
         }
-        json!({ "name": name, "in": "header", "schema": { "type": "string" }, "description": says })
+        json!({ "name": name, "in": "header", "schema": value_of(name), "description": says })
     });
     query.chain(header).collect()
 }
@@ -164,13 +165,29 @@ fn query(name: &str) -> (Value, &'static str) {
     }
 }
 
+/// What the value of a header field looks like.
+fn value_of(name: &str) -> Value {
+    const TAGS: &str = r#"^(\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$"#;
+    match name {
+        "If-Match" | "If-None-Match" => json!({ "type": "string", "pattern": TAGS }),
+        "Idempotency-Key" => json!({ "type": "string", "pattern": "^\"[!#-\\[\\]-~]{1,200}\"$" }),
+        "Prefer" => json!({
+            "type": "string",
+            "examples": ["return=representation", "wait=5", "respond-async", "handling=strict"],
+        }),
+        _ => json!({ "type": "string" }),
+    }
+}
+
 const fn field(name: &str) -> &'static str {
     match name.as_bytes() {
         b"If-Match" => "Entity tags; one of them must be current as far as desired state goes, or `*`.",
         b"If-None-Match" => "Entity tags that must not be current, or `*`: it must not exist.",
         b"If-Unmodified-Since" => "An HTTP date, heeded where there is no If-Match.",
         b"If-Modified-Since" => "An HTTP date, heeded where there is no If-None-Match.",
-        b"Prefer" => "`return=minimal`, `return=representation`, `wait=SECONDS`, `respond-async`, `handling=strict`.",
+        b"Prefer" => {
+            "`return=representation`, `return=minimal` (then 201 and 202 have no body), `wait=SECONDS`, `respond-async`, `handling=strict`."
+        }
         b"Idempotency-Key" => {
             "A key of your own: the change is made once, and a retry gets the first answer, for 24 hours."
         }

@@ -32,21 +32,29 @@ fn kind_of(variable: &str) -> VariableKind {
     match variable {
         "job" => VariableKind::Job,
         "member" => VariableKind::Member,
-        "name" => VariableKind::Name,
         _ => VariableKind::Id,
     }
 }
 
+/// With a variable that is one of these names.
+fn named(described: Described, names: Vec<String>) -> Described {
+    let kind = VariableKind::Name(names);
+    let variables = described.variables.into_iter().map(|variable| Variable { kind: kind.clone(), ..variable });
+    Described { variables: variables.collect(), ..described }
+}
+
 fn own(catalog: &Catalog) -> Vec<Described> {
     let job = any_job();
+    let schemas = super::schemas::published(catalog).into_keys().collect();
+    let problems = Kind::ALL.into_iter().map(|kind| kind.name().to_owned()).collect();
     let mut own = vec![
         described("/", Route::Home, "home", "the way to everything"),
         described("/healthz", Route::Health, "health", "whether the process answers"),
         described("/readyz", Route::Ready, "readiness", "whether it takes requests"),
         described("/openapi.json", Route::OpenApi, "openapi", "this document"),
-        described("/schemas/{name}", Route::Schema(String::new()), "schema", "a JSON Schema"),
+        named(described("/schemas/{name}", Route::Schema(String::new()), "schema", "a JSON Schema"), schemas),
         described("/problems", Route::Problems, "problems", "the types of problems"),
-        described("/problems/{name}", Route::Problem(Kind::NotFound), "problem", "a type of problem"),
+        named(described("/problems/{name}", Route::Problem(Kind::NotFound), "problem", "a type of problem"), problems),
         described("/v1/jobs", Route::Jobs, "jobs", "all jobs, the newest first"),
         described("/v1/jobs/{job}", Route::Job(job), "job", "a job"),
         described("/v1/jobs/{job}/log", Route::JobLog(job), "jobLog", "what a job wrote"),
@@ -55,7 +63,11 @@ fn own(catalog: &Catalog) -> Vec<Described> {
     ];
     if let Some(name) = catalog.operations.keys().next() {
         let route = Route::Operation(name.clone());
-        own.push(described("/v1/operations/{name}", route, "operation", "something that can be asked for"));
+        let names = catalog.operations.keys().map(ToString::to_string).collect();
+        own.push(named(
+            described("/v1/operations/{name}", route, "operation", "something that can be asked for"),
+            names,
+        ));
     }
     own
 }

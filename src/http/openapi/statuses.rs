@@ -76,7 +76,7 @@ fn launches(key: &ResourceKey, activity: &ActivityName, catalog: &Catalog) -> Ve
     for operation in operations_of(key, activity, catalog) {
         match operation.reply.mode {
             ReplyMode::Async => {}
-            ReplyMode::Sync(SyncStatus::Ok) => drop(found.insert((200, Carries::Result))),
+            ReplyMode::Sync(SyncStatus::Ok) => found.extend([(200, Carries::Result), (204, Carries::Nothing)]),
             ReplyMode::Sync(SyncStatus::Created) => drop(found.insert((201, Carries::Job))),
             ReplyMode::Sync(SyncStatus::NoContent) => drop(found.insert((204, Carries::Nothing))),
             ReplyMode::Sync(SyncStatus::SeeOther) => drop(found.insert((303, Carries::Link))),
