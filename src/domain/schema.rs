@@ -18,7 +18,14 @@ use serde_json::Value;
 
 use references::{Reference, join, references, too_branching};
 
+mod embed;
 mod references;
+mod upgrade;
+mod walk;
+mod widen;
+
+pub use embed::embedded;
+pub use widen::{Free, widened};
 
 /// The most bytes that a schema can have, written as JSON without spaces.
 ///
