@@ -3,6 +3,8 @@
 //! The vocabulary is closed, so that a slip of the pen is refused and never
 //! silently means nothing.
 
+mod vocabulary;
+
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -17,6 +19,8 @@ use super::operation::Operation;
 use super::retry::{ATTEMPTS_MAX, RetryPolicy};
 use super::schema::Violation;
 use super::time::parse_duration;
+
+pub use vocabulary::{named, operations, vocabulary};
 
 /// What a document asks for, under one activity.
 #[derive(Debug, Clone, PartialEq)]
