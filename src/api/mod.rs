@@ -34,7 +34,7 @@ use crate::domain::version::ETag;
 use crate::state::State;
 
 pub use crate::domain::links;
-pub use crate::state::{Load, Stage, Stages, Subject};
+pub use crate::state::{JobShown, Load, ResourceLinks, ResourceStatus, Stage, Stages, Subject};
 pub use error::{AlreadyApplied, ApiError};
 pub use members::{Found, member_of};
 use once::Flights;

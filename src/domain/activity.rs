@@ -7,6 +7,8 @@ mod vocabulary;
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -54,7 +56,8 @@ pub enum Asks {
 }
 
 /// What happens when a trigger meets an active job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Overlap {
     /// A change waits; a POST is refused.
     Forbid,

@@ -33,7 +33,7 @@ pub use rows::rows_of;
 pub use stages::{Stage, Stages};
 pub use waiting::{COUNTED_MAX, InQueue, Load};
 
-pub use crate::reconcile::show::job as show_job;
+pub use crate::reconcile::show::{JobShown, Links as ResourceLinks, Status as ResourceStatus, job as show_job};
 pub use crate::reconcile::{Event, Launch, Refused, ResourceState, UNFINISHED_MAX};
 
 use crate::clock::{Clock, Entropy};
