@@ -3,8 +3,12 @@
 //! The vocabulary is closed, so that a slip of the pen is refused and never
 //! silently means nothing.
 
+mod vocabulary;
+
 use std::time::Duration;
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -17,6 +21,8 @@ use super::operation::Operation;
 use super::retry::{ATTEMPTS_MAX, RetryPolicy};
 use super::schema::Violation;
 use super::time::parse_duration;
+
+pub use vocabulary::{named, operations, vocabulary};
 
 /// What a document asks for, under one activity.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,7 +56,8 @@ pub enum Asks {
 }
 
 /// What happens when a trigger meets an active job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Overlap {
     /// A change waits; a POST is refused.
     Forbid,

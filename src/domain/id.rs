@@ -48,7 +48,7 @@ fn is_resource_id(input: &str) -> bool {
 }
 
 macro_rules! name {
-    ($(#[$doc:meta])* $name:ident, $what:literal, $expected:literal, $accepts:expr) => {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $expected:literal, $pattern:literal, $accepts:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(into = "String", try_from = "String")]
@@ -68,7 +68,7 @@ macro_rules! name {
             }
 
             fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({ "type": "string", "minLength": 1, "maxLength": NAME_BYTES_MAX, "description": $expected })
+                json_schema!({ "type": "string", "pattern": $pattern, "maxLength": NAME_BYTES_MAX, "description": $expected })
             }
         }
 
@@ -112,6 +112,7 @@ name!(
     CollectionName,
     "collection name",
     "a letter, then letters, digits, `_` or `-`, at most 128; not `jobs`, `operations` or `admin`",
+    "^[A-Za-z_][A-Za-z0-9_-]*$",
     |input| is_name(input) && !matches!(input, "jobs" | "operations" | "admin")
 );
 name!(
@@ -119,6 +120,7 @@ name!(
     ActivityName,
     "activity name",
     "a letter, then letters, digits, `_` or `-`, at most 128",
+    "^[A-Za-z_][A-Za-z0-9_-]*$",
     is_name
 );
 name!(
@@ -126,6 +128,7 @@ name!(
     OperationName,
     "operation name",
     "a letter, then letters, digits, `_` or `-`, at most 128",
+    "^[A-Za-z_][A-Za-z0-9_-]*$",
     is_name
 );
 name!(
@@ -133,6 +136,7 @@ name!(
     PrincipalName,
     "principal name",
     "a letter, then letters, digits, `_` or `-`, at most 128; not `anonymous`",
+    "^[A-Za-z_][A-Za-z0-9_-]*$",
     |input| is_name(input) && input != "anonymous"
 );
 name!(
@@ -140,6 +144,7 @@ name!(
     ResourceId,
     "resource id",
     "a letter or digit, then letters, digits or any of `._~:@-`, at most 128 in all",
+    "^[A-Za-z0-9][A-Za-z0-9._~:@-]*$",
     is_resource_id
 );
 
@@ -191,7 +196,12 @@ macro_rules! uuid_id {
             }
 
             fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({ "type": "string", "format": "uuid" })
+                json_schema!({
+                    "type": "string",
+                    "format": "uuid",
+                    "pattern": "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
+                    "description": $what,
+                })
             }
         }
 
@@ -271,6 +281,27 @@ mod tests {
         for bad in ["", ".a", "-a", "a/b", "a b", "ä", "a\0", &"x".repeat(129)] {
             assert!(bad.parse::<ResourceId>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn the_schemas_of_names_and_ids_take_what_is_taken() {
+        fn agree<T: JsonSchema + FromStr>() {
+            let schema = T::json_schema(&mut SchemaGenerator::default()).to_value();
+            let schema = crate::domain::schema::Schema::compile(schema).expect("a schema");
+            let (long, longer) = ("x".repeat(128), "x".repeat(129));
+            let id = "01890a5d-ac96-774b-bcce-b302099a8057";
+            let upper = id.to_uppercase();
+            for text in ["", "a", "7", "_a", "a-b_c", "a.b", ".a", "a b", "a/b", "ä", "a\n", &long, &longer, id, &upper]
+            {
+                assert_eq!(text.parse::<T>().is_ok(), schema.validate(&text.into()).is_empty(), "{text:?}");
+            }
+        }
+        agree::<ResourceId>();
+        agree::<CollectionName>();
+        agree::<ActivityName>();
+        agree::<OperationName>();
+        agree::<JobId>();
+        agree::<Uid>();
     }
 
     #[test]

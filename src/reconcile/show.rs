@@ -3,6 +3,7 @@
 //! A resource is shown by splicing: the document's bytes go out as they came
 //! in, with the members of the service around them. No tree is built of them.
 
+mod effective;
 mod job;
 
 use std::borrow::Cow;
@@ -10,27 +11,27 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use bytes::Bytes;
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::{Map, Value, json};
 
-use super::state::{ActivityStatus, EffectRefused, LastJob, LastResult, Observed, ResourceState};
+use super::state::{ActivityStatus, EffectRefused, LastJob, LastResult, Observed, Phase, ResourceState};
 use super::transitions::{may_run, to_cancel};
-use crate::domain::activity::{Activity, Overlap, Standing};
+use crate::domain::activity::Activity;
 use crate::domain::catalog::{ActivitySpec, Catalog, Collection};
 use crate::domain::condition::{Reason, Settlement};
 use crate::domain::document::{STATUS, overlaid};
 use crate::domain::expression::Variable;
 use crate::domain::id::{ActivityName, JobId, ResourceKey, Uid};
-use crate::domain::job::{JobError, Progress};
+use crate::domain::job::{JobError, JobPhase, Progress};
 use crate::domain::links;
-use crate::domain::operation::Operation;
-use crate::domain::time::{Timestamp, friendly};
+use crate::domain::time::Timestamp;
 use crate::domain::version::Generation;
 use crate::domain::wanted::Subject;
 
+use effective::Effective;
 pub use job::{JobShown, job};
 
 /// The unfinished jobs that a status names; more are counted only.
@@ -140,62 +141,98 @@ fn write<T: Serialize + ?Sized>(json: &mut Vec<u8>, value: &T) {
     serde_json::to_writer(json, value).expect("writing what we made to memory does not fail");
 }
 
-#[derive(Serialize, JsonSchema)]
-struct Status<'a> {
+/// Observed state: what the service knows of a resource, and each of its activities by name.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Status<'a> {
+    /// This incarnation: new with each creation.
     uid: Uid,
+    /// How often the desired state changed.
     generation: Generation,
     created: Timestamp,
+    /// When the desired state last changed.
     updated: Timestamp,
+    /// Whether nothing is in flight or due now.
     settled: bool,
+    /// Why it is settled, or is not.
     conditions: Vec<Condition>,
+    /// That it is being deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     deletion: Option<Deletion>,
     #[serde(flatten)]
     activities: BTreeMap<&'a str, ActivityShown<'a>>,
 }
 
-#[derive(Serialize, JsonSchema)]
+/// Something that holds of a resource or does not, with the reason.
+#[derive(Debug, Serialize, JsonSchema)]
 struct Condition {
     #[serde(rename = "type")]
-    kind: &'static str,
-    status: &'static str,
+    kind: ConditionKind,
+    status: Holds,
+    /// A word for programs.
     reason: &'static str,
+    /// The same for people.
     message: Cow<'static, str>,
     since: Timestamp,
 }
 
-#[derive(Serialize, JsonSchema)]
+/// What a condition is about.
+#[derive(Debug, Serialize, JsonSchema)]
+enum ConditionKind {
+    /// Whether anything is in flight or due now.
+    Settled,
+    /// That the end of a job could not have its effect.
+    EffectRefused,
+}
+
+/// Whether a condition holds.
+#[derive(Debug, Serialize, JsonSchema)]
+enum Holds {
+    True,
+    False,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
 struct Deletion {
+    /// When it was asked for.
     requested: Timestamp,
 }
 
-#[derive(Serialize, JsonSchema)]
+/// What became of an activity.
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "ActivityStatus")]
 struct ActivityShown<'a> {
-    phase: &'static str,
+    phase: Phase,
+    /// The activity with every default filled in.
     #[serde(skip_serializing_if = "Option::is_none")]
-    effective: Option<Value>,
+    effective: Option<Effective<'a>>,
     progress: Option<&'a Progress>,
+    /// The oldest of its unfinished jobs.
     active: Vec<ActiveShown>,
+    /// How many jobs are unfinished, those that are not listed included.
     active_count: usize,
+    /// The job that finished last.
     last: Option<LastShown<'a>>,
 }
 
-#[derive(Serialize, JsonSchema)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ActiveJob")]
 struct ActiveShown {
     id: JobId,
     href: String,
-    phase: &'static str,
+    phase: JobPhase,
     attempt: u32,
     started: Option<Timestamp>,
 }
 
-#[derive(Serialize, JsonSchema)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "LastJob")]
 struct LastShown<'a> {
     id: JobId,
     href: String,
-    phase: &'static str,
+    phase: JobPhase,
     finished: Timestamp,
+    /// What it gave, or where that is if it is large.
     result: Option<Value>,
     error: Option<&'a JobError>,
 }
@@ -203,8 +240,8 @@ struct LastShown<'a> {
 fn status<'a>(
     shown: &Shown<'a>,
     declared: &'a [ActivitySpec],
-    wanted: &BTreeMap<&str, Activity>,
-    catalog: &Catalog,
+    wanted: &'a BTreeMap<&str, Activity>,
+    catalog: &'a Catalog,
 ) -> Status<'a> {
     let past = shown.observed.iter().flat_map(|observed| &observed.activities);
     let mut activities: BTreeMap<&str, ActivityShown<'_>> =
@@ -236,8 +273,8 @@ static NOTHING_YET: ActivityStatus =
 /// That the effect of a job was refused, and why.
 fn refusal(activity: &ActivityName, refused: &EffectRefused) -> Condition {
     Condition {
-        kind: "EffectRefused",
-        status: "True",
+        kind: ConditionKind::EffectRefused,
+        status: Holds::True,
         reason: "EffectRefused",
         message: format!("the end of job {} of `{activity}` had no effect: {}", refused.job, refused.detail).into(),
         since: refused.since,
@@ -246,25 +283,25 @@ fn refusal(activity: &ActivityName, refused: &EffectRefused) -> Condition {
 
 fn condition(settlement: Settlement) -> Condition {
     Condition {
-        kind: "Settled",
-        status: if settlement.reason.is_settled() { "True" } else { "False" },
+        kind: ConditionKind::Settled,
+        status: if settlement.reason.is_settled() { Holds::True } else { Holds::False },
         reason: settlement.reason.as_str(),
         message: settlement.reason.message().into(),
         since: settlement.since,
     }
 }
 
-fn activity<'a>(status: &'a ActivityStatus, wanted: Option<&Activity>, catalog: &Catalog) -> ActivityShown<'a> {
+fn activity<'a>(status: &'a ActivityStatus, wanted: Option<&'a Activity>, catalog: &'a Catalog) -> ActivityShown<'a> {
     let active = status.active.iter().take(ACTIVE_SHOWN_MAX).map(|job| ActiveShown {
         id: job.id,
         href: links::job(job.id),
-        phase: job.phase.as_str(),
+        phase: job.phase,
         attempt: job.attempt,
         started: job.started,
     });
     ActivityShown {
-        phase: status.phase(wanted).as_str(),
-        effective: wanted.map(|activity| effective(activity, catalog)),
+        phase: status.phase(wanted),
+        effective: wanted.map(|activity| Effective::of(activity, catalog)),
         progress: status.progress.as_ref(),
         active: active.collect(),
         active_count: status.active.len(),
@@ -276,7 +313,7 @@ fn last(last: &LastJob) -> LastShown<'_> {
     LastShown {
         id: last.id,
         href: links::job(last.id),
-        phase: last.phase.as_str(),
+        phase: last.phase,
         finished: last.finished,
         result: match &last.result {
             LastResult::None => None,
@@ -285,39 +322,6 @@ fn last(last: &LastJob) -> LastShown<'_> {
         },
         error: last.error.as_ref(),
     }
-}
-
-/// The activity with every default filled in.
-fn effective(activity: &Activity, catalog: &Catalog) -> Value {
-    let operation = catalog.operations.get(&activity.operation).map(AsRef::as_ref);
-    let overlap = |otherwise: Overlap| activity.overlap.unwrap_or(otherwise).as_str();
-    let timeout = activity.timeout.or_else(|| operation.and_then(|operation: &Operation| operation.timeout));
-    let mut effective = json!({
-        "operation": activity.operation,
-        "input": activity.input,
-        "overlap": {
-            "change": overlap(Overlap::FOR_CHANGES),
-            "tick": overlap(Overlap::FOR_TICKS),
-            "post": overlap(Overlap::FOR_POSTS),
-        },
-    });
-    if let Some(trigger) = &activity.trigger {
-        effective["trigger"] = trigger.clone();
-    }
-    effective["suspend"] = json!(activity.standing == Standing::Suspended);
-    effective["canceled"] = json!(activity.standing == Standing::Canceled);
-    if let Some(operation) = operation {
-        let retry =
-            activity.retry.as_ref().map_or_else(|| operation.retry.clone(), |retry| retry.over(&operation.retry));
-        effective["retry"] = json!({
-            "attempts": retry.attempts,
-            "backoff": friendly(retry.backoff),
-            "factor": retry.factor,
-            "max": friendly(retry.max),
-        });
-    }
-    effective["timeout"] = json!(timeout.map(friendly));
-    effective
 }
 
 /// What a document says of its activities, read without building a tree of the rest.
@@ -377,16 +381,19 @@ impl<'n> Visitor<'_> for OneOf<'n> {
 }
 
 /// Where things are and what can be done, written without building a tree of it.
-struct Links<'a> {
+#[derive(Debug)]
+pub struct Links<'a> {
     shown: &'a Shown<'a>,
     wanted: &'a BTreeMap<&'a str, Activity>,
     collection: Option<&'a Collection>,
     catalog: &'a Catalog,
 }
 
+/// Where something is.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Link<'a> {
     href: String,
+    /// What to do there, if not to read it.
     #[serde(skip_serializing_if = "Option::is_none")]
     method: Option<&'static str>,
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
@@ -451,6 +458,22 @@ impl<'a> Links<'a> {
     }
 }
 
+impl JsonSchema for Links<'_> {
+    fn schema_name() -> Cow<'static, str> {
+        "ResourceLinks".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let link = generator.subschema_for::<Link<'_>>();
+        json_schema!({
+            "type": "object",
+            "description": "Where things are, and what can be done now, by relation. Each activity has its own.",
+            "required": ["self", "collection", "describedby"],
+            "additionalProperties": { "anyOf": [link, { "type": "array", "items": link }] },
+        })
+    }
+}
+
 impl Serialize for Links<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let key = self.shown.key;
@@ -473,8 +496,12 @@ impl Serialize for Links<'_> {
 
 /// Describes what is shown, each type by its name.
 #[must_use]
-pub fn describe(generator: &mut SchemaGenerator) -> [(&'static str, Schema); 2] {
-    [("Job", generator.subschema_for::<JobShown<'_>>()), ("Status", generator.subschema_for::<Status<'_>>())]
+pub fn describe(generator: &mut SchemaGenerator) -> [(&'static str, Schema); 3] {
+    [
+        ("Job", generator.subschema_for::<JobShown<'_>>()),
+        ("ResourceLinks", generator.subschema_for::<Links<'_>>()),
+        ("Status", generator.subschema_for::<Status<'_>>()),
+    ]
 }
 
 /// What a JSON Schema is.

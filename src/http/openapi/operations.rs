@@ -12,11 +12,16 @@ use crate::domain::principal::Access;
 use crate::http::media::HTML;
 use crate::http::routes::{Route, Verb};
 
+/// What the id of a resource looks like.
+const ID: &str = "^[A-Za-z0-9][A-Za-z0-9._~:@-]{0,127}$";
+/// What a name of the operator's looks like.
+const NAME: &str = "^[A-Za-z_][A-Za-z0-9_-]{0,127}$";
+
 /// The variables of a path.
 pub(super) fn path_parameters(described: &Described) -> Value {
     let parameters = described.variables.iter().map(|variable| {
         let schema = match &variable.kind {
-            VariableKind::Id => json!({ "type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._~:@-]{0,127}$" }),
+            VariableKind::Id => json!({ "type": "string", "pattern": ID }),
             VariableKind::Job => json!({ "type": "string", "format": "uuid" }),
             VariableKind::Name(names) => json!({ "enum": names }),
             VariableKind::Member => json!({ "type": "string", "minLength": 1 }),
@@ -151,15 +156,18 @@ fn query(name: &str) -> (Value, &'static str) {
         "limit" => {
             (json!({ "type": "integer", "minimum": 1, "maximum": 1000, "default": 100 }), "The most items of a page.")
         }
-        "cursor" => (json!({ "type": "string" }), "Where to go on, as the link to the next page says."),
+        "cursor" => (
+            json!({ "type": "string", "pattern": "^[0-9a-f-]{2,256}$" }),
+            "Where to go on, as the link to the next page says.",
+        ),
         "fields" => (
-            json!({ "type": "string" }),
+            json!({ "type": "string", "pattern": "^[A-Za-z_/][A-Za-z0-9_/-]{0,40}(,[A-Za-z_/][A-Za-z0-9_/-]{0,40}){0,8}$" }),
             "Names of members or JSON Pointers, with commas between: only these are shown.",
         ),
         "phase" => (reference("JobPhase"), "Jobs in this phase."),
-        "operation" => (json!({ "type": "string" }), "Jobs of this operation."),
-        "collection" => (json!({ "type": "string" }), "Jobs of resources of this collection."),
-        "resource" => (json!({ "type": "string" }), "Jobs of resources with this id."),
+        "operation" => (json!({ "type": "string", "pattern": NAME }), "Jobs of this operation."),
+        "collection" => (json!({ "type": "string", "pattern": NAME }), "Jobs of resources of this collection."),
+        "resource" => (json!({ "type": "string", "pattern": ID }), "Jobs of resources with this id."),
         "attempt" => (json!({ "type": "integer", "minimum": 1 }), "Which attempt, the newest one unless named."),
         _ => (json!({ "type": "boolean" }), "Only say what the change would do, and do nothing."),
     }

@@ -7,10 +7,11 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use crate::api::describe_shown;
-use crate::domain::activity::Overlap;
+use crate::domain::activity::vocabulary;
 use crate::domain::catalog::{ActivitySpec, Catalog, Collection, OperationChoice};
 use crate::domain::document::{ID, LINKS};
 use crate::domain::id::{ActivityName, CollectionName};
+use crate::domain::operation::Operation;
 use crate::domain::schema::{Free, embedded, widened};
 use crate::http::trial;
 
@@ -30,6 +31,11 @@ pub(super) fn of_collection(name: &CollectionName) -> Value {
 /// The component of a collection. Our own types have no dot in their names.
 fn component(name: &CollectionName) -> String {
     format!("collections.{name}")
+}
+
+/// The component of the input of an operation.
+fn input_component(operation: &Operation) -> String {
+    format!("operations.{}.input", operation.name)
 }
 
 /// A page of a list.
@@ -59,50 +65,27 @@ fn operations(spec: Option<&ActivitySpec>, catalog: &Catalog) -> Value {
     if names.is_empty() { json!({ "type": "string" }) } else { json!({ "enum": names }) }
 }
 
-/// An activity in the standard vocabulary.
-fn vocabulary(spec: &ActivitySpec, catalog: &Catalog) -> Value {
-    let overlap = [Overlap::Forbid, Overlap::Queue, Overlap::Replace, Overlap::Allow].map(Overlap::as_str);
-    let duration = json!({ "type": "string", "description": "such as 10s, 1h 30m or PT10M" });
-    let mut schema = json!({
-        "type": "object",
-        "properties": {
-            "operation": operations(Some(spec), catalog),
-            "input": {},
-            "trigger": { "type": ["string", "number"], "description": "another value asks again" },
-            "overlap": { "enum": overlap },
-            "suspend": { "type": "boolean" },
-            "canceled": { "type": "boolean" },
-            "retry": {
-                "type": "object",
-                "properties": {
-                    "attempts": { "type": "integer", "minimum": 1, "maximum": 100 },
-                    "backoff": duration,
-                    "factor": { "type": "number", "minimum": 1 },
-                    "max": duration,
-                },
-                "additionalProperties": false,
-            },
-            "timeout": duration,
-        },
-        "additionalProperties": false,
-    });
-    if spec.operations.fixed().is_none() {
-        schema["required"] = json!(["operation"]);
-    }
-    schema
+/// What a text around the schema of a collection refers to.
+struct Around<'a> {
+    status: Value,
+    links: Value,
+    input: &'a dyn Fn(&Operation) -> Value,
 }
 
 /// What the resources of a collection look like, the service's members
 /// included, where `at` leads to it from everywhere in the text around it.
-fn shown(collection: &Collection, catalog: &Catalog, status: &Value, at: &str) -> Value {
+fn shown(collection: &Collection, catalog: &Catalog, around: &Around<'_>, at: &str) -> Value {
     let mut members = Map::new();
     members.insert(ID.to_owned(), json!({ "type": "string", "readOnly": true }));
-    let mut status = status.clone();
-    status["readOnly"] = true.into();
-    members.insert(collection.observed_as.clone(), status);
-    members.insert(LINKS.to_owned(), json!({ "type": "object", "readOnly": true }));
+    let read_only = |schema: &Value| {
+        let mut schema = schema.clone();
+        schema["readOnly"] = true.into();
+        schema
+    };
+    members.insert(collection.observed_as.clone(), read_only(&around.status));
+    members.insert(LINKS.to_owned(), read_only(&around.links));
     for spec in collection.activities.iter().filter(|spec| spec.mapping.is_none()) {
-        members.insert(spec.name.to_string(), vocabulary(spec, catalog));
+        members.insert(spec.name.to_string(), vocabulary(spec, catalog, around.input));
     }
     let mut free = Free::default();
     for member in members.keys() {
@@ -129,8 +112,10 @@ pub(super) fn published(catalog: &Catalog) -> BTreeMap<String, Value> {
     if let Value::Object(keywords) = &mut status {
         keywords.retain(|keyword, _| !keyword.starts_with('$'));
     }
+    let input = |_: &Operation| json!({});
+    let around = Around { status, links: json!({ "type": "object" }), input: &input };
     for (name, collection) in &catalog.collections {
-        let mut schema = shown(collection, catalog, &status, "#");
+        let mut schema = shown(collection, catalog, &around, "#");
         if let Some(definitions) = &definitions {
             merge_definitions(&mut schema, definitions);
         }
@@ -196,10 +181,18 @@ pub(super) fn components(catalog: &Catalog) -> Value {
     for (name, schema) in ours() {
         components.insert(name.to_owned(), schema);
     }
+    for operation in catalog.operations.values() {
+        let name = input_component(operation);
+        let source = operation.input.as_ref().map(|input| input.source());
+        let embedded = source.and_then(|source| embedded(source, &format!("#/components/schemas/{name}")));
+        components.insert(name, embedded.unwrap_or_else(|| json!({})));
+    }
+    let input = |operation: &Operation| reference(&input_component(operation));
+    let around = Around { status: reference("Status"), links: reference("ResourceLinks"), input: &input };
     for (name, collection) in &catalog.collections {
         let name = component(name);
         let at = format!("#/components/schemas/{name}");
-        components.insert(name, shown(collection, catalog, &reference("Status"), &at));
+        components.insert(name, shown(collection, catalog, &around, &at));
     }
     Value::Object(components)
 }

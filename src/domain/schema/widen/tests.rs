@@ -146,8 +146,6 @@ fn any_document() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
-
     /// Two places of the service: one beside the members, one within one of them.
     #[test]
     fn whatever_was_taken_is_taken_with_members_of_the_service(
