@@ -8,7 +8,7 @@ use crate::domain::document::{ID, LINKS};
 use crate::domain::expression::Variable;
 use crate::domain::id::ResourceId;
 use crate::domain::json::{self, Pointer};
-use crate::domain::links::RELATIONS;
+use crate::domain::links::{LINK_MEMBERS, RELATIONS};
 use crate::domain::patch::{Operation, PatchError};
 use crate::domain::precondition::Strictness;
 use crate::domain::schema::Violation;
@@ -58,6 +58,15 @@ impl Echo<'_> {
         }
         if let Some(links) = body.shift_remove(LINKS) {
             echoes("/_links", &links, |member| RELATIONS.contains(&member) || self.is_activity(member))?;
+            for (relation, found) in links.as_object().into_iter().flatten() {
+                let at = json::pointer(&[LINKS, relation]);
+                let targets = found.as_array().map_or(std::slice::from_ref(found), Vec::as_slice);
+                targets.iter().try_for_each(|link| echoes(&at, link, |member| LINK_MEMBERS.contains(&member)))?;
+            }
+            let now = shown.and_then(|shown| shown.get(LINKS));
+            if self.is_strict() && now.is_some_and(|now| !json::equal(now, &links)) {
+                return Err(read_only("/_links", "it differs from what the resource shows now"));
+            }
         }
         Ok(())
     }

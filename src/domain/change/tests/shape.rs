@@ -56,7 +56,8 @@ fn judge<T>(collection: &Collection, strictness: Strictness, run: impl FnOnce(&J
 }
 
 fn before<T>(run: impl FnOnce(&Before<'_>) -> T) -> T {
-    let (document, observed, shown) = (Document::new(object(stored())), object(json!({"barkCount": 3, "meta": {"seen": true}})), shown());
+    let (document, observed, shown) =
+        (Document::new(object(stored())), object(json!({"barkCount": 3, "meta": {"seen": true}})), shown());
     run(&Before { document: &document, observed: &observed, shown: &shown })
 }
 
