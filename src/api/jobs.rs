@@ -240,13 +240,11 @@ impl Api {
         self.wait_until(wait, is_final).await
     }
 
-    /// The log of an attempt of a job, the newest one unless another is named:
-    /// its length in bytes now, and the file that holds it; no file where
-    /// nothing was written.
+    /// The log of an attempt of a job, the newest one unless another is named.
     ///
     /// # Errors
     /// `NotFound`, also for an attempt that was not made; `Store`.
-    pub async fn log(&self, id: JobId, attempt: Option<u32>) -> Result<Option<(u64, std::fs::File)>, ApiError> {
+    pub async fn log(&self, id: JobId, attempt: Option<u32>) -> Result<AttemptLog, ApiError> {
         let (job, _) = self.find(id).await?;
         if let Some(number) = attempt
             && !job.attempts.iter().any(|attempt| attempt.number == number)
@@ -254,7 +252,10 @@ impl Api {
             return Err(ApiError::NotFound { what: format!("attempt {number} of job {id}") });
         }
         let newest = job.attempts.last().map(|attempt| attempt.number);
-        Ok(attempt.or(newest).and_then(|number| self.logs.open(id, number)))
+        let number = attempt.or(newest);
+        let found = number.and_then(|number| self.logs.open(id, number));
+        let (length, file) = found.map_or((0, None), |(length, file)| (length, Some(file)));
+        Ok(AttemptLog { number: number.unwrap_or_default(), length, file })
     }
 
     pub(super) async fn find(&self, id: JobId) -> Result<(Job, Revision), ApiError> {
@@ -266,6 +267,17 @@ impl Api {
         let declared = self.collection(&key.collection)?.activity(activity.as_str());
         declared.ok_or_else(|| ApiError::NotFound { what: format!("the activity `{activity}` of `{key}`") })
     }
+}
+
+/// The log of an attempt, as it is now.
+#[derive(Debug)]
+pub struct AttemptLog {
+    /// The number of the attempt; 0 where there was none.
+    pub number: u32,
+    /// Its length in bytes.
+    pub length: u64,
+    /// The file that holds it; none where nothing was written.
+    pub file: Option<std::fs::File>,
 }
 
 /// The job that a launch has made.

@@ -36,6 +36,7 @@ use crate::state::State;
 pub use crate::domain::links;
 pub use crate::state::{Load, Stage, Stages, Subject, describe_shown};
 pub use error::{AlreadyApplied, ApiError};
+pub use jobs::AttemptLog;
 pub use members::{Found, member_of};
 use once::Flights;
 pub use once::{Answered, Held, Known, Once, OnceKey, Statuses};
@@ -50,6 +51,7 @@ pub struct Api {
     catalog: Arc<Catalog>,
     logs: Arc<dyn AttemptLogs>,
     limits: PatchLimits,
+    running: Option<usize>,
     flights: Arc<Flights>,
 }
 
@@ -58,7 +60,13 @@ impl Api {
     #[must_use]
     pub fn new(state: State, logs: Arc<dyn AttemptLogs>, limits: PatchLimits) -> Self {
         let catalog = Arc::clone(state.catalog());
-        Self { state, catalog, logs, limits, flights: Arc::default() }
+        Self { state, catalog, logs, limits, running: None, flights: Arc::default() }
+    }
+
+    /// The same where no more than so many attempts run at once, whatever they are of.
+    #[must_use]
+    pub fn running_at_most(self, running: usize) -> Self {
+        Self { running: Some(running), ..self }
     }
 
     /// The same, and how long what is asked here takes is noted there.

@@ -16,7 +16,8 @@ pub struct QueueView {
     pub position: Option<usize>,
     /// Since when it waits.
     pub since: Timestamp,
-    /// How many jobs of its operation may run at once.
+    /// How many jobs of its operation may run at once; where it waits for
+    /// jobs of any operation, how many of those.
     pub limit: Option<u32>,
 }
 
@@ -27,9 +28,9 @@ impl Api {
     /// `NotFound`, `NotWaiting`, `Store`.
     pub async fn queue(&self, id: JobId) -> Result<QueueView, ApiError> {
         let (job, _) = self.find(id).await?;
-        match self.state.in_queue(&job).await? {
-            Some(InQueue { waiting, reason, position }) => {
-                Ok(QueueView { reason: reason.as_str(), position, since: waiting.since, limit: waiting.limit })
+        match self.state.in_queue(&job, self.running).await? {
+            Some(InQueue { waiting, reason, position, limit }) => {
+                Ok(QueueView { reason: reason.as_str(), position, since: waiting.since, limit })
             }
             None => Err(ApiError::NotWaiting { id, phase: self.find(id).await?.0.phase.as_str() }),
         }

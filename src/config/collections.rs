@@ -1,6 +1,7 @@
 //! `[collections.NAME]`.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::activities::{Around, activity, place};
@@ -9,7 +10,7 @@ use super::files::Files;
 use super::mounts;
 use super::replies;
 use super::rules::rules;
-use super::section::{Keys, Section};
+use super::section::{Field, Keys, Section};
 use crate::domain::catalog::{ActivitySpec, Collection, PreconditionPolicy};
 use crate::domain::document::{ID, LINKS, STATUS};
 use crate::domain::id::{CollectionName, OperationName};
@@ -61,13 +62,14 @@ fn collection(
     let reserved = [ID, LINKS, observed_as.as_str()];
     let observed = observed(section, &reserved, report);
     let around = Around { operations, reserved: &reserved, observed: &observed };
-    let activities = match section.get("activities") {
+    let activities: Vec<ActivitySpec> = match section.get("activities") {
         None => ACTIVITY_DEFAULT.parse().ok().map(ActivitySpec::new).into_iter().collect(),
         Some(field) => {
             let table = field.table("a table of activities", report)?;
             table.fields().iter().filter_map(|field| activity(field, around, report)).collect()
         }
     };
+    in_the_way(section, &observed_as, &activities, report);
     let rules = rules(section, report);
     let (path, id) = (mounts::path(section, report), mounts::id(section, report));
     let patched = replies::of_collection(section, report);
@@ -85,6 +87,42 @@ fn collection(
         patched,
         ..collection
     })
+}
+
+/// Notes what stands in the place of an activity: the observed state, or a
+/// member that is shown within what the standard vocabulary judges.
+fn in_the_way(section: &Section<'_>, observed_as: &str, activities: &[ActivitySpec], report: &mut Report<'_>) {
+    // Where activities are named, they are told so themselves.
+    let named = section.get("activities");
+    if let Some(field) = section.get("observed_as").filter(|_| named.is_none() && observed_as == ACTIVITY_DEFAULT) {
+        let message =
+            format!("`{}`: `{observed_as}` is the activity of a collection that names none: name another", field.path);
+        report.error(&field.span, message);
+    }
+    let mut judge = |field: &Field<'_>, place: &str, span: &Range<usize>| {
+        let Ok(place) = place.parse::<Pointer>() else { return };
+        let member = place.tokens().first();
+        let owner = activities.iter().find(|spec| member.is_some_and(|member| member == spec.name.as_str()));
+        if let Some(spec) = owner.filter(|spec| spec.mapping.is_none()) {
+            let message = format!(
+                "`{}`: `{place}` is within the activity `{}`, which takes nothing but the members of an activity: \
+                 choose another place, or map the activity with `input`",
+                field.path, spec.name
+            );
+            report.error(span, message);
+        }
+    };
+    for field in section.get("observed").and_then(|field| field.items()).unwrap_or_default() {
+        if let Some(place) = field.as_text() {
+            judge(&field, place, &field.span);
+        }
+    }
+    for activity in named.and_then(|field| field.as_section()).iter().flat_map(Section::fields) {
+        let show = activity.as_section().and_then(|section| section.get("show")?.as_section());
+        for field in show.iter().flat_map(Section::fields) {
+            judge(&field, field.name, &field.key);
+        }
+    }
 }
 
 /// What the member with observed state is called.

@@ -38,7 +38,7 @@
 //! schema = "schemas/video.json"      # JSON Schema of the document
 //! preconditions = "required"         # or "optional"
 //! path = "/v1/videos"                # the default; any path that nothing else needs
-//! id = "[a-z0-9-]+"                  # what an id looks like that a client chooses; any by default
+//! id = "[a-z0-9-]+"                  # what an id looks like that a client chooses, of those that any id can be
 //! [collections.videos.activities.processing]
 //! editable = false                   # the default; true opens the list of its jobs to PUT and PATCH
 //!

@@ -154,6 +154,11 @@ impl<'t> Field<'t> {
         }
     }
 
+    /// The text, if it is one.
+    pub(super) fn as_text(&self) -> Option<&'t str> {
+        self.value.as_str()
+    }
+
     /// The table; `what` says what it stands for, with its article.
     pub(super) fn table(&self, what: &str, report: &mut Report<'_>) -> Option<Section<'t>> {
         match self.value.as_table() {
@@ -170,10 +175,15 @@ impl<'t> Field<'t> {
 
     /// The elements of the array, each called after its index.
     pub(super) fn elements(&self, what: &str, report: &mut Report<'_>) -> Option<Vec<Field<'t>>> {
-        let array: &'t DeArray<'t> = match self.value.as_array() {
-            Some(array) => array,
-            None => return self.expected(what, report),
-        };
+        match self.items() {
+            Some(items) => Some(items),
+            None => self.expected(what, report),
+        }
+    }
+
+    /// The elements, if it is an array.
+    pub(super) fn items(&self) -> Option<Vec<Field<'t>>> {
+        let array: &'t DeArray<'t> = self.value.as_array()?;
         let element = |(at, value): (usize, &'t Spanned<DeValue<'t>>)| Field {
             path: format!("{}[{at}]", self.path),
             name: self.name,

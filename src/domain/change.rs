@@ -153,7 +153,7 @@ impl Judge<'_> {
                 apply_patch(&document, &PatchBody::Merge(body), self.limits)?
             }
             PatchBody::Json(operations) => {
-                operations.iter().try_for_each(|operation| echo.keeps_read_only(operation))?;
+                operations.iter().try_for_each(|operation| echo.keeps_read_only(operation, before))?;
                 // The limit is the document's; what the service shows beside it comes on top.
                 let beside = json::encoded_len(before.shown).saturating_sub(before.document.bytes().len());
                 let limits = PatchLimits { bytes_max: self.limits.bytes_max.saturating_add(beside), ..*self.limits };

@@ -10,6 +10,9 @@ use super::schema::Schema;
 
 /// A pattern that a whole id must match, beside what every id does.
 ///
+/// It narrows what an id can be, and never widens it: an id is a segment of a
+/// path, a part of keys and of links, and stands in each of them as it is.
+///
 /// It binds clients that choose an id, when they choose it: ids that the service
 /// makes, and ids that are older than the pattern, stay what they are.
 #[derive(Clone)]

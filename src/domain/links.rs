@@ -9,6 +9,9 @@ use super::json::Pointer;
 /// What else a representation of a resource links to, beside its activities.
 pub const RELATIONS: [&str; 6] = ["self", "collection", "describedby", "form", "run-now", "cancel"];
 
+/// What a link of ours says.
+pub const LINK_MEMBERS: [&str; 4] = ["href", "method", "type", "name"];
+
 /// A collection.
 #[must_use]
 pub fn collection(catalog: &Catalog, name: &CollectionName) -> String {

@@ -11,7 +11,7 @@ use std::panic::AssertUnwindSafe;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::header::{ACCEPT, ALLOW, X_CONTENT_TYPE_OPTIONS};
+use http::header::{ACCEPT, ALLOW, CONTENT_RANGE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -158,6 +158,10 @@ async fn judge(http: &Inner, asked: &mut Asked, timing: &Timing) -> Result<Respo
     Span::current().record("http.principal", principal.name);
     let query = Query::parse(query, route.parameters(verb))?;
     let intent = query.intent()?;
+    // Who sends a part does not mean it to be the whole (RFC 9110, 14.5).
+    if verb == Verb::Put && headers.contains_key(CONTENT_RANGE) {
+        return Err(Problem::new(Kind::BadRequest, "Content-Range: a PUT is of the whole, and takes no part of it"));
+    }
     if verb == Verb::Options {
         return Ok(reply::options(route).leading(discovery::links_of(route, http.api.catalog())));
     }
@@ -266,12 +270,12 @@ pub(super) fn not_allowed(route: &Route, method: &Method) -> Problem {
 /// Refuses a client that takes nothing of what there is, before anything is done.
 fn acceptable(route: &Route, headers: &HeaderMap) -> Result<Face, Problem> {
     let available = match route {
-        // Probes are answered whatever they say: they look at the status.
-        Route::Health | Route::Ready => return Ok(Face::Json),
         Route::JobLog(_) if media::accepts(headers, logs::TEXT) => return Ok(Face::Json),
         Route::JobLog(_) => vec![logs::TEXT],
         Route::Home
         | Route::Server
+        | Route::Health
+        | Route::Ready
         | Route::Problems
         | Route::OpenApi
         | Route::Schema(_)

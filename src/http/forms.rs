@@ -4,10 +4,10 @@ use serde_json::json;
 use warp::reply::Response;
 
 use super::dispatch::Call;
+use super::fixed::fixed;
 use super::media::{Face, MediaType};
-use super::percent;
 use super::problem::{Kind, Problem};
-use super::{pages, reply};
+use super::{pages, percent};
 use crate::api::links;
 use crate::domain::id::{ActivityName, ResourceKey};
 
@@ -16,14 +16,14 @@ pub(super) const TAKEN: &str = "application/json, application/x-www-form-urlenco
 
 /// `/v1/{collection}/{id}/{activity}/form`
 ///
-/// It depends on the document and on what the operator declares, and so has
-/// no tag of its own.
+/// It depends on the document and on what the operator declares, and so has a
+/// tag of its own.
 pub(super) async fn form(call: &Call<'_>, key: &ResourceKey, activity: &ActivityName) -> Result<Response, Problem> {
     let ask = call.http.api.ask(key, activity).await?;
     let catalog = call.http.api.catalog();
     let target = links::activity(catalog, key, activity);
     if call.face == Face::Html {
-        return Ok(pages::form(&ask, &target, call.route, catalog));
+        return Ok(pages::made(fixed(call, pages::form(&ask, &target, call.route, catalog))?, call.face));
     }
     let body = json!({
         "method": "POST",
@@ -36,7 +36,7 @@ pub(super) async fn form(call: &Call<'_>, key: &ResourceKey, activity: &Activity
             "activity": { "href": target },
         },
     });
-    Ok(reply::json(body.to_string()))
+    fixed(call, body.to_string())
 }
 
 /// The fields of a form that was sent.

@@ -5,17 +5,20 @@ use std::io::{self, SeekFrom};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, stream};
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG};
 use http::{HeaderValue, Method, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use warp::Reply;
 use warp::reply::Response;
 
+use super::conditions;
 use super::dispatch::Call;
+use super::fixed::{names, not_modified};
 use super::problem::{Kind, Problem};
 use super::range::{self, Part};
 use super::reply::With;
 use super::timing::Step;
+use crate::api::AttemptLog;
 use crate::domain::id::JobId;
 
 /// What a log is. It need not be UTF-8, but most are.
@@ -25,17 +28,25 @@ pub(super) const TEXT: &str = "text/plain";
 const CHUNK_BYTES: usize = 64 * 1024;
 
 /// `/v1/jobs/{job}/log`
+///
+/// Its tag names the attempt and how long its log is: a log only ever grows, so
+/// that what is as long is the same, byte for byte.
 pub(super) async fn log(call: Call<'_>, id: JobId) -> Result<Response, Problem> {
     let attempt = call.query.attempt()?;
-    let log = call.timed(Step::Load, call.http.api.log(id, attempt)).await?;
-    let (length, file) = log.map_or((0, None), |(length, file)| (length, Some(file)));
+    let preconditions = conditions::preconditions(call.headers)?;
+    let AttemptLog { number, length, file } = call.timed(Step::Load, call.http.api.log(id, attempt)).await?;
+    let opaque = format!("{number}.{length}");
+    let tag = HeaderValue::try_from(format!("\"{opaque}\"")).expect("digits and a dot can stand in a header");
+    if preconditions.if_none_match.is_some_and(|tags| names(&tags, &opaque, "")) {
+        return Ok(not_modified(&text(StatusCode::OK, read(None, 0, 0), 0, tag), &[ETAG, CACHE_CONTROL]));
+    }
     // Ranges are for GET alone (RFC 9110, 14.2).
-    let part = if call.method == Method::GET { range::wanted(call.headers, length) } else { Part::Whole };
+    let part = if call.method == Method::GET { range::wanted(call.headers, length, &tag) } else { Part::Whole };
     match part {
-        Part::Whole => Ok(text(StatusCode::OK, read(file, 0, length), length)),
+        Part::Whole => Ok(text(StatusCode::OK, read(file, 0, length), length, tag)),
         Part::Bytes { first, last } => {
             let wanted = last - first + 1;
-            let mut response = text(StatusCode::PARTIAL_CONTENT, read(file, first, wanted), wanted);
+            let mut response = text(StatusCode::PARTIAL_CONTENT, read(file, first, wanted), wanted, tag);
             response.headers_mut().insert(CONTENT_RANGE, content_range(format!("bytes {first}-{last}/{length}")));
             Ok(response)
         }
@@ -52,12 +63,14 @@ fn text(
     status: StatusCode,
     body: impl Stream<Item = io::Result<Bytes>> + Send + Sync + 'static,
     length: u64,
+    tag: HeaderValue,
 ) -> Response {
     let mut response = warp::reply::stream(body).into_response().in_parts();
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     headers.insert(CONTENT_LENGTH, length.into());
+    headers.insert(ETAG, tag);
     // A log grows while its attempt runs.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     response

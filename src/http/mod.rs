@@ -16,7 +16,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Request;
+use http::{Request, Uri};
 use hyper::body::Incoming;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::service::TowerToHyperService;
@@ -194,6 +194,11 @@ fn with_request_line(mut request: Request<Incoming>) -> Request<Incoming> {
     if authority.is_some() || request.version() != http::Version::HTTP_11 {
         let line = RequestLine { version: request.version(), authority };
         request.extensions_mut().insert(line);
+    }
+    // A target that is an authority and nothing else (RFC 9112, 3.2.3) is about
+    // no resource, and filters take for granted that there is a path.
+    if request.uri().path_and_query().is_none() {
+        *request.uri_mut() = Uri::from_static("*");
     }
     request
 }

@@ -128,7 +128,9 @@ async fn when_done(call: &Call<'_>, at: At<'_>, launched: Launched, status: Sync
             }
         }
         Over::Late(late) => {
-            let detail = "the job takes longer than its answer can wait, and goes on";
+            // Whether it goes on, or is being stopped for taking too long, is not known here.
+            let detail =
+                "the job did not end in the time that its answer waits: where it is, it shows what became of it";
             Err(of_job(Problem::new(Kind::JobTimeout, detail), call, at, &late.job).located(&at.job(call, id)))
         }
         Over::Left(_) if at.asker == Asker::Person => Ok(see(&at.job(call, id), "job")),

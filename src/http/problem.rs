@@ -12,6 +12,7 @@ use warp::reply::Response;
 
 use super::prefer::Prefer;
 use super::reply::With as _;
+use super::vary;
 
 /// The types of problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -359,6 +360,8 @@ impl Particulars {
         *response.status_mut() = status;
         *response.headers_mut() = headers;
         response.headers_mut().insert(CONTENT_TYPE, PROBLEM_JSON);
+        // Each can be had as a page.
+        vary::also(response.headers_mut(), "Accept");
         // Some statuses may be cached by default (RFC 9110, 15.1), 404 among
         // them; what is not there now may be there in a moment.
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -1,7 +1,7 @@
 //! `Range` with one range of bytes (RFC 9110, 14).
 
-use http::HeaderMap;
 use http::header::{IF_RANGE, RANGE};
+use http::{HeaderMap, HeaderValue};
 
 /// Which part of something is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,12 +22,13 @@ pub(super) enum Part {
 /// Which part of something that has so many bytes is wanted.
 ///
 /// Several ranges, other units and what is malformed get the whole, as
-/// RFC 9110, 14.2 permits. So does `If-Range`: what is served in parts here has no
-/// validator, so none can match.
-pub(super) fn wanted(headers: &HeaderMap, length: u64) -> Part {
+/// RFC 9110, 14.2 permits. So does an `If-Range` that does not name the tag of
+/// what there is (RFC 9110, 13.1.5): there is no date that could match.
+pub(super) fn wanted(headers: &HeaderMap, length: u64, tag: &HeaderValue) -> Part {
     let mut values = headers.get_all(RANGE).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return Part::Whole };
-    if headers.contains_key(IF_RANGE) {
+    let mut conditions = headers.get_all(IF_RANGE).iter();
+    if !conditions.all(|condition| condition == tag) {
         return Part::Whole;
     }
     value.to_str().ok().and_then(|text| parse(text, length)).unwrap_or(Part::Whole)
@@ -66,14 +67,15 @@ fn number(text: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
     use proptest::prelude::*;
 
     use super::*;
 
+    const TAG: HeaderValue = HeaderValue::from_static("\"1.10\"");
+
     fn of(range: &str, length: u64) -> Part {
         let headers: HeaderMap = [(RANGE, HeaderValue::from_str(range).expect("a value"))].into_iter().collect();
-        wanted(&headers, length)
+        wanted(&headers, length, &TAG)
     }
 
     #[test]
@@ -104,12 +106,21 @@ mod tests {
     }
 
     #[test]
-    fn a_range_under_a_condition_gets_the_whole() {
-        let headers: HeaderMap =
-            [(RANGE, HeaderValue::from_static("bytes=0-1")), (IF_RANGE, HeaderValue::from_static("\"1.1\""))]
-                .into_iter()
-                .collect();
-        assert_eq!(wanted(&headers, 10), Part::Whole);
+    fn a_range_under_a_condition_that_does_not_hold_gets_the_whole() {
+        let part = Part::Bytes { first: 0, last: 1 };
+        for (condition, want) in [
+            ("\"1.10\"", part),
+            ("\"1.9\"", Part::Whole),
+            ("W/\"1.10\"", Part::Whole),
+            ("Sat, 21 Nov 2026 10:00:00 GMT", Part::Whole),
+            ("", Part::Whole),
+        ] {
+            let headers: HeaderMap =
+                [(RANGE, HeaderValue::from_static("bytes=0-1")), (IF_RANGE, HeaderValue::from_static(condition))]
+                    .into_iter()
+                    .collect();
+            assert_eq!(wanted(&headers, 10, &TAG), want, "{condition}");
+        }
     }
 
     proptest! {

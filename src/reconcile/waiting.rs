@@ -15,6 +15,10 @@ pub enum WaitReason {
     Queued,
     /// The end of another job of its operation, of which no more may run at once.
     Concurrency,
+    /// The end of any job: no more may run at once, whatever they are of.
+    Capacity,
+    /// The start of another job of its activity, which is before it.
+    Order,
     /// The end of an older job of its activity.
     Overlap,
     /// The time of its next attempt.
@@ -32,6 +36,8 @@ impl WaitReason {
         match self {
             Self::Queued => "Queued",
             Self::Concurrency => "Concurrency",
+            Self::Capacity => "Capacity",
+            Self::Order => "Order",
             Self::Overlap => "Overlap",
             Self::Backoff => "Backoff",
             Self::Suspended => "Suspended",
@@ -75,6 +81,10 @@ pub fn waiting(state: &ResourceState, id: JobId, catalog: &Catalog, now: Timesta
         Reason::Suspended => WaitReason::Suspended,
         Reason::Backoff => WaitReason::Backoff,
         Reason::Queued if job.start == StartRule::WhenAlone && older > 0 => WaitReason::Overlap,
+        // One job of an activity is claimed at a time.
+        Reason::Queued if active.ready.is_none() && status.active.iter().any(|other| other.ready.is_some()) => {
+            WaitReason::Order
+        }
         Reason::Queued => WaitReason::Queued,
         Reason::Settled
         | Reason::Deleting

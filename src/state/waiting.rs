@@ -27,6 +27,8 @@ pub struct InQueue {
     /// Its place among the jobs of its operation that may be claimed, from 1;
     /// `None` if it may not, or if more than [`COUNTED_MAX`] are before it.
     pub position: Option<usize>,
+    /// How many jobs may run at once of those that it waits for, where that is limited.
+    pub limit: Option<u32>,
 }
 
 /// How much an operation has to do.
@@ -39,11 +41,12 @@ pub struct Load {
 }
 
 impl State {
-    /// What a job waits for; `None` if it does not wait.
+    /// What a job waits for where so many attempts may run at once; `None` if
+    /// it does not wait.
     ///
     /// # Errors
     /// [`StateError`]: what is stored cannot be read.
-    pub async fn in_queue(&self, job: &Job) -> Result<Option<InQueue>, StateError> {
+    pub async fn in_queue(&self, job: &Job, at_most: Option<usize>) -> Result<Option<InQueue>, StateError> {
         let state = self.resource_state(&job.resource, Some(job.id)).await?;
         let Some(found) = waiting(&state, job.id, self.catalog(), self.clock().now()) else { return Ok(None) };
         let position = match found.ready {
@@ -54,7 +57,18 @@ impl State {
             Some(_) => self.slots(&job.operation, COUNTED_MAX).await?.len(),
             None => 0,
         };
-        Ok(Some(InQueue { waiting: found, reason: found.among(running), position }))
+        let reason = found.among(running);
+        let full = match at_most.filter(|_| found.ready.is_some() && reason == WaitReason::Queued) {
+            Some(at_most) if self.attempts(at_most.min(COUNTED_MAX)).await?.len() >= at_most => Some(at_most),
+            Some(_) | None => None,
+        };
+        Ok(Some(match full {
+            Some(at_most) => {
+                let limit = Some(u32::try_from(at_most).unwrap_or(u32::MAX));
+                InQueue { waiting: found, reason: WaitReason::Capacity, position, limit }
+            }
+            None => InQueue { waiting: found, reason, position, limit: found.limit },
+        }))
     }
 
     async fn position(&self, operation: &OperationName, ready: Ready, job: JobId) -> Result<Option<usize>, StateError> {

@@ -114,7 +114,8 @@ impl Service {
             ExecRunner::new(ExecConfig::new(keeping.attempts())).map_err(|error| Failure::Store(error.into()))?;
         let runner = Arc::new(runner);
         let (listener, address) = listen(config.server.listen).await?;
-        let api = Api::new(state.clone(), Arc::new(Logs(Arc::clone(&runner))), patch_limits(&config.limits));
+        let api = Api::new(state.clone(), Arc::new(Logs(Arc::clone(&runner))), patch_limits(&config.limits))
+            .running_at_most(config.limits.running);
         let http = Http::new(api, http_config(config, address));
         let engine = Engine::new(state, runner, EngineConfig { running: config.limits.running });
         Ok(Self { keeping, listener, address, http, engine })

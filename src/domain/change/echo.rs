@@ -8,7 +8,7 @@ use crate::domain::document::{ID, LINKS};
 use crate::domain::expression::Variable;
 use crate::domain::id::ResourceId;
 use crate::domain::json::{self, Pointer};
-use crate::domain::links::RELATIONS;
+use crate::domain::links::{LINK_MEMBERS, RELATIONS};
 use crate::domain::patch::{Operation, PatchError};
 use crate::domain::precondition::Strictness;
 use crate::domain::schema::Violation;
@@ -58,6 +58,15 @@ impl Echo<'_> {
         }
         if let Some(links) = body.shift_remove(LINKS) {
             echoes("/_links", &links, |member| RELATIONS.contains(&member) || self.is_activity(member))?;
+            for (relation, found) in links.as_object().into_iter().flatten() {
+                let at = json::pointer(&[LINKS, relation]);
+                let targets = found.as_array().map_or(std::slice::from_ref(found), Vec::as_slice);
+                targets.iter().try_for_each(|link| echoes(&at, link, |member| LINK_MEMBERS.contains(&member)))?;
+            }
+            let now = shown.and_then(|shown| shown.get(LINKS));
+            if self.is_strict() && now.is_some_and(|now| !json::equal(now, &links)) {
+                return Err(read_only("/_links", "it differs from what the resource shows now"));
+            }
         }
         Ok(())
     }
@@ -78,6 +87,9 @@ impl Echo<'_> {
         before: Option<&Before<'_>>,
     ) -> Result<Map<String, Value>, ChangeError> {
         let mut begins_with = Map::new();
+        if let Some(before) = before {
+            self.leaves_room(body, before)?;
+        }
         for place in self.collection.shown_places() {
             let Some(found) = place.get(body) else { continue };
             let now = before.and_then(|before| shown_at(before, place));
@@ -100,6 +112,7 @@ impl Echo<'_> {
 
     /// Strips what the service shows within the document from a merge patch.
     pub(super) fn take_patched(&self, patch: &mut Map<String, Value>, before: &Before<'_>) -> Result<(), ChangeError> {
+        self.leaves_room(patch, before)?;
         for place in self.collection.shown_places() {
             let Some(found) = place.get(patch) else { continue };
             let now = shown_at(before, place);
@@ -131,6 +144,31 @@ impl Echo<'_> {
         read.any(|read| read.is_within(place) || place.is_within(&read))
     }
 
+    /// Refuses a body that has something else than an object around what the
+    /// service shows: that would hide it, or take it away. What is computed goes
+    /// and comes with the client's own members around it; what is observed stays.
+    fn leaves_room(&self, body: &Map<String, Value>, before: &Before<'_>) -> Result<(), ChangeError> {
+        for place in self.read_only_places().filter(|place| shown_at(before, place).is_some()) {
+            let mut around = (1..place.tokens().len()).map(|length| above(place, length));
+            let Some(around) = around.find(|around| around.get(body).is_some_and(|value| !value.is_object())) else {
+                continue;
+            };
+            if self.is_observed(place) || around.get(before.document.members()).is_none() {
+                return Err(read_only(&place.to_string(), "the service writes it, and it cannot be removed"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the service shows something, and no client can wish for anything.
+    fn read_only_places(&self) -> impl Iterator<Item = &Pointer> {
+        self.collection.shown_places().filter(|place| !self.is_input(place))
+    }
+
+    fn is_observed(&self, place: &Pointer) -> bool {
+        self.collection.observed.contains(place)
+    }
+
     fn judge_echo(&self, place: &Pointer, found: &Value, now: Option<&Value>) -> Result<(), ChangeError> {
         match now {
             Some(now) if self.is_strict() && !json::equal(now, found) => {
@@ -142,7 +180,7 @@ impl Echo<'_> {
 
     /// An operation that names a place of the service as its target is refused,
     /// even if it would put there what is there already.
-    pub(super) fn keeps_read_only(&self, operation: &Operation) -> Result<(), ChangeError> {
+    pub(super) fn keeps_read_only(&self, operation: &Operation, before: &Before<'_>) -> Result<(), ChangeError> {
         let written = match operation {
             Operation::Add { path, .. } | Operation::Replace { path, .. } | Operation::Remove { path } => {
                 [Some(path), None]
@@ -157,6 +195,13 @@ impl Echo<'_> {
             if path.tokens().first().is_some_and(|root| own(root)) || self.collection.shown_places().any(shown) {
                 return Err(read_only(&path.to_string(), "only `test` may name it"));
             }
+        }
+        // What is shown comes back where it was, and would be there twice.
+        if let Operation::Move { from, .. } = operation
+            && let Some(place) =
+                self.read_only_places().find(|place| place.is_within(from) && shown_at(before, place).is_some())
+        {
+            return Err(read_only(&place.to_string(), "the service writes it, and it cannot be moved"));
         }
         Ok(())
     }
@@ -177,6 +222,9 @@ impl Echo<'_> {
                 return Err(read_only(&json::pointer(&[member]), "the patch would change it"));
             }
         }
+        for place in self.read_only_places() {
+            self.judge_after(place, &members, before)?;
+        }
         for place in self.collection.shown_places() {
             let Some(found) = place.get(&members) else { continue };
             if !self.is_wish(place, found, shown_at(before, place), true) {
@@ -186,6 +234,38 @@ impl Echo<'_> {
         }
         Ok(Value::Object(members))
     }
+
+    /// Refuses a patch that changes or removes what is shown at a place, by way
+    /// of something around it. What is computed may go with members around it
+    /// that are the client's, and comes back with them or without.
+    fn judge_after(
+        &self,
+        place: &Pointer,
+        members: &Map<String, Value>,
+        before: &Before<'_>,
+    ) -> Result<(), ChangeError> {
+        let detail = match (shown_at(before, place), place.get(members)) {
+            (None, _) => return Ok(()),
+            (Some(before), Some(after)) if json::equal(before, after) => return Ok(()),
+            (Some(_), Some(_)) => "the service writes it, and the patch would change it",
+            (Some(_), None) if !self.is_observed(place) && goes_with_own(place, members, before) => return Ok(()),
+            (Some(_), None) => "the service writes it, and the patch would remove it",
+        };
+        Err(read_only(&place.to_string(), detail))
+    }
+}
+
+/// Whether what is no longer around a place, or is another there, was the client's.
+fn goes_with_own(place: &Pointer, members: &Map<String, Value>, before: &Before<'_>) -> bool {
+    let mut around = (1..place.tokens().len()).map(|length| above(place, length));
+    let gone = around.find(|around| !around.get(members).is_some_and(Value::is_object));
+    // Where all is still there, the patch put another object around the place.
+    gone.is_none_or(|gone| gone.get(before.document.members()).is_some())
+}
+
+/// The place around another that is so many names deep.
+fn above(place: &Pointer, length: usize) -> Pointer {
+    Pointer::new(place.tokens()[..length].to_vec())
 }
 
 /// An echo is an object with no member that ours do not have.
@@ -219,7 +299,7 @@ fn restore(place: &Pointer, members: &mut Map<String, Value>, before: &Before<'_
 fn take(place: &Pointer, members: &mut Map<String, Value>, own: Option<&Map<String, Value>>) -> Option<Value> {
     let taken = place.take(members);
     for length in (1..place.tokens().len()).rev() {
-        let around = Pointer::new(place.tokens()[..length].to_vec());
+        let around = above(place, length);
         let empty = around.get(members).and_then(Value::as_object).is_some_and(Map::is_empty);
         if !empty || own.is_some_and(|own| around.get(own).is_some()) {
             break;

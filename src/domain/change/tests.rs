@@ -67,6 +67,12 @@ fn what_the_service_writes_is_never_written_by_a_client_in_silence() {
         ("an unknown member of an activity's status", json!({"title": "x", "status": {"processing": {"done": 1}}})),
         ("a status that is no object", json!({"title": "x", "status": "done"})),
         ("an unknown link", json!({"title": "x", "_links": {"evil": {}}})),
+        ("an unknown member of a link", json!({"title": "x", "_links": {"self": {"href": "/", "evil": 1}}})),
+        (
+            "an unknown member of one of several",
+            json!({"title": "x", "_links": {"form": [{"href": "/"}, {"evil": 1}]}}),
+        ),
+        ("a link that is no object", json!({"title": "x", "_links": {"self": "/"}})),
         ("links that are no object", json!({"title": "x", "_links": null})),
     ] {
         assert!(matches!(put(body.clone(), Strictness::DesiredState), Err(ChangeError::ReadOnly { .. })), "{name}");
@@ -89,6 +95,13 @@ fn what_the_service_writes_is_never_written_by_a_client_in_silence() {
 #[test]
 fn a_stale_status_is_an_echo_unless_the_client_wants_to_be_taken_literally() {
     let body = json!({"title": "Holiday", "status": {"generation": 7}});
+    assert!(put(body.clone(), Strictness::DesiredState).is_ok());
+    assert!(matches!(put(body, Strictness::WholeTag), Err(ChangeError::ReadOnly { .. })));
+}
+
+#[test]
+fn so_are_stale_links() {
+    let body = json!({"title": "Holiday", "_links": {"cancel": {"href": "/v1/jobs/7", "method": "DELETE"}}});
     assert!(put(body.clone(), Strictness::DesiredState).is_ok());
     assert!(matches!(put(body, Strictness::WholeTag), Err(ChangeError::ReadOnly { .. })));
 }

@@ -1,25 +1,23 @@
 //! The form with which a person asks an activity for a job.
 
 use serde_json::Value;
-use warp::reply::Response;
 
+use super::frame;
 use super::html::Html;
 use super::trail::trail;
-use super::{frame, html};
 use crate::domain::catalog::Catalog;
 use crate::domain::form::{Ask, Field, Kind, Need, OPERATION, fields, spelled};
 use crate::domain::id::OperationName;
 use crate::domain::operation::Operation;
-use crate::http::reply;
 use crate::http::routes::Route;
 
 /// The page with a form for each operation that can be asked for, the one
 /// that is meant first.
-pub(in crate::http) fn form(ask: &Ask, target: &str, route: &Route, catalog: &Catalog) -> Response {
+pub(in crate::http) fn form(ask: &Ask, target: &str, route: &Route, catalog: &Catalog) -> String {
     let mut operations: Vec<&Operation> = ask.operations.iter().map(AsRef::as_ref).collect();
     operations.sort_by_key(|operation| ask.meant.as_ref() != Some(&operation.name));
     let choice = operations.len() > 1 || ask.meant.is_none();
-    let page = frame("Ask for a job", &trail(route, catalog), |html| {
+    frame("Ask for a job", &trail(route, catalog), |html| {
         if operations.is_empty() {
             html.say("p", &[], "There is no operation to be asked for.");
         }
@@ -34,8 +32,7 @@ pub(in crate::http) fn form(ask: &Ask, target: &str, route: &Route, catalog: &Ca
             });
             html.line();
         }
-    });
-    html(reply::json(page))
+    })
 }
 
 fn described(operation: &Operation) -> Option<String> {

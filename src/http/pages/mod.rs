@@ -63,11 +63,16 @@ async fn dressed(response: Response, asked: Asked<'_>) -> Response {
         return Response::from_parts(head, bytes.into());
     };
     let page = page(&shown, head.status, asked);
-    html(suffixed(Response::from_parts(head, page.into()), asked))
+    made(Response::from_parts(head, page.into()), asked.face)
+}
+
+/// An answer whose body is a page.
+pub(super) fn made(response: Response, face: Face) -> Response {
+    if response.status() == StatusCode::NOT_MODIFIED { response } else { html(suffixed(response, face)) }
 }
 
 /// The header fields of a page.
-pub(super) fn html(mut response: Response) -> Response {
+fn html(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.remove(CONTENT_LENGTH);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
@@ -78,10 +83,10 @@ pub(super) fn html(mut response: Response) -> Response {
 
 /// Gives a page a tag of its own: it is not the JSON, byte for byte. The tag of
 /// a problem is that of something else, and stays.
-fn suffixed(mut response: Response, asked: Asked<'_>) -> Response {
-    let sent = response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED;
+fn suffixed(mut response: Response, face: Face) -> Response {
+    let sent = response.status().is_success();
     let tag = response.headers().get(ETAG).and_then(|tag| tag.to_str().ok()).and_then(|tag| tag.strip_suffix('"'));
-    let own = tag.and_then(|tag| HeaderValue::try_from(format!("{tag}{}\"", asked.face.suffix())).ok());
+    let own = tag.and_then(|tag| HeaderValue::try_from(format!("{tag}{}\"", face.suffix())).ok());
     if let Some(own) = own.filter(|_| sent) {
         response.headers_mut().insert(ETAG, own);
     }

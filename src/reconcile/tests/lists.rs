@@ -115,6 +115,17 @@ fn a_job_waits_for_what_its_condition_says() {
 }
 
 #[test]
+fn of_the_jobs_of_an_activity_one_waits_for_its_turn_and_the_others_for_that_one() {
+    let mut world = World::with(&json!({}));
+    edit(&mut world, &[], &["a", "b"]).expect("it may");
+    assert_eq!(world.story(), "queued*, queued");
+    assert_eq!(reason(&world, 0), Some(WaitReason::Queued));
+    assert_eq!(reason(&world, 1), Some(WaitReason::Order));
+    world.claim(0).expect("it is ready");
+    assert_eq!(reason(&world, 1), Some(WaitReason::Queued));
+}
+
+#[test]
 fn who_may_be_claimed_waits_for_a_slot_if_none_is_left() {
     let mut world = World::with(&json!({"processing": {"operation": "a"}}));
     let among = |world: &World, running| wait(world, 0).expect("it waits").among(running);

@@ -542,3 +542,32 @@ message = "no"
     heeler.toml:32:9: `collections.dogs.rules[2].when`: unknown variable `status`: expected `self` or `old`
     ");
 }
+
+#[test]
+fn nothing_is_shown_within_an_activity_in_the_standard_vocabulary() {
+    let text = r#"
+[operations.bark]
+exec = { command = ["true"] }
+
+[collections.cats]
+observed = ["/processing/count", "/count"]
+[collections.dogs]
+observed = ["/barks/count", "/walks/count", "/count"]
+observed_as = "naps"
+[collections.dogs.activities.barks]
+show = { "/barks/last" = "1", "/walks/last" = "1", "/last" = "1" }
+[collections.dogs.activities.naps]
+[collections.dogs.activities.walks]
+operation = "bark"
+input = "{'to': self.walks.to}"
+[collections.mice]
+observed_as = "processing"
+"#;
+    assert_snapshot!(refusal(text), @r"
+    heeler.toml:6:13: `collections.cats.observed[0]`: `/processing/count` is within the activity `processing`, which takes nothing but the members of an activity: choose another place, or map the activity with `input`
+    heeler.toml:8:13: `collections.dogs.observed[0]`: `/barks/count` is within the activity `barks`, which takes nothing but the members of an activity: choose another place, or map the activity with `input`
+    heeler.toml:11:10: `collections.dogs.activities.barks.show./barks/last`: `/barks/last` is within the activity `barks`, which takes nothing but the members of an activity: choose another place, or map the activity with `input`
+    heeler.toml:12:30: `collections.dogs.activities.naps`: the service itself writes the member `naps`
+    heeler.toml:17:15: `collections.mice.observed_as`: `processing` is the activity of a collection that names none: name another
+    ");
+}

@@ -8,7 +8,7 @@
 //! the answers is what every one has, and is asserted here once for all:
 //! `date`, `content-length` (but for HEAD of what is not compressed),
 //! `server-timing` and `x-content-type-options`; and of a problem that it is never cached and could
-//! be compressed. JSON that does not fit on a line is shown over several, and
+//! be compressed or a page. JSON that does not fit on a line is shown over several, and
 //! pages without their style.
 //!
 //! In a request `{etag}` is the tag of the last answer that had one, and
@@ -237,7 +237,7 @@ fn show(method: &str, answer: &Answer) -> String {
     let is_problem = answer.header("content-type") == Some("application/problem+json");
     if is_problem {
         assert_eq!(answer.header("cache-control"), Some("no-store"), "{answer:?}");
-        assert!(answer.header("vary").is_some_and(|vary| vary.contains("Accept-Encoding")), "{answer:?}");
+        assert!(answer.header("vary").is_some_and(|vary| vary.contains("Accept, Accept-Encoding")), "{answer:?}");
     }
     let mut text = answer.line.strip_prefix("HTTP/1.1 ").unwrap_or(&answer.line).to_owned();
     text.push('\n');
@@ -245,7 +245,7 @@ fn show(method: &str, answer: &Answer) -> String {
         let always = matches!(name.as_str(), "date" | "server-timing" | "x-content-type-options")
             || (name == "content-length" && (method != "HEAD" || answer.header("content-encoding").is_some()))
             || (name == "cache-control" && is_problem)
-            || (name == "vary" && value == "Accept-Encoding" && is_problem);
+            || (name == "vary" && value == "Accept, Accept-Encoding" && is_problem);
         if !always {
             writeln!(text, "{name}: {value}").expect("a string takes everything");
         }

@@ -136,6 +136,21 @@ async fn the_same_resource_is_served_over_http_2() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_request_without_a_path_is_answered() {
+    let served = serve_with(HttpConfig::default()).await;
+    let (mut client, _) = connect(served.address).await;
+    let tunnel = Request::connect("localhost:80").body(Full::new(Bytes::new())).expect("a request");
+    let answer = whole(client.send_request(tunnel).await).await;
+    assert_eq!(answer.status().as_u16(), 405);
+    assert_eq!(answer.headers()["content-type"], "application/problem+json");
+    let everything = Request::options(format!("http://{}", served.address));
+    let everything = everything.body(Full::new(Bytes::new())).expect("a request");
+    assert_eq!(whole(client.send_request(everything).await).await.status().as_u16(), 204);
+    drop(client);
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn many_requests_are_under_way_at_once_and_no_more_than_there_may_be() {
     let server = simple(ServerConfig { streams_max: 10, ..patient() }).await;
     let (mut client, _) = connect(server.address).await;

@@ -240,6 +240,17 @@ fn the_log_can_be_had_in_parts() {
             "{range}"
         );
     }
+    let tag = whole.etag().to_owned();
+    for (field, value, status) in [
+        ("If-Range", tag.as_str(), 206),
+        ("If-Range", "\"1.15\"", 200),
+        ("If-Range", "Fri, 01 Jan 2100 00:00:00 GMT", 200),
+        ("If-None-Match", &tag, 304),
+        ("If-None-Match", "\"1.15\"", 206),
+    ] {
+        let answer = service.ask(&request("GET", &log).field("Range", "bytes=0-3").field(field, value));
+        assert_eq!((answer.status, answer.etag()), (status, tag.as_str()), "{field}: {value}");
+    }
     let beyond = service.ask(&request("GET", &log).field("Range", "bytes=16-"));
     assert_eq!((beyond.status, beyond.header("content-range")), (416, Some("bytes */16")));
     let head = service.ask(&request("HEAD", &log));
@@ -252,6 +263,44 @@ fn the_log_can_be_had_in_parts() {
         "{}",
         nothing.text()
     );
+}
+
+#[test]
+fn the_log_has_another_tag_when_it_is_longer() {
+    let world = world();
+    let service = world.start();
+    service.put("/v1/notes/42", &json!({}));
+    let job = service.launch(ACTIVITY, &script(&format!("echo a; {UNTIL_GO}; echo b")));
+    let log = format!("{job}/log");
+    until("it says something", || service.get(&log).body == b"a\n");
+    let first = service.get(&log).etag().to_owned();
+    world.write("go", "");
+    service.finished(&job);
+    let then = service.ask(&request("GET", &log).field("If-None-Match", &first));
+    assert_eq!(then.text(), "200 a\nb\n");
+    assert_ne!(then.etag(), first);
+}
+
+#[test]
+fn who_waits_for_any_job_to_end_is_told_so() {
+    let world = world();
+    let service = world.start();
+    let ask = |id: usize| {
+        service.put(&format!("/v1/notes/{id}"), &json!({}));
+        service.launch(&format!("/v1/notes/{id}/processing"), &script(UNTIL_GO))
+    };
+    let running: Vec<String> = (0..4).map(ask).collect();
+    for job in &running {
+        until("it runs", || service.get(job).json()["phase"] == "running");
+    }
+    let (waits, behind) = (ask(4), ask(4));
+    let queue = |job: &str| service.get(&format!("{job}/queue")).json();
+    let first = queue(&waits);
+    assert_eq!((&first["reason"], &first["limit"], &first["position"]), (&json!("Capacity"), &json!(4), &json!(1)));
+    let second = queue(&behind);
+    assert_eq!((&second["reason"], &second["limit"]), (&json!("Order"), &json!(null)), "{second}");
+    world.write("go", "");
+    service.finished(&behind);
 }
 
 #[test]

@@ -146,3 +146,58 @@ fn a_resource_that_is_created_again_inherits_nothing() {
     let old = request("PUT", "/v1/notes/42").field("If-Match", &tag).json(JSON, &json!({}));
     assert_eq!(service.ask(&old).status, 412);
 }
+
+#[test]
+fn an_answer_depends_on_the_same_fields_whichever_face_it_has() {
+    let world = world();
+    let service = world.start();
+    service.put("/v1/notes/42", &json!({}));
+    for (line, fields, status) in [
+        ("GET /v1/none", vec![], 404),
+        ("GET /v1/notes/none", vec![], 404),
+        ("POST /v1/notes/42", vec![], 405),
+        ("BREW /v1/notes/42", vec![], 501),
+        ("GET /v1/notes?x=1", vec![], 400),
+        ("GET /", vec!["Host: evil.example"], 421),
+        ("PATCH /v1/videos/none", vec!["Content-Type: text/x"], 415),
+        ("GET /v1/jobs/01890a5d-ac96-774b-bcce-b302099a8057/log", vec![], 404),
+    ] {
+        let vary = |accept: &str| {
+            let answer = service.ask(&asked(line, &[&[accept], &fields[..]].concat(), ""));
+            assert_eq!(answer.status, status, "{line}: {}", answer.text());
+            answer.values("vary")
+        };
+        let json = vary("Accept: application/json, text/plain");
+        assert_eq!(json, "Accept, Accept-Encoding", "{line}");
+        assert_eq!(vary("Accept: text/html, text/plain;q=0.1"), json, "{line}");
+    }
+    let none = service.ask(&asked("GET /v1/notes/42", &["Accept: image/png"], ""));
+    assert_eq!((none.status, none.values("vary").as_str()), (406, "Accept, Accept-Encoding"));
+}
+
+#[test]
+fn what_has_no_version_is_not_sent_again_in_any_face_and_coding() {
+    let world = world();
+    let service = world.start();
+    service.put("/v1/notes/42", &json!({}));
+    for target in ["/", "/problems", "/problems/not-found", "/v1/notes/42/processing/form"] {
+        let mut tags = std::collections::BTreeSet::new();
+        for accept in ["Accept: application/json", "Accept: text/html"] {
+            for coding in ["Accept-Encoding: identity", "Accept-Encoding: gzip, identity;q=0"] {
+                let get = |more: &[&str]| service.ask(&asked(&format!("GET {target}"), more, ""));
+                let whole = get(&[accept, coding]);
+                let tag = format!("If-None-Match: {}", whole.etag());
+                let kept = get(&[accept, coding, &tag]);
+                assert_eq!((kept.status, kept.etag()), (304, whole.etag()), "{target} {accept} {coding}");
+                for field in ["vary", "cache-control"] {
+                    assert_eq!(kept.header(field), whole.header(field), "{target} {accept} {coding}: {field}");
+                }
+                tags.insert(whole.etag().to_owned());
+            }
+        }
+        // What does not get smaller is sent as it is, whatever a client likes.
+        assert!(tags.len() >= 3, "{target}: another face or coding, another tag: {tags:?}");
+        let stale = service.ask(&asked(&format!("GET {target}"), &["If-None-Match: \"0\""], ""));
+        assert_eq!(stale.status, 200, "{target}");
+    }
+}

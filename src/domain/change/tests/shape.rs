@@ -27,7 +27,7 @@ fn dogs() -> Collection {
     let shown =
         |pointer: &str, value| ShownMember { pointer: pointer.parse().expect("a pointer"), value: expression(value) };
     Collection {
-        observed: vec!["/barkCount".parse().expect("a pointer")],
+        observed: ["/barkCount", "/meta/seen"].map(|place| place.parse().expect("a pointer")).into(),
         activities: vec![ActivitySpec {
             operations: OperationChoice::Fixed("bark".parse().expect("a name")),
             mapping: Some(Mapping {
@@ -42,12 +42,12 @@ fn dogs() -> Collection {
 }
 
 fn stored() -> Value {
-    json!({"name": "Rex", "barks": {"next": 0, "frequency": 10}})
+    json!({"name": "Rex", "barks": {"next": 0, "frequency": 10}, "meta": {"tag": "a"}})
 }
 
 fn shown() -> Value {
     json!({"id": "1", "name": "Rex", "barks": {"next": 7, "frequency": 10, "previous": [1]},
-           "barkCount": 3, "mood": {"barking": true}, "status": {"generation": 1}, "_links": {}})
+           "barkCount": 3, "meta": {"tag": "a", "seen": true}, "mood": {"barking": true}, "status": {"generation": 1}, "_links": {}})
 }
 
 fn judge<T>(collection: &Collection, strictness: Strictness, run: impl FnOnce(&Judge<'_>) -> T) -> T {
@@ -56,7 +56,8 @@ fn judge<T>(collection: &Collection, strictness: Strictness, run: impl FnOnce(&J
 }
 
 fn before<T>(run: impl FnOnce(&Before<'_>) -> T) -> T {
-    let (document, observed, shown) = (Document::new(object(stored())), object(json!({"barkCount": 3})), shown());
+    let (document, observed, shown) =
+        (Document::new(object(stored())), object(json!({"barkCount": 3, "meta": {"seen": true}})), shown());
     run(&Before { document: &document, observed: &observed, shown: &shown })
 }
 
@@ -101,7 +102,7 @@ fn a_stale_echo_of_what_is_shown_is_ignored_unless_the_client_wants_to_be_taken_
 
 #[test]
 fn a_shown_member_that_the_mapping_reads_can_be_wished_for() {
-    let want = json!({"name": "Rex", "barks": {"next": 9, "frequency": 10}});
+    let want = json!({"name": "Rex", "barks": {"next": 9, "frequency": 10}, "meta": {"tag": "a"}});
     assert_eq!(patch(json!({"barks": {"next": 9}})), Ok(want.clone()));
     assert_eq!(patch(json!([{"op": "replace", "path": "/barks/next", "value": 9}])), Ok(want.clone()));
     let mut body = shown();
@@ -123,8 +124,56 @@ fn a_json_patch_never_writes_what_the_service_shows() {
         }
         assert!(is_read_only(patch(json!([{"op": "move", "from": path, "path": "/x"}]))), "move {path}");
     }
-    assert_eq!(patch(json!([{"op": "remove", "path": "/barks"}])), Ok(json!({"name": "Rex"})));
     assert!(is_read_only(patch(json!({"barkCount": null}))));
+}
+
+#[test]
+fn what_is_computed_goes_with_the_members_around_it_that_are_the_clients() {
+    let want = json!({"name": "Rex", "meta": {"tag": "a"}});
+    assert_eq!(patch(json!([{"op": "remove", "path": "/barks"}])), Ok(want.clone()));
+    assert_eq!(patch(json!({"barks": null})), Ok(want));
+    let other = json!([{"op": "replace", "path": "/barks", "value": {"next": 9}}]);
+    assert_eq!(patch(other).map(|after| after["barks"].clone()), Ok(json!({"next": 9})));
+    // Around `/mood/barking` there is nothing of the client's that could go.
+    assert!(is_read_only(patch(json!([{"op": "remove", "path": "/mood"}]))));
+    assert!(is_read_only(patch(json!({"mood": null}))));
+}
+
+#[test]
+fn what_is_observed_is_neither_changed_nor_removed_by_way_of_what_is_around_it() {
+    let pointer = |result: Result<Value, ChangeError>| match result {
+        Err(ChangeError::ReadOnly { pointer, .. }) => pointer,
+        other => panic!("{other:?}"),
+    };
+    for operation in [
+        json!({"op": "remove", "path": "/meta"}),
+        json!({"op": "replace", "path": "/meta", "value": {"seen": 99}}),
+        json!({"op": "replace", "path": "/meta", "value": {"tag": "b"}}),
+        json!({"op": "add", "path": "/meta", "value": 7}),
+        json!({"op": "move", "from": "/meta", "path": "/moved"}),
+        json!({"op": "copy", "from": "/barks", "path": "/meta"}),
+    ] {
+        assert_eq!(pointer(patch(json!([operation.clone()]))), "/meta/seen", "{operation}");
+    }
+    assert_eq!(pointer(patch(json!({"meta": null}))), "/meta/seen");
+    assert_eq!(pointer(patch(json!({"meta": 7}))), "/meta/seen");
+    assert_eq!(pointer(put(json!({"name": "Rex", "meta": 7}))), "/meta/seen");
+    let away = json!([{"op": "move", "from": "/barks", "path": "/moved"}]);
+    assert_eq!(pointer(patch(away)), "/barks/previous", "it would be there twice");
+    let changed = json!([{"op": "replace", "path": "/mood", "value": {"barking": false}}]);
+    assert_eq!(pointer(patch(changed)), "/mood/barking");
+}
+
+#[test]
+fn what_is_around_an_observed_member_can_be_changed_beside_it() {
+    let meta = |result: Result<Value, ChangeError>| result.map(|after| after["meta"].clone());
+    let whole = json!([{"op": "replace", "path": "/meta", "value": {"seen": true, "tag": "b"}}]);
+    assert_eq!(meta(patch(whole)), Ok(json!({"tag": "b"})));
+    assert_eq!(meta(patch(json!([{"op": "remove", "path": "/meta/tag"}]))), Ok(json!({})));
+    assert_eq!(meta(patch(json!({"meta": {"tag": null}}))), Ok(json!({})));
+    assert_eq!(put(json!({"name": "Rex"})), Ok(json!({"name": "Rex"})), "it stays, though the client leaves it out");
+    let copied = patch(json!([{"op": "copy", "from": "/meta", "path": "/mine"}]));
+    assert_eq!(copied.map(|after| after["mine"].clone()), Ok(json!({"tag": "a", "seen": true})));
 }
 
 #[test]
