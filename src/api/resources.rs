@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::jobs::tag;
 use super::members::Edit;
 use super::once::{self, About};
 use super::{AlreadyApplied, Api, ApiError, ChangeRequest, Deleted, ListView, PAGE_BYTES_MAX, PageRequest, Put, View};
@@ -13,7 +14,7 @@ use crate::domain::document::Desired;
 use crate::domain::id::{CollectionName, ResourceId, ResourceKey};
 use crate::domain::json;
 use crate::domain::patch::{PatchBody, PatchError};
-use crate::domain::precondition::{self, Current};
+use crate::domain::precondition::{self, Current, Failed};
 use crate::domain::time::Timestamp;
 use crate::domain::version::ETag;
 use crate::state::{Applied, ApplyError, Decision, Event, Loaded, Refused, StateError, StoredResource, UNFINISHED_MAX};
@@ -41,7 +42,7 @@ impl Api {
         self.collection(collection)?;
         let mut after = page.cursor.as_deref().map(read_cursor).transpose()?;
         // Before the items are read: so the tag is never newer than they are.
-        let revision = self.state.last_change(collection);
+        let etag = self.collection_tag(collection);
         let (mut items, mut bytes, mut more) = (Vec::new(), 0, true);
         while more && items.len() < page.limit && bytes < PAGE_BYTES_MAX {
             let limit = LIST_CHUNK.min(page.limit - items.len());
@@ -59,13 +60,13 @@ impl Api {
             }
         }
         let next = if more { after.as_ref().map(write_cursor) } else { None };
-        Ok(ListView { items, next, etag: Some(ETag { changed: revision, revision }) })
+        Ok(ListView { items, next, etag: Some(etag) })
     }
 
     /// Creates a resource with an id that the service makes.
     ///
     /// # Errors
-    /// `NotFound`, `Invalid`, `ReadOnly`, `Patch`, those of every commit.
+    /// `NotFound`, `PreconditionFailed`, `Invalid`, `ReadOnly`, `Patch`, those of every commit.
     pub async fn create(
         &self,
         collection: &CollectionName,
@@ -74,6 +75,12 @@ impl Api {
     ) -> Result<(ResourceKey, View), ApiError> {
         let declared = self.collection(collection)?;
         once::judge(request)?;
+        // Of several who believe the same of the list, one is first.
+        let _alone = match request.preconditions.is_empty_for_write() {
+            true => None,
+            false => Some(self.creating.lock().await),
+        };
+        self.believes_list(collection, request)?;
         let judge = self.judge(declared, request);
         let id = self.state.new_resource_id();
         let changed = judge.create(&id, object(body)?)?;
@@ -81,7 +88,10 @@ impl Api {
         let key = ResourceKey { collection: collection.clone(), id };
         let Changed { document, observed } = changed;
         let event = Event::Changed { document, observed, fingerprint: request.fingerprint };
-        let create = |_: &Loaded| Ok(Decision::Happen(event.clone()));
+        let create = |_: &Loaded| {
+            self.believes_list(collection, request)?;
+            Ok(Decision::Happen(event.clone()))
+        };
         let applied = self.enact(&key, About::NewResource, request, create).await;
         let applied = applied.map_err(|error| self.refusal(&key, error, None))?;
         let view = self.applied(&applied).ok_or_else(|| absent(&key))?;
@@ -264,6 +274,18 @@ impl Api {
             .map_err(|failed| ApiError::PreconditionFailed { why: Some(failed), etag, already_applied })
     }
 
+    /// Judges what a client believes about the list of a collection.
+    fn believes_list(&self, collection: &CollectionName, request: &ChangeRequest) -> Result<(), ApiError> {
+        let etag = self.collection_tag(collection);
+        let current = Current { etag, changed_at: Timestamp::EPOCH };
+        precondition::check(&request.preconditions.without_dates(), Some(&current), request.strictness)
+            .map_err(|why| failed(why, etag))
+    }
+
+    fn collection_tag(&self, collection: &CollectionName) -> ETag {
+        tag(self.state.last_change(collection))
+    }
+
     pub(super) fn collection(&self, name: &CollectionName) -> Result<&Collection, ApiError> {
         let declared = self.catalog.collections.get(name).map(AsRef::as_ref);
         declared.ok_or_else(|| ApiError::NotFound { what: format!("the collection `{name}`") })
@@ -328,6 +350,11 @@ fn may_be_created(key: &ResourceKey, collection: &Collection, presence: Presence
 
 pub(super) fn absent(key: &ResourceKey) -> ApiError {
     ApiError::NotFound { what: format!("the resource `{key}`") }
+}
+
+/// What a client believes is not so, and its last change is not this very one.
+pub(super) const fn failed(why: Failed, etag: ETag) -> ApiError {
+    ApiError::PreconditionFailed { why: Some(why), etag: Some(etag), already_applied: AlreadyApplied::No }
 }
 
 pub(super) fn is_deleting(loaded: &Loaded) -> bool {

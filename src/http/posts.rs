@@ -16,7 +16,7 @@ use super::media::{Face, MediaType};
 use super::prefer::{Answer, Prefer, Respond};
 use super::problem::{Kind, Problem};
 use super::reply::{self, With};
-use crate::api::{AnswerWhen, JobView, LaunchBody, LaunchRequest, Launched, View, links};
+use crate::api::{AnswerWhen, JobView, LaunchBody, LaunchRequest, Launched, PostedTo, View, links};
 use crate::domain::id::{ActivityName, JobId, ResourceKey};
 use crate::domain::job::{Job, JobPhase, TIMED_OUT};
 use crate::domain::operation::{ReplyMode, SyncStatus};
@@ -49,6 +49,7 @@ pub(super) async fn launch(
     mut call: Call<'_>,
     key: &ResourceKey,
     activity: &ActivityName,
+    at: PostedTo,
 ) -> Result<Response, Problem> {
     let sent = call.sent_to_launch().await?;
     let body = match sent.media {
@@ -64,7 +65,7 @@ pub(super) async fn launch(
     };
     let form = sent.media == Some(MediaType::Form) && call.face == Face::Html;
     let asker = if form { Asker::Person } else { Asker::Program };
-    let launched = call.http.api.launch(key, activity, &LaunchRequest { body, when }, &sent.request).await?;
+    let launched = call.http.api.launch(key, activity, &LaunchRequest { body, when, at }, &sent.request).await?;
     let at = At { key, activity, asker };
     match launched.mode {
         ReplyMode::Async => {

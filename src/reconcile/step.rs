@@ -78,11 +78,24 @@ impl Stepper<'_> {
         match event {
             Event::Changed { document, observed, fingerprint } => self.changed(document, observed, fingerprint),
             Event::DeleteAsked => self.delete_asked(),
-            Event::Launched { activity, operation, input, keep } => self.launched(&activity, operation, input, keep),
-            Event::JobsEdited { activity, cancel, launch } => self.jobs_edited(&activity, &cancel, launch),
+            Event::Launched { activity, operation, input, keep } => {
+                self.launched(&activity, operation, input, keep)?;
+                self.status(&activity).edited = None;
+                Ok(())
+            }
+            Event::JobsEdited { activity, cancel, launch, fingerprint } => {
+                self.jobs_edited(&activity, &cancel, launch)?;
+                self.status(&activity).edited = Some(fingerprint.iter().map(|byte| format!("{byte:02x}")).collect());
+                Ok(())
+            }
             Event::Kept { job } => keep::keep(self.state, job),
             Event::Forgotten { job } => keep::forget(self.state, job),
-            Event::CancelAsked { job } => self.job_event(job, JobEvent::Canceled { reason: CancelReason::Requested }),
+            Event::CancelAsked { job } => {
+                self.job_event(job, JobEvent::Canceled { reason: CancelReason::Requested })?;
+                let activity = self.state.jobs.get(&job).map(|job| job.activity.clone()).ok_or(Refused::Absent)?;
+                self.status(&activity).edited = None;
+                Ok(())
+            }
             Event::Claimed { job, slot } => self.claimed(job, slot),
             Event::Started { job, token } => self.job_event(job, JobEvent::Started { token }),
             Event::Progressed { job, token, fraction, message } => {

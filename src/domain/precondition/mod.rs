@@ -33,6 +33,13 @@ impl Preconditions {
     pub const NONE: Self =
         Self { if_match: None, if_none_match: None, if_unmodified_since: None, if_modified_since: None };
 
+    /// The same about something that has no date, where dates say nothing
+    /// (RFC 9110, 13.1.3 and 13.1.4).
+    #[must_use]
+    pub fn without_dates(&self) -> Self {
+        Self { if_unmodified_since: None, if_modified_since: None, ..self.clone() }
+    }
+
     /// Whether nothing is demanded that an unsafe method heeds.
     ///
     /// `If-Modified-Since` is for reading alone (RFC 9110, 13.1.3).
@@ -93,12 +100,46 @@ pub enum Failed {
 pub fn check(preconditions: &Preconditions, current: Option<&Current>, strictness: Strictness) -> Result<(), Failed> {
     if let Some(tags) = &preconditions.if_match {
         judge_if_match(tags, current, strictness)?;
-    } else if let (Some(date), Some(current)) = (preconditions.if_unmodified_since, current)
-        // Equal seconds fail: a change later in that second would be lost.
-        && current.changed_at.second() >= date.second()
-    {
-        return Err(Failed::ChangedSince);
+    } else {
+        judge_date(preconditions, current)?;
     }
+    judge_if_none_match(preconditions, current)
+}
+
+/// As [`check`], of something that belongs to another thing and may be asked
+/// for by the tag of either: what is demanded holds if one of them is current.
+/// It has no date of its own, so a date is about `owner`.
+///
+/// The two must never share the first part of a tag, or else a tag of one that
+/// is old could hold for the other.
+///
+/// # Errors
+/// The first precondition that does not hold.
+pub fn check_owned(
+    preconditions: &Preconditions,
+    own: &Current,
+    owner: &Current,
+    strictness: Strictness,
+) -> Result<(), Failed> {
+    if let Some(tags) = &preconditions.if_match {
+        let of_owner = |why| judge_if_match(tags, Some(owner), strictness).map_err(|_| why);
+        judge_if_match(tags, Some(own), strictness).or_else(of_owner)?;
+    } else {
+        judge_date(preconditions, Some(owner))?;
+    }
+    judge_if_none_match(preconditions, Some(own))?;
+    judge_if_none_match(preconditions, Some(owner))
+}
+
+fn judge_date(preconditions: &Preconditions, current: Option<&Current>) -> Result<(), Failed> {
+    match (preconditions.if_unmodified_since, current) {
+        // Equal seconds fail: a change later in that second would be lost.
+        (Some(date), Some(current)) if current.changed_at.second() >= date.second() => Err(Failed::ChangedSince),
+        _ => Ok(()),
+    }
+}
+
+fn judge_if_none_match(preconditions: &Preconditions, current: Option<&Current>) -> Result<(), Failed> {
     match (&preconditions.if_none_match, current) {
         (Some(TagList::Any), Some(_)) => Err(Failed::Exists),
         (Some(tags), Some(current)) if tags.names(|tag| is_whole(tag, current)) => Err(Failed::Unchanged),
