@@ -72,10 +72,14 @@ pub(super) async fn resource(mut call: Call<'_>, verb: Verb, key: &ResourceKey) 
         }
         Verb::Delete => {
             let request = call.change(None, &[])?;
-            let prefer = Prefer { handling: call.prefer.handling, ..Prefer::default() };
-            Ok(match call.http.api.delete(key, &request).await? {
-                Deleted::Gone => reply::empty(StatusCode::NO_CONTENT),
-                Deleted::Deleting(view) => reply::represent(StatusCode::ACCEPTED, view, call.route),
+            let left = match call.http.api.delete(key, &request).await? {
+                Deleted::Gone => None,
+                Deleted::Deleting(view) => left(&call, key, view).await,
+            };
+            let prefer = Prefer { answer: None, ..call.prefer };
+            Ok(match left {
+                None => reply::empty(StatusCode::NO_CONTENT),
+                Some(view) => reply::represent(StatusCode::ACCEPTED, view, call.route),
             }
             .honouring(prefer))
         }
@@ -148,6 +152,19 @@ pub(super) async fn settled(call: &Call<'_>, key: &ResourceKey, view: View) -> V
         }
     };
     call.timed(Step::Wait, seen).await.unwrap_or(view)
+}
+
+/// What is left of a resource that goes, once the client has waited for that as long as it likes.
+async fn left(call: &Call<'_>, key: &ResourceKey, view: View) -> Option<View> {
+    let Some(wait) = call.prefer.wait else { return Some(view) };
+    let api = &call.http.api;
+    let seen = async {
+        tokio::select! {
+            seen = api.gone(key, wait) => seen,
+            () = call.http.stopping.cancelled() => api.gone(key, std::time::Duration::ZERO).await,
+        }
+    };
+    call.timed(Step::Wait, seen).await.unwrap_or(Some(view))
 }
 
 /// 201.

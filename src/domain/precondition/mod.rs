@@ -40,6 +40,19 @@ impl Preconditions {
         Self { if_unmodified_since: None, if_modified_since: None, ..self.clone() }
     }
 
+    /// The same about a part that is absent of something that is there, and
+    /// whose tags are those of the whole: `*` is about the part alone.
+    ///
+    /// # Errors
+    /// `If-Match: *`.
+    pub fn of_absent_part(&self) -> Result<Self, Failed> {
+        if self.if_match == Some(TagList::Any) {
+            return Err(Failed::Absent);
+        }
+        let if_none_match = self.if_none_match.clone().filter(|tags| *tags != TagList::Any);
+        Ok(Self { if_none_match, ..self.clone() })
+    }
+
     /// Whether nothing is demanded that an unsafe method heeds.
     ///
     /// `If-Modified-Since` is for reading alone (RFC 9110, 13.1.3).
