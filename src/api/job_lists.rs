@@ -19,9 +19,9 @@ use crate::domain::schema::Violation;
 use crate::domain::version::{ETag, Revision};
 use crate::state::{Applied, ApplyError, Decision, Event, Launch, Loaded, StoredResource, show_job};
 
-/// How often an edit is decided upon a list that then turns out to be an older
-/// one. Only `If-Match: *` gets that far, and only while jobs come and go
-/// between two looks.
+/// How often a change is decided upon a list that then turns out to be an older
+/// one: an edit under `If-Match: *`, or a POST to the newest job that believes
+/// something of it, and only while jobs come and go between two looks.
 pub(super) const LOOKS_MAX: usize = 16;
 
 /// Some jobs of an activity, the newest first.

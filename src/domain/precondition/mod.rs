@@ -262,6 +262,61 @@ mod tests {
     }
 
     #[test]
+    fn what_belongs_to_another_thing_is_asked_for_by_the_tag_of_either() {
+        let owner = current();
+        let own = Current {
+            etag: ETag { changed: Revision::from_number(900), revision: Revision::from_number(33) },
+            changed_at: at(0),
+        };
+        let names = |line| Some(tags(line));
+        let none = Preconditions::NONE;
+        for (name, preconditions, want) in [
+            ("nothing", none.clone(), Ok(())),
+            ("its own", Preconditions { if_match: names(r#""900.1""#), ..none.clone() }, Ok(())),
+            ("its owner's", Preconditions { if_match: names(r#""7.1""#), ..none.clone() }, Ok(())),
+            ("any", Preconditions { if_match: names("*"), ..none.clone() }, Ok(())),
+            ("neither", Preconditions { if_match: names(r#""33.33", "8.1""#), ..none.clone() }, Err(Failed::Changed)),
+            ("not any", Preconditions { if_none_match: names("*"), ..none.clone() }, Err(Failed::Exists)),
+            (
+                "not its own",
+                Preconditions { if_none_match: names(r#""900.33""#), ..none.clone() },
+                Err(Failed::Unchanged),
+            ),
+            (
+                "not its owner's",
+                Preconditions { if_none_match: names(r#""7.31""#), ..none.clone() },
+                Err(Failed::Unchanged),
+            ),
+            ("its owner's date", Preconditions { if_unmodified_since: Some(at(11_000)), ..none.clone() }, Ok(())),
+            (
+                "an older date",
+                Preconditions { if_unmodified_since: Some(at(1_000)), ..none },
+                Err(Failed::ChangedSince),
+            ),
+        ] {
+            assert_eq!(check_owned(&preconditions, &own, &owner, Strictness::DesiredState), want, "{name}");
+        }
+    }
+
+    #[test]
+    fn of_an_absent_part_any_is_none_and_tags_are_those_of_the_whole() {
+        let demand = |if_match, if_none_match| {
+            let tags_of = |line: Option<&str>| line.map(tags);
+            let demanded = Preconditions {
+                if_match: tags_of(if_match),
+                if_none_match: tags_of(if_none_match),
+                ..Preconditions::NONE
+            };
+            demanded.of_absent_part().and_then(|rest| check(&rest, Some(&current()), Strictness::DesiredState))
+        };
+        assert_eq!(demand(Some("*"), None), Err(Failed::Absent));
+        assert_eq!(demand(None, Some("*")), Ok(()));
+        assert_eq!(demand(Some(r#""7.1""#), Some("*")), Ok(()));
+        assert_eq!(demand(Some(r#""6.1""#), Some("*")), Err(Failed::Changed));
+        assert_eq!(demand(None, Some(r#""7.31""#)), Err(Failed::Unchanged));
+    }
+
+    #[test]
     fn if_none_match_guards_creation_and_a_whole_tag() {
         let here = Some(current());
         for (name, if_none_match, current, want) in [
