@@ -118,13 +118,13 @@ impl Api {
     }
 
     /// Judges what who posts to a list of jobs believes about it, or about the
-    /// document that it belongs to; and gives the tag of the list.
+    /// document that it belongs to.
     pub(super) fn believes_jobs(
         &self,
         loaded: &Loaded,
         activity: &ActivityName,
         request: &ChangeRequest,
-    ) -> Result<ETag, Undecided> {
+    ) -> Result<(), ApiError> {
         let key = &loaded.state.key;
         let gone = || absent(key);
         let desired = loaded.state.desired.as_ref().ok_or_else(gone)?;
@@ -136,8 +136,7 @@ impl Api {
         // The first part of one tag is a digest, and that of the other one a
         // revision: an old tag of one is never taken for the other.
         precondition::check_owned(&request.preconditions, &list, &document, request.strictness)
-            .map_err(|why| failed(why, etag))?;
-        Ok(etag)
+            .map_err(|why| failed(why, etag))
     }
 
     /// Judges what who posts beside the newest job believes about that one;

@@ -85,7 +85,11 @@ impl Api {
                 before = loaded.state.jobs.keys().copied().collect();
                 *named = match &newest {
                     Some(newest) => self.believes_newest(loaded, activity, newest, request)?,
-                    None => Some(self.believes_jobs(loaded, activity, request)?),
+                    None => {
+                        self.believes_jobs(loaded, activity, request)?;
+                        // Either tag would do, and this one holds also when a job ends meanwhile.
+                        loaded.etag()
+                    }
                 };
                 if is_deleting(loaded) {
                     return Err(deleting(loaded).into());
