@@ -5,10 +5,10 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::error::AlreadyApplied;
-use super::jobs::{LIST_CHUNK, encode, launch_body, read_cursor, tag};
+use super::jobs::{LIST_CHUNK, changed_at, encode, launch_body, read_cursor, tag};
 use super::once::{self, About};
-use super::posts::{AnswerWhen, LaunchBody, LaunchRequest};
-use super::resources::{absent, deleting, is_deleting};
+use super::posts::{AnswerWhen, LaunchBody, LaunchRequest, PostedTo};
+use super::resources::{absent, deleting, failed, is_deleting};
 use super::{Api, ApiError, ChangeRequest, ListView, PAGE_BYTES_MAX, PAGE_ITEMS_DEFAULT, PageRequest};
 use crate::domain::id::{ActivityName, JobId, ResourceKey};
 use crate::domain::job::Job;
@@ -17,12 +17,12 @@ use crate::domain::links;
 use crate::domain::precondition::{self, Current};
 use crate::domain::schema::Violation;
 use crate::domain::version::{ETag, Revision};
-use crate::state::{Decision, Event, Launch, Loaded, StoredResource, show_job};
+use crate::state::{Applied, ApplyError, Decision, Event, Launch, Loaded, StoredResource, show_job};
 
-/// How often an edit is decided upon a list that then turns out to be an older
-/// one. Only `If-Match: *` gets that far, and only while jobs come and go
-/// between two looks.
-const LOOKS_MAX: usize = 16;
+/// How often a change is decided upon a list that then turns out to be an older
+/// one: an edit under `If-Match: *`, or a POST to the newest job that believes
+/// something of it, and only while jobs come and go between two looks.
+pub(super) const LOOKS_MAX: usize = 16;
 
 /// Some jobs of an activity, the newest first.
 struct Page {
@@ -30,8 +30,15 @@ struct Page {
     more: bool,
 }
 
-/// Why an edit was not decided upon.
-enum Undecided {
+/// The newest job of an activity, as it was looked at.
+pub(super) struct Newest {
+    /// Of which list.
+    version: Revision,
+    job: Option<(Job, Revision)>,
+}
+
+/// Why a change was not decided upon.
+pub(super) enum Undecided {
     /// For this reason.
     Refused(ApiError),
     /// The list is another one by now.
@@ -59,7 +66,7 @@ impl Api {
         let stored = self.state.resource(key).await?.ok_or_else(|| absent(key))?;
         let before = page.cursor.as_deref().map(read_cursor).transpose()?;
         // Before the jobs are read: so the tag is never newer than they are.
-        let etag = self.list_tag(key, activity, stored.jobs_version(activity));
+        let etag = self.list_tag(key, stored.jobs_version(activity));
         let Page { jobs, more } = self.page_of_jobs(&stored, activity, before, page.limit).await?;
         let next = jobs.last().filter(|_| more).map(|(job, _)| job.id.to_string());
         Ok(ListView { items: jobs.into_iter().map(|(_, body)| body).collect(), next, etag: Some(etag) })
@@ -91,15 +98,108 @@ impl Api {
         Ok(Page { jobs, more })
     }
 
-    /// The tag of a list of jobs. Where the list can be edited, its first part
-    /// is that of the list itself, so that a client can edit it while jobs
-    /// report; elsewhere both are the last change in the collection.
-    fn list_tag(&self, key: &ResourceKey, activity: &ActivityName, version: Revision) -> ETag {
-        let whole = tag(self.state.last_change(&key.collection));
-        let declared = self.catalog.collections.get(&key.collection);
-        match declared.and_then(|collection| collection.activity(activity.as_str())) {
-            Some(spec) if spec.editable => ETag { changed: version, ..whole },
-            Some(_) | None => whole,
+    /// The tag of a list of jobs. Its first part is that of the list itself, so
+    /// that a client can edit it and add to it while jobs report; the second
+    /// one is the last change in the collection.
+    fn list_tag(&self, key: &ResourceKey, version: Revision) -> ETag {
+        ETag { changed: version, revision: self.state.last_change(&key.collection) }
+    }
+
+    /// The newest job of an activity now.
+    pub(super) async fn newest(&self, key: &ResourceKey, activity: &ActivityName) -> Result<Newest, ApiError> {
+        let stored = self.state.resource(key).await?.ok_or_else(|| absent(key))?;
+        let version = stored.jobs_version(activity);
+        let (ids, _) = self.state.jobs_of_activity(stored.desired.uid, activity, None, 1).await?;
+        let job = match ids.first() {
+            Some(id) => self.state.job(*id).await?,
+            None => None,
+        };
+        Ok(Newest { version, job })
+    }
+
+    /// Judges what who posts to a list of jobs believes about it, or about the
+    /// document that it belongs to.
+    pub(super) fn believes_jobs(
+        &self,
+        loaded: &Loaded,
+        activity: &ActivityName,
+        request: &ChangeRequest,
+    ) -> Result<(), ApiError> {
+        let key = &loaded.state.key;
+        let gone = || absent(key);
+        let desired = loaded.state.desired.as_ref().ok_or_else(gone)?;
+        let version = loaded.jobs_version(activity).ok_or_else(gone)?;
+        once::judge(request)?;
+        let etag = self.list_tag(key, version);
+        let list = Current { etag, changed_at: desired.updated };
+        let document = Current { etag: loaded.etag().ok_or_else(gone)?, ..list };
+        // The first part of one tag is a digest, and that of the other one a
+        // revision: an old tag of one is never taken for the other.
+        precondition::check_owned(&request.preconditions, &list, &document, request.strictness)
+            .map_err(|why| failed(why, etag))
+    }
+
+    /// Judges what who posts beside the newest job believes about that one;
+    /// and gives its tag.
+    pub(super) fn believes_newest(
+        &self,
+        loaded: &Loaded,
+        activity: &ActivityName,
+        newest: &Newest,
+        request: &ChangeRequest,
+    ) -> Result<Option<ETag>, Undecided> {
+        let version = loaded.jobs_version(activity).ok_or_else(|| absent(&loaded.state.key))?;
+        once::judge(request)?;
+        if version != newest.version {
+            return Err(Undecided::Stale);
+        }
+        let current = match &newest.job {
+            None => None,
+            Some((seen, revision)) => {
+                let job = loaded.state.jobs.get(&seen.id).unwrap_or(seen);
+                // One that is not loaded is final, and was so when it was looked at, or that is over.
+                let etag = loaded.job_etag(seen.id).or_else(|| seen.phase.is_final().then(|| tag(*revision)));
+                Some(Current { etag: etag.ok_or(Undecided::Stale)?, changed_at: changed_at(job) })
+            }
+        };
+        let etag = current.map(|current| current.etag);
+        precondition::check(&request.preconditions, current.as_ref(), request.strictness).map_err(|why| {
+            ApiError::PreconditionFailed { why: Some(why), etag, already_applied: AlreadyApplied::No }
+        })?;
+        Ok(etag)
+    }
+
+    /// Makes a change of what clients see as a list of jobs; `None` where what
+    /// was looked at before is not so any more. Where it is only tried, its tag
+    /// is the one that `decide` gives, and not that of the document.
+    pub(super) async fn enact_on_list(
+        &self,
+        key: &ResourceKey,
+        about: About,
+        request: &ChangeRequest,
+        mut decide: impl FnMut(&Loaded, &mut Option<ETag>) -> Result<Decision, Undecided>,
+    ) -> Result<Option<Applied>, ApiError> {
+        let (mut etag, mut named, mut stale) = (None, None, false);
+        let applied = self.enact(key, about, request, |loaded| {
+            etag = loaded.etag();
+            named = None;
+            stale = false;
+            decide(loaded, &mut named).map_err(|undecided| match undecided {
+                Undecided::Refused(error) => error,
+                Undecided::Stale => {
+                    stale = true;
+                    ApiError::Busy
+                }
+            })
+        });
+        match applied.await {
+            Ok(applied) => Ok(Some(applied)),
+            Err(_) if stale => Ok(None),
+            Err(ApplyError::Decided(ApiError::Tried(mut trial))) => {
+                trial.if_match = named;
+                Err(ApiError::Tried(trial))
+            }
+            Err(error) => Err(self.refusal(key, error, etag)),
         }
     }
 
@@ -123,26 +223,12 @@ impl Api {
             let stored = self.state.resource(key).await?.ok_or_else(|| absent(key))?;
             let seen = stored.jobs_version(activity);
             let page = self.page_of_jobs(&stored, activity, None, PAGE_ITEMS_DEFAULT).await?;
-            let mut etag = None;
-            let mut stale = false;
-            let applied = self.enact(key, About::Resource, request, |loaded| {
-                etag = loaded.etag();
-                stale = false;
-                self.decide_edit(loaded, activity, (seen, &page), edit, request).map_err(|undecided| match undecided {
-                    Undecided::Refused(error) => error,
-                    Undecided::Stale => {
-                        stale = true;
-                        ApiError::Busy
-                    }
-                })
+            let applied = self.enact_on_list(key, About::Resource, request, |loaded, named| {
+                self.decide_edit(loaded, activity, (seen, &page), edit, request, named)
             });
-            match applied.await {
-                Ok(_) => {
-                    let first = PageRequest { limit: PAGE_ITEMS_DEFAULT, cursor: None };
-                    return self.activity_jobs(key, activity, &first).await;
-                }
-                Err(_) if stale => {}
-                Err(error) => return Err(self.refusal(key, error, etag)),
+            if applied.await?.is_some() {
+                let first = PageRequest { limit: PAGE_ITEMS_DEFAULT, cursor: None };
+                return self.activity_jobs(key, activity, &first).await;
             }
         }
         Err(ApiError::Busy)
@@ -157,19 +243,21 @@ impl Api {
         (seen, page): (Revision, &Page),
         edit: &Edit,
         request: &ChangeRequest,
+        named: &mut Option<ETag>,
     ) -> Result<Decision, Undecided> {
         let key = &loaded.state.key;
         let desired = loaded.state.desired.as_ref().ok_or_else(|| absent(key))?;
         let version = loaded.jobs_version(activity).ok_or_else(|| absent(key))?;
         once::judge(request)?;
-        let etag = self.list_tag(key, activity, version);
+        let etag = self.list_tag(key, version);
+        *named = Some(etag);
         if request.preconditions.if_match.is_none() {
             return Err(ApiError::PreconditionRequired { etag }.into());
         }
         let current = Current { etag, changed_at: desired.updated };
         precondition::check(&request.preconditions, Some(&current), request.strictness).map_err(|why| {
-            let (etag, already_applied) = (Some(etag), AlreadyApplied::No);
-            ApiError::PreconditionFailed { why: Some(why), etag, already_applied }
+            let already_applied = already_applied(loaded, activity, request);
+            ApiError::PreconditionFailed { why: Some(why), etag: Some(etag), already_applied }
         })?;
         if is_deleting(loaded) {
             return Err(deleting(loaded).into());
@@ -187,7 +275,7 @@ impl Api {
             .collect();
         let Wishes { launch, cancel } = wishes(&listed, &self.list_links(key, activity, page), edit, &self.limits)?;
         // A job that is added to a list stays on it.
-        let as_listed = LaunchRequest { body: LaunchBody::Empty, when: AnswerWhen::AtOnce };
+        let as_listed = LaunchRequest { body: LaunchBody::Empty, when: AnswerWhen::AtOnce, at: PostedTo::List };
         let spec = self.activity(key, activity)?;
         let launch: Vec<Launch> = launch
             .iter()
@@ -200,7 +288,8 @@ impl Api {
         Ok(if launch.is_empty() && cancel.is_empty() {
             Decision::Leave
         } else {
-            Decision::Happen(Event::JobsEdited { activity: activity.clone(), cancel, launch })
+            let (activity, fingerprint) = (activity.clone(), request.fingerprint);
+            Decision::Happen(Event::JobsEdited { activity, cancel, launch, fingerprint })
         })
     }
 
@@ -215,6 +304,13 @@ impl Api {
             None => json!({ "self": { "href": base } }),
         }
     }
+}
+
+/// Whether what changed the list last is this very request.
+fn already_applied(loaded: &Loaded, activity: &ActivityName, request: &ChangeRequest) -> AlreadyApplied {
+    let edited = loaded.state.status(activity).and_then(|status| status.edited.as_deref());
+    let this: String = request.fingerprint.iter().map(|byte| format!("{byte:02x}")).collect();
+    if edited == Some(this.as_str()) { AlreadyApplied::Yes } else { AlreadyApplied::No }
 }
 
 /// The same error, about an item of the list.

@@ -6,10 +6,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
+use super::job_lists::LOOKS_MAX;
 use super::once::{self, About};
-use super::posts::{self, LaunchBody, LaunchRequest, Launched, Place, keep};
+use super::posts::{self, LaunchBody, LaunchRequest, Launched, Place, PostedTo, keep};
 use super::resources::{absent, deleting, is_deleting};
-use super::{Api, ApiError, Cancelled, ChangeRequest, ListView, PAGE_BYTES_MAX, PageRequest, View};
+use super::{Api, ApiError, Cancelled, ChangeRequest, Intent, ListView, PAGE_BYTES_MAX, PageRequest, View};
 use crate::api::error::AlreadyApplied;
 use crate::domain::activity::{judge_input, unknown_operation};
 use crate::domain::catalog::{ActivitySpec, Catalog};
@@ -72,23 +73,36 @@ impl Api {
             LaunchBody::Json(body) => launch_body(body)?,
             LaunchBody::Form(sent) => posts::operation_of_form(sent)?,
         };
-        let mut etag = None;
-        let mut before: BTreeSet<JobId> = BTreeSet::new();
-        let applied = self.enact(key, About::Launch, request, |loaded| {
-            etag = loaded.etag();
-            before = loaded.state.jobs.keys().copied().collect();
-            let desired = loaded.state.desired.as_ref().ok_or_else(|| absent(key))?;
-            self.believes(loaded, Some(desired), None, request)?;
-            if is_deleting(loaded) {
-                return Err(deleting(loaded));
-            }
-            let (Launch { operation, input }, keep) = self.judge_launch(loaded, spec, &body, launch)?;
-            Ok(Decision::Happen(Event::Launched { activity: activity.clone(), operation, input, keep }))
-        });
-        let applied = applied.await.map_err(|error| self.refusal(key, error, etag))?;
-        let new = new_job(&applied.state, |id| before.contains(&id)).ok_or_else(|| absent(key))?;
-        let etag = applied.job_etag(new.id).ok_or_else(|| absent(key))?;
-        Ok(self.launched(new, job_view(new, etag, &self.catalog), launch.when))
+        // Who posts beside the newest job, and believes nothing of it, need not have seen it.
+        let believes = !request.preconditions.is_empty_for_write() || request.intent == Intent::Try;
+        for _ in 0..LOOKS_MAX {
+            let newest = match launch.at {
+                PostedTo::Newest if believes => Some(self.newest(key, activity).await?),
+                PostedTo::Newest | PostedTo::List => None,
+            };
+            let mut before: BTreeSet<JobId> = BTreeSet::new();
+            let applied = self.enact_on_list(key, About::Launch, request, |loaded, named| {
+                before = loaded.state.jobs.keys().copied().collect();
+                *named = match &newest {
+                    Some(newest) => self.believes_newest(loaded, activity, newest, request)?,
+                    None => {
+                        self.believes_jobs(loaded, activity, request)?;
+                        // Either tag would do, and this one holds also when a job ends meanwhile.
+                        loaded.etag()
+                    }
+                };
+                if is_deleting(loaded) {
+                    return Err(deleting(loaded).into());
+                }
+                let (Launch { operation, input }, keep) = self.judge_launch(loaded, spec, &body, launch)?;
+                Ok(Decision::Happen(Event::Launched { activity: activity.clone(), operation, input, keep }))
+            });
+            let Some(applied) = applied.await? else { continue };
+            let new = new_job(&applied.state, |id| before.contains(&id)).ok_or_else(|| absent(key))?;
+            let etag = applied.job_etag(new.id).ok_or_else(|| absent(key))?;
+            return Ok(self.launched(new, job_view(new, etag, &self.catalog), launch.when));
+        }
+        Err(ApiError::Busy)
     }
 
     /// The job that a body asks for, if it may be launched.
@@ -302,7 +316,7 @@ pub(super) fn job_view(job: &Job, etag: ETag, catalog: &Catalog) -> View {
 }
 
 /// When anything visible of a job last changed.
-fn changed_at(job: &Job) -> Timestamp {
+pub(super) fn changed_at(job: &Job) -> Timestamp {
     let attempt = job.attempts.last().map(|attempt| attempt.finished.unwrap_or(attempt.started));
     let reported = job.progress.as_ref().map(|progress| progress.updated);
     let changes = [Some(job.created), attempt, reported, job.cancel.as_ref().map(|cancel| cancel.at), job.finished];

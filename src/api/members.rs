@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::resources::{absent, tree};
+use super::resources::{Presence, absent, tree};
 use super::{Api, ApiError, ChangeRequest, View};
 use crate::domain::change::ChangeError;
 use crate::domain::id::ResourceKey;
@@ -45,10 +45,19 @@ impl<'a> MemberEdit<'a> {
         Self { pointer, wish, found: Found::Absent }
     }
 
+    /// What it is of, and whether that must be there.
+    pub(super) const fn target(&self) -> (&'a Pointer, Presence) {
+        let presence = match self.wish {
+            Wish::Put(_) => Presence::Optional,
+            Wish::Remove => Presence::Needed,
+        };
+        (self.pointer, presence)
+    }
+
     /// The operation that this change is, given the representation now.
     pub(super) fn operation(&mut self, key: &ResourceKey, shown: &Value) -> Result<Operation, ApiError> {
         let path = self.pointer.clone();
-        self.found = if at(shown, self.pointer).is_some() { Found::Present } else { Found::Absent };
+        self.found = found(shown, self.pointer);
         match (&self.wish, self.found) {
             (Wish::Put(value), Found::Present) => Ok(Operation::Replace { path, value: (*value).clone() }),
             // To add there would append, and what is put is at another path then.
@@ -124,11 +133,6 @@ impl Api {
         pointer: &Pointer,
         request: &ChangeRequest,
     ) -> Result<View, ApiError> {
-        // What is not there is not found, whatever the client believes of it.
-        // With a key it may have been there the first time.
-        if request.once.is_none() {
-            self.member(key, pointer).await?;
-        }
         self.edit(key, &mut Edit::Member(MemberEdit::new(pointer, Wish::Remove)), request).await
     }
 }
@@ -142,10 +146,15 @@ pub fn member_of(whole: &View, pointer: &Pointer) -> Result<Option<View>, ApiErr
     Ok(at(&shown, pointer).map(|value| View { body: value.to_string().into(), ..whole.clone() }))
 }
 
+/// Whether a representation has a member.
+pub(super) fn found(shown: &Value, pointer: &Pointer) -> Found {
+    if at(shown, pointer).is_some() { Found::Present } else { Found::Absent }
+}
+
 fn at<'v>(shown: &'v Value, pointer: &Pointer) -> Option<&'v Value> {
     pointer.get(shown.as_object()?)
 }
 
-fn no_member(key: &ResourceKey, pointer: &Pointer) -> ApiError {
+pub(super) fn no_member(key: &ResourceKey, pointer: &Pointer) -> ApiError {
     ApiError::NotFound { what: format!("the member `{pointer}` of `{key}`") }
 }

@@ -24,6 +24,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tokio::sync::Mutex;
 
 use crate::domain::catalog::Catalog;
 use crate::domain::id::JobId;
@@ -40,7 +41,7 @@ pub use jobs::AttemptLog;
 pub use members::{Found, member_of};
 use once::Flights;
 pub use once::{Answered, Held, Known, Once, OnceKey, Statuses};
-pub use posts::{AnswerWhen, JobView, LaunchBody, LaunchRequest, Launched, Place};
+pub use posts::{AnswerWhen, JobView, LaunchBody, LaunchRequest, Launched, Place, PostedTo};
 pub use queue::QueueView;
 pub use trial::{Launching, Trial};
 
@@ -53,6 +54,8 @@ pub struct Api {
     limits: PatchLimits,
     running: Option<usize>,
     flights: Arc<Flights>,
+    /// Held by who creates a resource and believes something of its collection.
+    creating: Arc<Mutex<()>>,
 }
 
 impl Api {
@@ -60,7 +63,7 @@ impl Api {
     #[must_use]
     pub fn new(state: State, logs: Arc<dyn AttemptLogs>, limits: PatchLimits) -> Self {
         let catalog = Arc::clone(state.catalog());
-        Self { state, catalog, logs, limits, running: None, flights: Arc::default() }
+        Self { state, catalog, logs, limits, running: None, flights: Arc::default(), creating: Arc::default() }
     }
 
     /// The same where no more than so many attempts run at once, whatever they are of.
@@ -140,7 +143,8 @@ pub struct ListView {
     pub items: Vec<Bytes>,
     /// Where the next page starts, if there is one.
     pub next: Option<String>,
-    /// The revision of the last change in the collection, as a tag.
+    /// Its tag: the revision of the last change in the collection, of a list of
+    /// jobs with that of the list in front.
     pub etag: Option<ETag>,
 }
 

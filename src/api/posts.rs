@@ -28,6 +28,17 @@ pub struct LaunchRequest {
     pub body: LaunchBody,
     /// When the client wants to hear.
     pub when: AnswerWhen,
+    /// Where it was posted.
+    pub at: PostedTo,
+}
+
+/// Where a job is posted. What the client believes is judged by what is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PostedTo {
+    /// The list of the activity's jobs.
+    List,
+    /// The newest of them.
+    Newest,
 }
 
 /// The body of a POST to an activity.

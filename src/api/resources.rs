@@ -4,16 +4,17 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::members::Edit;
+use super::jobs::tag;
+use super::members::{Edit, Found, found, no_member};
 use super::once::{self, About};
 use super::{AlreadyApplied, Api, ApiError, ChangeRequest, Deleted, ListView, PAGE_BYTES_MAX, PageRequest, Put, View};
 use crate::domain::catalog::{Collection, PreconditionPolicy};
 use crate::domain::change::{Before, ChangeError, Changed, Judge, Reads};
 use crate::domain::document::Desired;
 use crate::domain::id::{CollectionName, ResourceId, ResourceKey};
-use crate::domain::json;
+use crate::domain::json::{self, Pointer};
 use crate::domain::patch::{PatchBody, PatchError};
-use crate::domain::precondition::{self, Current};
+use crate::domain::precondition::{self, Current, Failed};
 use crate::domain::time::Timestamp;
 use crate::domain::version::ETag;
 use crate::state::{Applied, ApplyError, Decision, Event, Loaded, Refused, StateError, StoredResource, UNFINISHED_MAX};
@@ -41,7 +42,7 @@ impl Api {
         self.collection(collection)?;
         let mut after = page.cursor.as_deref().map(read_cursor).transpose()?;
         // Before the items are read: so the tag is never newer than they are.
-        let revision = self.state.last_change(collection);
+        let etag = self.collection_tag(collection);
         let (mut items, mut bytes, mut more) = (Vec::new(), 0, true);
         while more && items.len() < page.limit && bytes < PAGE_BYTES_MAX {
             let limit = LIST_CHUNK.min(page.limit - items.len());
@@ -59,13 +60,13 @@ impl Api {
             }
         }
         let next = if more { after.as_ref().map(write_cursor) } else { None };
-        Ok(ListView { items, next, etag: Some(ETag { changed: revision, revision }) })
+        Ok(ListView { items, next, etag: Some(etag) })
     }
 
     /// Creates a resource with an id that the service makes.
     ///
     /// # Errors
-    /// `NotFound`, `Invalid`, `ReadOnly`, `Patch`, those of every commit.
+    /// `NotFound`, `PreconditionFailed`, `Invalid`, `ReadOnly`, `Patch`, those of every commit.
     pub async fn create(
         &self,
         collection: &CollectionName,
@@ -74,6 +75,12 @@ impl Api {
     ) -> Result<(ResourceKey, View), ApiError> {
         let declared = self.collection(collection)?;
         once::judge(request)?;
+        // Of several who believe the same of the list, one is first.
+        let _alone = match request.preconditions.is_empty_for_write() {
+            true => None,
+            false => Some(self.creating.lock().await),
+        };
+        self.believes_list(collection, request)?;
         let judge = self.judge(declared, request);
         let id = self.state.new_resource_id();
         let changed = judge.create(&id, object(body)?)?;
@@ -81,7 +88,10 @@ impl Api {
         let key = ResourceKey { collection: collection.clone(), id };
         let Changed { document, observed } = changed;
         let event = Event::Changed { document, observed, fingerprint: request.fingerprint };
-        let create = |_: &Loaded| Ok(Decision::Happen(event.clone()));
+        let create = |_: &Loaded| {
+            self.believes_list(collection, request)?;
+            Ok(Decision::Happen(event.clone()))
+        };
         let applied = self.enact(&key, About::NewResource, request, create).await;
         let applied = applied.map_err(|error| self.refusal(&key, error, None))?;
         let view = self.applied(&applied).ok_or_else(|| absent(&key))?;
@@ -98,8 +108,8 @@ impl Api {
         let body = object(body)?;
         let judge = self.judge(collection, request);
         let mut existed = false;
-        let reads = judge.reads(None);
-        let applied = self.change(key, &judge, request, Presence::Optional, reads, |before| {
+        let of = Of { presence: Presence::Optional, reads: judge.reads(None), member: None };
+        let applied = self.change(key, &judge, request, of, |before| {
             existed = before.is_some();
             Ok(judge.replace(&key.id, body.clone(), before)?)
         });
@@ -125,11 +135,12 @@ impl Api {
     ) -> Result<View, ApiError> {
         let collection = self.collection(&key.collection)?;
         let judge = self.judge(collection, request);
-        let reads = match edit {
-            Edit::Patch(body) => judge.reads(Some(body)),
-            Edit::Member(_) => Reads::Representation,
+        let presence = Presence::Needed;
+        let of = match edit {
+            Edit::Patch(body) => Of { presence, reads: judge.reads(Some(body)), member: None },
+            Edit::Member(member) => Of { presence, reads: Reads::Representation, member: Some(member.target()) },
         };
-        let applied = self.change(key, &judge, request, Presence::Needed, reads, |before| {
+        let applied = self.change(key, &judge, request, of, |before| {
             let before = before.ok_or_else(|| absent(key))?;
             match edit {
                 Edit::Patch(body) => Ok(judge.patch(&key.id, before, body)?),
@@ -157,7 +168,7 @@ impl Api {
             if is_deleting(loaded) {
                 return Ok(Decision::Leave);
             }
-            self.believes(loaded, Some(desired), Some(collection), request)?;
+            self.believes(loaded, Some(desired), collection, Found::Present, request)?;
             Ok(Decision::Happen(Event::DeleteAsked))
         });
         let applied = applied.await.map_err(|error| self.refusal(key, error, etag))?;
@@ -175,6 +186,24 @@ impl Api {
             Ok((settled, self.view(key, &stored)))
         };
         self.wait_until(wait, is_settled).await
+    }
+
+    /// What is left of a resource that is being deleted, after `wait` at most:
+    /// nothing once it is gone.
+    ///
+    /// # Errors
+    /// `Store`.
+    pub async fn gone(&self, key: &ResourceKey, wait: Duration) -> Result<Option<View>, ApiError> {
+        let is_gone = || async {
+            let stored = self.state.resource(key).await?;
+            // One that nobody deletes is another one.
+            let is_left = |stored: &StoredResource| {
+                stored.observed.as_ref().is_some_and(|observed| observed.deleting_since.is_some())
+            };
+            let left = stored.filter(is_left).map(|stored| self.view(key, &stored));
+            Ok((left.is_none(), left))
+        };
+        self.wait_until(wait, is_gone).await
     }
 
     /// Asks again after each commit, until the answer says yes or time is up.
@@ -204,8 +233,7 @@ impl Api {
         key: &ResourceKey,
         judge: &Judge<'_>,
         request: &ChangeRequest,
-        presence: Presence,
-        reads: Reads,
+        of: Of<'_>,
         mut make: impl FnMut(Option<&Before<'_>>) -> Result<Changed, ApiError>,
     ) -> Result<Applied, ApiError> {
         let mut etag = None;
@@ -213,16 +241,30 @@ impl Api {
             let desired = loaded.state.desired.as_ref();
             etag = loaded.etag();
             if desired.is_none() {
-                may_be_created(key, judge.collection, presence)?;
+                may_be_created(key, judge.collection, of.presence)?;
             }
-            self.believes(loaded, desired, Some(judge.collection), request)?;
+            let shown = || match (desired, of.reads) {
+                (Some(_), Reads::Representation) => tree(&loaded.show(&self.catalog)),
+                (Some(_), Reads::Document) | (None, _) => Ok(Value::Null),
+            };
+            // Whether there is such a member comes before what is believed of it.
+            let (seen, found) = match of.member {
+                None => (None, Found::Present),
+                Some((pointer, presence)) => {
+                    let seen = shown()?;
+                    let found = found(&seen, pointer);
+                    if (found, presence) == (Found::Absent, Presence::Needed) {
+                        once::judge(request)?;
+                        return Err(no_member(key, pointer));
+                    }
+                    (Some(seen), found)
+                }
+            };
+            self.believes(loaded, desired, judge.collection, found, request)?;
             if is_deleting(loaded) {
                 return Err(deleting(loaded));
             }
-            let shown = match (desired, reads) {
-                (Some(_), Reads::Representation) => tree(&loaded.show(&self.catalog))?,
-                (Some(_), Reads::Document) | (None, _) => Value::Null,
-            };
+            let shown = seen.map_or_else(shown, Ok)?;
             let nothing = Map::new();
             let observed = loaded.state.observed.as_ref().map_or(&nothing, |observed| &observed.members);
             let before = desired.map(|desired| Before { document: &desired.document, observed, shown: &shown });
@@ -238,18 +280,20 @@ impl Api {
         applied.await.map_err(|error| self.refusal(key, error, etag))
     }
 
-    /// Judges whose key it is and what a client believes. Without a collection a belief is honoured and never required.
-    pub(super) fn believes(
+    /// Judges whose key it is and what a client believes of a document, or of a
+    /// member that was found in it or was not.
+    fn believes(
         &self,
         loaded: &Loaded,
         desired: Option<&Desired>,
-        collection: Option<&Collection>,
+        collection: &Collection,
+        found: Found,
         request: &ChangeRequest,
     ) -> Result<(), ApiError> {
         once::judge(request)?;
         let etag = loaded.etag();
         let preconditions = &request.preconditions;
-        let required = collection.is_some_and(|collection| collection.preconditions == PreconditionPolicy::Required);
+        let required = collection.preconditions == PreconditionPolicy::Required;
         if let (Some(etag), true, true) = (etag, required, preconditions.is_empty_for_write()) {
             return Err(ApiError::PreconditionRequired { etag });
         }
@@ -260,8 +304,25 @@ impl Api {
         }
         let current = etag.zip(desired).map(|(etag, desired)| Current { etag, changed_at: desired.updated });
         let already_applied = if same_request { AlreadyApplied::Yes } else { AlreadyApplied::No };
-        precondition::check(preconditions, current.as_ref(), request.strictness)
-            .map_err(|failed| ApiError::PreconditionFailed { why: Some(failed), etag, already_applied })
+        let judged = match found {
+            Found::Present => precondition::check(preconditions, current.as_ref(), request.strictness),
+            Found::Absent => preconditions
+                .of_absent_part()
+                .and_then(|rest| precondition::check(&rest, current.as_ref(), request.strictness)),
+        };
+        judged.map_err(|why| ApiError::PreconditionFailed { why: Some(why), etag, already_applied })
+    }
+
+    /// Judges what a client believes about the list of a collection.
+    fn believes_list(&self, collection: &CollectionName, request: &ChangeRequest) -> Result<(), ApiError> {
+        let etag = self.collection_tag(collection);
+        let current = Current { etag, changed_at: Timestamp::EPOCH };
+        precondition::check(&request.preconditions.without_dates(), Some(&current), request.strictness)
+            .map_err(|why| failed(why, etag))
+    }
+
+    fn collection_tag(&self, collection: &CollectionName) -> ETag {
+        tag(self.state.last_change(collection))
     }
 
     pub(super) fn collection(&self, name: &CollectionName) -> Result<&Collection, ApiError> {
@@ -306,9 +367,19 @@ impl Api {
     }
 }
 
+/// What a change is of.
+#[derive(Debug, Clone, Copy)]
+struct Of<'a> {
+    /// Of the resource.
+    presence: Presence,
+    reads: Reads,
+    /// The one member that it is of.
+    member: Option<(&'a Pointer, Presence)>,
+}
+
 /// Whether a change can be made to what is not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Presence {
+pub(super) enum Presence {
     /// It cannot: absence is judged before what the client believes.
     Needed,
     /// It creates the resource.
@@ -328,6 +399,11 @@ fn may_be_created(key: &ResourceKey, collection: &Collection, presence: Presence
 
 pub(super) fn absent(key: &ResourceKey) -> ApiError {
     ApiError::NotFound { what: format!("the resource `{key}`") }
+}
+
+/// What a client believes is not so, and its last change is not this very one.
+pub(super) const fn failed(why: Failed, etag: ETag) -> ApiError {
+    ApiError::PreconditionFailed { why: Some(why), etag: Some(etag), already_applied: AlreadyApplied::No }
 }
 
 pub(super) fn is_deleting(loaded: &Loaded) -> bool {

@@ -15,7 +15,7 @@ use super::reply::{self, With};
 use super::resources::{list, read};
 use super::routes::Verb;
 use super::timing::Step;
-use crate::api::{ApiError, Cancelled, ChangeRequest, Place, QueueView, View, links};
+use crate::api::{ApiError, Cancelled, ChangeRequest, Place, PostedTo, QueueView, View, links};
 use crate::domain::id::{ActivityName, JobId, ResourceKey};
 use crate::domain::job::JobPhase;
 
@@ -32,7 +32,7 @@ pub(super) async fn activity(
             let view = call.timed(Step::Load, call.http.api.activity_jobs(key, activity, &page)).await?;
             list(&call, &links::activity(call.http.api.catalog(), key, activity), view)
         }
-        Verb::Post => launch(call, key, activity).await,
+        Verb::Post => launch(call, key, activity, PostedTo::List).await,
         Verb::Put | Verb::Patch | Verb::Delete | Verb::Options => Err(not_allowed(call.route, call.method)),
     }
 }
@@ -49,7 +49,7 @@ pub(super) async fn last(
             let api = &call.http.api;
             lead(&call, key, async { api.last_job(key, activity).await }).await
         }
-        Verb::Post => launch(call, key, activity).await,
+        Verb::Post => launch(call, key, activity, PostedTo::Newest).await,
         Verb::Put | Verb::Patch | Verb::Delete | Verb::Options => Err(not_allowed(call.route, call.method)),
     }
 }

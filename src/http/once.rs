@@ -17,13 +17,13 @@ use warp::reply::Response;
 use super::body::{self, Payload};
 use super::dispatch::{Call, Site, handle};
 use super::media::{self, Unsupported};
-use super::percent;
+use super::posts;
 use super::prefer::{Answer, Prefer};
 use super::problem::{Kind, Problem};
 use super::query::Query;
 use super::reply::{self, With};
-use super::routes::Verb;
-use crate::api::{Answered, Held, Intent, Known, Once, OnceKey, Statuses, Subject};
+use super::routes::{Route, Verb};
+use crate::api::{Answered, Held, Intent, Known, Once, OnceKey, Statuses, Subject, links};
 
 /// The request header.
 pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -78,8 +78,7 @@ pub(super) async fn recall(call: &mut Call<'_>, verb: Verb) -> Result<Option<Res
     // What cannot be read is refused further on, in its turn.
     let Ok(Some(key)) = key(call.headers) else { return Ok(None) };
     let Some(digest) = digest(call, has_body).await? else { return Ok(None) };
-    let path = percent::decode(call.path).unwrap_or_default();
-    let target = path.strip_suffix('/').unwrap_or(&path).to_owned();
+    let target = call.route.canonical(call.http.api.catalog());
     let key = OnceKey { principal: call.principal.name.to_owned(), key, target, digest };
     let api = &call.http.api;
     call.once = match call.intent {
@@ -127,17 +126,9 @@ async fn replay(call: &Call<'_>, answered: Answered) -> Result<Response, Problem
     let Answered { status, location, subject } = answered;
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
     wait(call, &subject).await;
-    let bodiless = status == StatusCode::NO_CONTENT || status == StatusCode::RESET_CONTENT || status.is_redirection();
+    let bodiless = status == StatusCode::NO_CONTENT || status == StatusCode::RESET_CONTENT;
     let bare = bodiless || (status == StatusCode::CREATED && call.prefer.answer == Some(Answer::Minimal));
-    let response = match (call.http.api.present(&subject).await?, &location) {
-        (None, _) => reply::empty(status),
-        (Some(view), Some(_)) if bare => reply::bodiless(status, &view, call.route),
-        (Some(view), Some(at)) => reply::represent(status, view, call.route).content_located(at),
-        (Some(view), None) => match at_target(call).await {
-            Some(shown) => reply::restated(shown, status),
-            None => reply::represent(status, view, call.route),
-        },
-    };
+    let response = again(call, status, &subject, location.as_deref()).await?;
     let mut response = if bare { reply::stripped(response) } else { response };
     response.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
     let response = match &location {
@@ -146,7 +137,39 @@ async fn replay(call: &Call<'_>, answered: Answered) -> Result<Response, Problem
     };
     // What is said of a body is honoured where the status lets it.
     let answer = call.prefer.answer.filter(|answer| (*answer == Answer::Minimal) == bare);
+    let answer = answer.filter(|_| !status.is_redirection());
     Ok(response.honouring(Prefer { answer, wait: call.prefer.wait, ..Prefer::default() }))
+}
+
+/// An answer of the same shape as the first one, with what is there now.
+async fn again(
+    call: &Call<'_>,
+    status: StatusCode,
+    subject: &Subject,
+    location: Option<&str>,
+) -> Result<Response, Problem> {
+    if let (true, Some(at)) = (status.is_redirection(), location) {
+        return Ok(posts::see_again(call, at));
+    }
+    let Some(view) = call.http.api.present(subject).await? else { return Ok(reply::empty(status)) };
+    if let (Some((key, activity)), Subject::Job(id), None) = (call.route.launched_by(call.method), subject, location) {
+        let at = links::activity_job(call.http.api.catalog(), key, activity, *id);
+        return Ok(reply::restated(posts::told(view, call.route, &at), status));
+    }
+    Ok(match (call.route, location) {
+        (Route::Member(key, pointer), _) => match at_target(call).await {
+            Some(shown) => {
+                let at = links::member(call.http.api.catalog(), key, pointer);
+                reply::restated(shown, status).content_located(&at)
+            }
+            None => reply::bodiless(status, &view, call.route),
+        },
+        (_, Some(at)) => reply::represent(status, view, call.route).content_located(at),
+        (_, None) => match at_target(call).await {
+            Some(shown) => reply::restated(shown, status),
+            None => reply::represent(status, view, call.route),
+        },
+    })
 }
 
 /// Waits, if the client would rather have it so: the one that was answered first may have waited, too.

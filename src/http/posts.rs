@@ -6,6 +6,7 @@
 //! finds it there.
 
 use http::StatusCode;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use warp::reply::Response;
 
@@ -16,7 +17,8 @@ use super::media::{Face, MediaType};
 use super::prefer::{Answer, Prefer, Respond};
 use super::problem::{Kind, Problem};
 use super::reply::{self, With};
-use crate::api::{AnswerWhen, JobView, LaunchBody, LaunchRequest, Launched, View, links};
+use super::routes::Route;
+use crate::api::{AnswerWhen, JobView, LaunchBody, LaunchRequest, Launched, PostedTo, View, links};
 use crate::domain::id::{ActivityName, JobId, ResourceKey};
 use crate::domain::job::{Job, JobPhase, TIMED_OUT};
 use crate::domain::operation::{ReplyMode, SyncStatus};
@@ -49,6 +51,7 @@ pub(super) async fn launch(
     mut call: Call<'_>,
     key: &ResourceKey,
     activity: &ActivityName,
+    at: PostedTo,
 ) -> Result<Response, Problem> {
     let sent = call.sent_to_launch().await?;
     let body = match sent.media {
@@ -64,7 +67,7 @@ pub(super) async fn launch(
     };
     let form = sent.media == Some(MediaType::Form) && call.face == Face::Html;
     let asker = if form { Asker::Person } else { Asker::Program };
-    let launched = call.http.api.launch(key, activity, &LaunchRequest { body, when }, &sent.request).await?;
+    let launched = call.http.api.launch(key, activity, &LaunchRequest { body, when, at }, &sent.request).await?;
     let at = At { key, activity, asker };
     match launched.mode {
         ReplyMode::Async => {
@@ -193,12 +196,25 @@ fn done(call: &Call<'_>, at: At<'_>, ended: JobView, status: SyncStatus) -> Resp
             .honouring(call.prefer),
         SyncStatus::Ok if minimal => reply::empty(StatusCode::NO_CONTENT).honouring(call.prefer),
         SyncStatus::Ok => match (job.result, kept) {
-            (Some(result), true) => reply::momentary(&result).monitored(&location),
+            (_, true) => told(view, call.route, &location),
             (Some(result), false) => reply::momentary(&result),
-            (None, true) => reply::represent(StatusCode::OK, view, call.route).content_located(&location),
             (None, false) => reply::momentary(&unlinked(&view)),
         }
         .honouring(call.prefer),
+    }
+}
+
+/// What of a job is its result.
+#[derive(Deserialize)]
+struct Shown {
+    result: Option<Value>,
+}
+
+/// 200 with the result of a job that is kept at `location`, or with the job where it gave none.
+pub(super) fn told(view: View, route: &Route, location: &str) -> Response {
+    match serde_json::from_slice(&view.body) {
+        Ok(Shown { result: Some(result) }) => reply::momentary(&result).monitored(location),
+        Ok(Shown { result: None }) | Err(_) => reply::represent(StatusCode::OK, view, route).content_located(location),
     }
 }
 
@@ -214,6 +230,13 @@ fn unlinked(view: &View) -> Value {
 /// 303 to the resource.
 pub(super) fn see_resource(call: &Call<'_>, key: &ResourceKey) -> Response {
     see(&links::resource(call.http.api.catalog(), key), "resource")
+}
+
+/// The same 303 once more.
+pub(super) fn see_again(call: &Call<'_>, location: &str) -> Response {
+    let catalog = call.http.api.catalog();
+    let resource = call.route.launched_by(call.method).map(|(key, _)| links::resource(catalog, key));
+    see(location, if resource.as_deref() == Some(location) { "resource" } else { "job" })
 }
 
 /// 303 to what the answer is about.

@@ -19,7 +19,8 @@ use crate::domain::catalog::PatchedReply;
 use crate::domain::fields::Fields;
 use crate::domain::id::{CollectionName, ResourceKey};
 use crate::domain::patch::{PatchBody, PatchSyntaxError};
-use crate::domain::precondition::{Current, ReadVerdict, TagList, check_read};
+use crate::domain::precondition::{Current, Failed, ReadVerdict, check_read};
+use crate::domain::time::Timestamp;
 use crate::domain::version::ETag;
 
 /// `/v1/{collection}`
@@ -71,10 +72,14 @@ pub(super) async fn resource(mut call: Call<'_>, verb: Verb, key: &ResourceKey) 
         }
         Verb::Delete => {
             let request = call.change(None, &[])?;
-            let prefer = Prefer { handling: call.prefer.handling, ..Prefer::default() };
-            Ok(match call.http.api.delete(key, &request).await? {
-                Deleted::Gone => reply::empty(StatusCode::NO_CONTENT),
-                Deleted::Deleting(view) => reply::represent(StatusCode::ACCEPTED, view, call.route),
+            let left = match call.http.api.delete(key, &request).await? {
+                Deleted::Gone => None,
+                Deleted::Deleting(view) => left(&call, key, view).await,
+            };
+            let prefer = Prefer { answer: None, ..call.prefer };
+            Ok(match left {
+                None => reply::empty(StatusCode::NO_CONTENT),
+                Some(view) => reply::represent(StatusCode::ACCEPTED, view, call.route),
             }
             .honouring(prefer))
         }
@@ -97,9 +102,7 @@ pub(super) async fn read(
         match check_read(&preconditions, &current, &suffix) {
             Ok(ReadVerdict::Send) => {}
             Ok(ReadVerdict::NotModified) => return Ok(reply::not_modified(&view, call.route, &suffix)),
-            Err(failed) => {
-                return Err(Problem::new(Kind::PreconditionFailed, failed.to_string()).tagged(Some(view.etag)));
-            }
+            Err(failed) => return Err(unmet(failed, view.etag)),
         }
     }
     // The tag is that of the version, however much of it is seen.
@@ -151,6 +154,19 @@ pub(super) async fn settled(call: &Call<'_>, key: &ResourceKey, view: View) -> V
     call.timed(Step::Wait, seen).await.unwrap_or(view)
 }
 
+/// What is left of a resource that goes, once the client has waited for that as long as it likes.
+async fn left(call: &Call<'_>, key: &ResourceKey, view: View) -> Option<View> {
+    let Some(wait) = call.prefer.wait else { return Some(view) };
+    let api = &call.http.api;
+    let seen = async {
+        tokio::select! {
+            seen = api.gone(key, wait) => seen,
+            () = call.http.stopping.cancelled() => api.gone(key, std::time::Duration::ZERO).await,
+        }
+    };
+    call.timed(Step::Wait, seen).await.unwrap_or(Some(view))
+}
+
 /// 201.
 fn created(call: &Call<'_>, key: &ResourceKey, view: View) -> Response {
     let at = links::resource(call.http.api.catalog(), key);
@@ -188,12 +204,17 @@ fn patched(call: &Call<'_>, key: &ResourceKey, view: View) -> Response {
 pub(super) fn list(call: &Call<'_>, base: &str, view: ListView) -> Result<Response, Problem> {
     let fields = call.query.fields()?;
     let preconditions = conditions::preconditions(call.headers)?;
-    if let (Some(etag), Some(tags)) = (&view.etag, &preconditions.if_none_match) {
+    if let Some(etag) = view.etag {
+        let preconditions = preconditions.without_dates();
+        let current = Current { etag, changed_at: Timestamp::EPOCH };
         let bytes = view.items.iter().map(Bytes::len).sum();
-        let codings = Accepted::from_headers(call.headers).kept(bytes);
-        let mut kept = codings.map(|coding| format!("{}{}", call.face.suffix(), coding.suffix()));
-        if let Some(suffix) = kept.find(|suffix| names(tags, etag, suffix)) {
-            return Ok(reply::list_not_modified(etag, &suffix));
+        for coding in Accepted::from_headers(call.headers).kept(bytes) {
+            let suffix = format!("{}{}", call.face.suffix(), coding.suffix());
+            match check_read(&preconditions, &current, &suffix) {
+                Ok(ReadVerdict::Send) => {}
+                Ok(ReadVerdict::NotModified) => return Ok(reply::list_not_modified(&etag, &suffix)),
+                Err(failed) => return Err(unmet(failed, etag)),
+            }
         }
     }
     Ok(listed(call, base, view, fields.as_ref()))
@@ -214,13 +235,9 @@ fn seen(body: Bytes, fields: Option<&Fields>) -> Bytes {
     fields.of(&whole).to_string().into()
 }
 
-/// Whether a list of tags names this very one, with the suffix of its face and coding.
-fn names(tags: &TagList, etag: &ETag, suffix: &str) -> bool {
-    let opaque = format!("{}.{}{suffix}", etag.changed, etag.revision);
-    match tags {
-        TagList::Any => true,
-        TagList::Tags(tags) => tags.iter().any(|tag| tag.opaque == opaque),
-    }
+/// 412 for who reads.
+fn unmet(failed: Failed, etag: ETag) -> Problem {
+    Problem::new(Kind::PreconditionFailed, failed.to_string()).tagged(Some(etag))
 }
 
 /// The body of a page. The items are JSON already, and large: they are put

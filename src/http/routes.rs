@@ -18,6 +18,7 @@ use http::Method;
 
 use super::problem::Kind;
 use super::query::DRY_RUN;
+use crate::api::links;
 use crate::domain::catalog::{Catalog, Collection};
 use crate::domain::id::{ActivityName, CollectionName, JobId, OperationName, ResourceId, ResourceKey};
 use crate::domain::json::Pointer;
@@ -254,6 +255,43 @@ impl Route {
     /// Whether a method on it launches a job, which can be answered before it is done.
     pub(super) const fn launches(&self, verb: Verb) -> bool {
         matches!((self, verb), (Self::Activity(..) | Self::EditableActivity(..) | Self::LastJob(..), Verb::Post))
+    }
+
+    /// The activity of which a method on it launches a job.
+    pub(super) fn launched_by(&self, method: &Method) -> Option<(&ResourceKey, &ActivityName)> {
+        let (Self::Activity(key, activity) | Self::EditableActivity(key, activity) | Self::LastJob(key, activity)) =
+            self
+        else {
+            return None;
+        };
+        (method == Method::POST).then_some((key, activity))
+    }
+
+    /// The one path of what it names, by whichever it was found: aliases are many.
+    pub(super) fn canonical(&self, catalog: &Catalog) -> String {
+        match self {
+            Self::Collection(name) => links::collection(catalog, name),
+            Self::Resource(key) => links::resource(catalog, key),
+            Self::Activity(key, activity) | Self::EditableActivity(key, activity) => {
+                links::activity(catalog, key, activity)
+            }
+            Self::LastJob(key, activity) => format!("{}/last", links::activity(catalog, key, activity)),
+            Self::Form(key, activity) => links::form(catalog, key, activity),
+            Self::ActivityJob(key, activity, job) => links::activity_job(catalog, key, activity, *job),
+            Self::Member(key, pointer) => links::member(catalog, key, pointer),
+            Self::Job(job) => links::job(*job),
+            Self::JobLog(job) => links::job_log(*job),
+            Self::JobQueue(job) => format!("{}/queue", links::job(*job)),
+            Self::Home
+            | Self::Server
+            | Self::Health
+            | Self::Ready
+            | Self::Problems
+            | Self::Problem(_)
+            | Self::Jobs
+            | Self::Operations
+            | Self::Operation(_) => self.label().to_owned(),
+        }
     }
 
     /// Whether it is read page by page.

@@ -50,6 +50,8 @@ pub enum Event {
         cancel: Vec<JobId>,
         /// The jobs of its own that it asks for, in this order, once those are told to stop.
         launch: Vec<Launch>,
+        /// What tells the request from every other one.
+        fingerprint: [u8; 32],
     },
     /// A client wants a job stopped.
     CancelAsked {

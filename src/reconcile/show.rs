@@ -268,7 +268,7 @@ fn status<'a>(
 }
 
 static NOTHING_YET: ActivityStatus =
-    ActivityStatus { asked: None, active: Vec::new(), progress: None, last: None, refused: None };
+    ActivityStatus { asked: None, active: Vec::new(), progress: None, last: None, refused: None, edited: None };
 
 /// That the effect of a job was refused, and why.
 fn refusal(activity: &ActivityName, refused: &EffectRefused) -> Condition {

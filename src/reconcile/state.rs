@@ -70,6 +70,10 @@ pub struct ActivityStatus {
     /// That the effect of a job could not be applied, until one is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<EffectRefused>,
+    /// What tells the request that edited the list of its jobs last from every
+    /// other one, in hex. Gone once a client changes the list in another way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edited: Option<String>,
 }
 
 /// That the effect of a job could not be applied.

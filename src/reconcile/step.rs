@@ -78,11 +78,24 @@ impl Stepper<'_> {
         match event {
             Event::Changed { document, observed, fingerprint } => self.changed(document, observed, fingerprint),
             Event::DeleteAsked => self.delete_asked(),
-            Event::Launched { activity, operation, input, keep } => self.launched(&activity, operation, input, keep),
-            Event::JobsEdited { activity, cancel, launch } => self.jobs_edited(&activity, &cancel, launch),
+            Event::Launched { activity, operation, input, keep } => {
+                self.launched(&activity, operation, input, keep)?;
+                self.edited(&activity, None);
+                Ok(())
+            }
+            Event::JobsEdited { activity, cancel, launch, fingerprint } => {
+                self.jobs_edited(&activity, &cancel, launch)?;
+                self.edited(&activity, Some(fingerprint));
+                Ok(())
+            }
             Event::Kept { job } => keep::keep(self.state, job),
             Event::Forgotten { job } => keep::forget(self.state, job),
-            Event::CancelAsked { job } => self.job_event(job, JobEvent::Canceled { reason: CancelReason::Requested }),
+            Event::CancelAsked { job } => {
+                self.job_event(job, JobEvent::Canceled { reason: CancelReason::Requested })?;
+                let activity = self.state.jobs.get(&job).map(|job| job.activity.clone()).ok_or(Refused::Absent)?;
+                self.edited(&activity, None);
+                Ok(())
+            }
             Event::Claimed { job, slot } => self.claimed(job, slot),
             Event::Started { job, token } => self.job_event(job, JobEvent::Started { token }),
             Event::Progressed { job, token, fraction, message } => {
@@ -195,6 +208,15 @@ impl Stepper<'_> {
         launch
             .into_iter()
             .try_for_each(|Launch { operation, input }| self.launched(name, operation, input, Keep::Record))
+    }
+
+    /// Notes which edit of the list of jobs was the last change that a client made of it.
+    fn edited(&mut self, name: &ActivityName, fingerprint: Option<[u8; 32]>) {
+        let observed = self.state.observed.as_mut();
+        // Where there is no status there were no jobs, and nothing was edited.
+        if let Some(status) = observed.and_then(|observed| observed.activities.get_mut(name)) {
+            status.edited = fingerprint.map(|bytes| bytes.iter().map(|byte| format!("{byte:02x}")).collect());
+        }
     }
 
     fn claimed(&mut self, id: JobId, slot: Option<u32>) -> Result<(), Refused> {

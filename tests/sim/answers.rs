@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use heeler::api::{
     AlreadyApplied, AnswerWhen, Answered, Api, ApiError, Cancelled, ChangeRequest, Deleted, Intent, Known, LaunchBody,
-    LaunchRequest, Launched, OnceKey, Put, Statuses, View,
+    LaunchRequest, Launched, OnceKey, PostedTo, Put, Statuses, View,
 };
 use heeler::domain::id::{JobId, ResourceKey};
 use heeler::domain::patch::PatchBody;
@@ -107,7 +107,7 @@ pub(crate) async fn send(api: Api, request: Request, oracle: Arc<Mutex<Oracle>>,
         Kind::Delete => exchange.deleted(api.delete(key, &change).await),
         Kind::Launch(activity, body) => {
             let body = body.map_or(LaunchBody::Empty, LaunchBody::Json);
-            let launch = LaunchRequest { body, when: AnswerWhen::AsDeclared };
+            let launch = LaunchRequest { body, when: AnswerWhen::AsDeclared, at: PostedTo::List };
             exchange.launched(api.launch(key, &activity, &launch, &change).await);
         }
         Kind::Cancel(job) => exchange.canceled(job, api.cancel_job(job, &change).await),

@@ -33,6 +33,26 @@ impl Preconditions {
     pub const NONE: Self =
         Self { if_match: None, if_none_match: None, if_unmodified_since: None, if_modified_since: None };
 
+    /// The same about something that has no date, where dates say nothing
+    /// (RFC 9110, 13.1.3 and 13.1.4).
+    #[must_use]
+    pub fn without_dates(&self) -> Self {
+        Self { if_unmodified_since: None, if_modified_since: None, ..self.clone() }
+    }
+
+    /// The same about a part that is absent of something that is there, and
+    /// whose tags are those of the whole: `*` is about the part alone.
+    ///
+    /// # Errors
+    /// `If-Match: *`.
+    pub fn of_absent_part(&self) -> Result<Self, Failed> {
+        if self.if_match == Some(TagList::Any) {
+            return Err(Failed::Absent);
+        }
+        let if_none_match = self.if_none_match.clone().filter(|tags| *tags != TagList::Any);
+        Ok(Self { if_none_match, ..self.clone() })
+    }
+
     /// Whether nothing is demanded that an unsafe method heeds.
     ///
     /// `If-Modified-Since` is for reading alone (RFC 9110, 13.1.3).
@@ -93,12 +113,46 @@ pub enum Failed {
 pub fn check(preconditions: &Preconditions, current: Option<&Current>, strictness: Strictness) -> Result<(), Failed> {
     if let Some(tags) = &preconditions.if_match {
         judge_if_match(tags, current, strictness)?;
-    } else if let (Some(date), Some(current)) = (preconditions.if_unmodified_since, current)
-        // Equal seconds fail: a change later in that second would be lost.
-        && current.changed_at.second() >= date.second()
-    {
-        return Err(Failed::ChangedSince);
+    } else {
+        judge_date(preconditions, current)?;
     }
+    judge_if_none_match(preconditions, current)
+}
+
+/// As [`check`], of something that belongs to another thing and may be asked
+/// for by the tag of either: what is demanded holds if one of them is current.
+/// It has no date of its own, so a date is about `owner`.
+///
+/// The two must never share the first part of a tag, or else a tag of one that
+/// is old could hold for the other.
+///
+/// # Errors
+/// The first precondition that does not hold.
+pub fn check_owned(
+    preconditions: &Preconditions,
+    own: &Current,
+    owner: &Current,
+    strictness: Strictness,
+) -> Result<(), Failed> {
+    if let Some(tags) = &preconditions.if_match {
+        let of_owner = |why| judge_if_match(tags, Some(owner), strictness).map_err(|_| why);
+        judge_if_match(tags, Some(own), strictness).or_else(of_owner)?;
+    } else {
+        judge_date(preconditions, Some(owner))?;
+    }
+    judge_if_none_match(preconditions, Some(own))?;
+    judge_if_none_match(preconditions, Some(owner))
+}
+
+fn judge_date(preconditions: &Preconditions, current: Option<&Current>) -> Result<(), Failed> {
+    match (preconditions.if_unmodified_since, current) {
+        // Equal seconds fail: a change later in that second would be lost.
+        (Some(date), Some(current)) if current.changed_at.second() >= date.second() => Err(Failed::ChangedSince),
+        _ => Ok(()),
+    }
+}
+
+fn judge_if_none_match(preconditions: &Preconditions, current: Option<&Current>) -> Result<(), Failed> {
     match (&preconditions.if_none_match, current) {
         (Some(TagList::Any), Some(_)) => Err(Failed::Exists),
         (Some(tags), Some(current)) if tags.names(|tag| is_whole(tag, current)) => Err(Failed::Unchanged),
@@ -205,6 +259,61 @@ mod tests {
             let preconditions = Preconditions { if_match: Some(tags(if_match)), ..Preconditions::NONE };
             assert_eq!(check(&preconditions, current.as_ref(), strictness), want, "{name}");
         }
+    }
+
+    #[test]
+    fn what_belongs_to_another_thing_is_asked_for_by_the_tag_of_either() {
+        let owner = current();
+        let own = Current {
+            etag: ETag { changed: Revision::from_number(900), revision: Revision::from_number(33) },
+            changed_at: at(0),
+        };
+        let names = |line| Some(tags(line));
+        let none = Preconditions::NONE;
+        for (name, preconditions, want) in [
+            ("nothing", none.clone(), Ok(())),
+            ("its own", Preconditions { if_match: names(r#""900.1""#), ..none.clone() }, Ok(())),
+            ("its owner's", Preconditions { if_match: names(r#""7.1""#), ..none.clone() }, Ok(())),
+            ("any", Preconditions { if_match: names("*"), ..none.clone() }, Ok(())),
+            ("neither", Preconditions { if_match: names(r#""33.33", "8.1""#), ..none.clone() }, Err(Failed::Changed)),
+            ("not any", Preconditions { if_none_match: names("*"), ..none.clone() }, Err(Failed::Exists)),
+            (
+                "not its own",
+                Preconditions { if_none_match: names(r#""900.33""#), ..none.clone() },
+                Err(Failed::Unchanged),
+            ),
+            (
+                "not its owner's",
+                Preconditions { if_none_match: names(r#""7.31""#), ..none.clone() },
+                Err(Failed::Unchanged),
+            ),
+            ("its owner's date", Preconditions { if_unmodified_since: Some(at(11_000)), ..none.clone() }, Ok(())),
+            (
+                "an older date",
+                Preconditions { if_unmodified_since: Some(at(1_000)), ..none },
+                Err(Failed::ChangedSince),
+            ),
+        ] {
+            assert_eq!(check_owned(&preconditions, &own, &owner, Strictness::DesiredState), want, "{name}");
+        }
+    }
+
+    #[test]
+    fn of_an_absent_part_any_is_none_and_tags_are_those_of_the_whole() {
+        let demand = |if_match, if_none_match| {
+            let tags_of = |line: Option<&str>| line.map(tags);
+            let demanded = Preconditions {
+                if_match: tags_of(if_match),
+                if_none_match: tags_of(if_none_match),
+                ..Preconditions::NONE
+            };
+            demanded.of_absent_part().and_then(|rest| check(&rest, Some(&current()), Strictness::DesiredState))
+        };
+        assert_eq!(demand(Some("*"), None), Err(Failed::Absent));
+        assert_eq!(demand(None, Some("*")), Ok(()));
+        assert_eq!(demand(Some(r#""7.1""#), Some("*")), Ok(()));
+        assert_eq!(demand(Some(r#""6.1""#), Some("*")), Err(Failed::Changed));
+        assert_eq!(demand(None, Some(r#""7.31""#)), Err(Failed::Unchanged));
     }
 
     #[test]

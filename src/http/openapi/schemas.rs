@@ -95,13 +95,35 @@ fn shown(collection: &Collection, catalog: &Catalog, around: &Around<'_>, at: &s
         free.add(place.tokens());
     }
     let ours = json!({ "type": "object", "properties": members });
-    let schema = collection.schema.as_ref().map(|schema| embedded(schema.source(), &format!("{at}/allOf/0")));
-    match schema {
-        None => ours,
-        Some(Some(schema)) => json!({ "allOf": [widened(&schema, &format!("{at}/allOf/0"), &free), ours] }),
+    let Some(schema) = &collection.schema else { return ours };
+    let within = |at: &str| embedded(schema.source(), at).map(|schema| widened(&schema, at, &free));
+    match within(at) {
+        Some(Value::Object(keywords)) if are_apart(&keywords, &members) => with_members(keywords, members),
+        Some(_) => {
+            let whole = within(&format!("{at}/allOf/0")).unwrap_or_else(|| json!({}));
+            json!({ "allOf": [whole, ours] })
+        }
         // It can stand only by itself: what the operator wrote is not said here.
-        Some(None) => ours,
+        None => ours,
     }
+}
+
+/// Whether a schema says nothing of these members.
+fn are_apart(keywords: &Map<String, Value>, members: &Map<String, Value>) -> bool {
+    match keywords.get("properties") {
+        None => true,
+        Some(Value::Object(properties)) => !members.keys().any(|member| properties.contains_key(member)),
+        Some(_) => false,
+    }
+}
+
+/// A schema that says these members, too.
+fn with_members(mut keywords: Map<String, Value>, members: Map<String, Value>) -> Value {
+    keywords.entry("type").or_insert_with(|| "object".into());
+    if let Value::Object(properties) = keywords.entry("properties").or_insert_with(|| json!({})) {
+        properties.extend(members);
+    }
+    Value::Object(keywords)
 }
 
 /// The schemas that are served by name: of collections, of inputs, and of our own types.

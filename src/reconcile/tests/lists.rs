@@ -9,14 +9,14 @@ use super::super::waiting::{WaitReason, Waiting, waiting};
 use super::super::{Event, Launch, Refused, job_list};
 use super::world::{World, name};
 use crate::domain::job::AttemptOutcome;
-use crate::domain::operation::Operation;
+use crate::domain::operation::{Keep, Operation};
 use crate::domain::version::Revision;
 
 fn edit(world: &mut World, cancel: &[usize], launch: &[&str]) -> Result<(), Refused> {
     let cancel = cancel.iter().map(|number| world.id(*number)).collect();
     let launch = launch.iter().map(|operation| operation.parse().expect("a name"));
     let launch = launch.map(|operation| Launch { operation, input: json!({}) }).collect();
-    world.happen(Event::JobsEdited { activity: name("processing"), cancel, launch })
+    world.happen(Event::JobsEdited { activity: name("processing"), cancel, launch, fingerprint: [1; 32] })
 }
 
 fn version(world: &World) -> Revision {
@@ -80,6 +80,24 @@ fn a_list_has_another_version_when_a_job_comes_or_goes_and_not_while_one_works()
     versions.sort();
     versions.dedup();
     assert_eq!(versions.len(), all, "each is another one");
+}
+
+#[test]
+fn an_edit_is_known_until_a_client_changes_the_list_in_another_way() {
+    let mut world = World::with(&json!({"processing": {"operation": "a"}}));
+    let known = |world: &World| world.status().edited.is_some();
+    assert!(!known(&world));
+    edit(&mut world, &[], &["a", "a"]).expect("it may");
+    world.work(0);
+    assert!(known(&world), "a job has done its work, which is no change of a client");
+    assert_eq!(world.status().edited.as_deref(), Some("01".repeat(32).as_str()));
+    world.happen(Event::CancelAsked { job: world.id(1) }).expect("it waits");
+    assert!(!known(&world));
+    edit(&mut world, &[2], &[]).expect("it may");
+    assert!(known(&world));
+    let (activity, operation) = (name("processing"), "a".parse().expect("a name"));
+    world.happen(Event::Launched { activity, operation, input: json!({}), keep: Keep::Record }).expect("it may");
+    assert!(!known(&world));
 }
 
 fn wait(world: &World, number: usize) -> Option<Waiting> {

@@ -254,8 +254,9 @@ impl Story {
         let launch =
             launch.iter().map(|operation| Launch { operation: operation.parse().expect("a name"), input: json!({}) });
         let launch: Vec<Launch> = launch.collect();
-        let (asked, event) =
-            (launch.len(), Event::JobsEdited { activity: name("processing"), cancel: cancel.clone(), launch });
+        let asked = launch.len();
+        let (activity, fingerprint) = (name("processing"), [1; 32]);
+        let event = Event::JobsEdited { activity, cancel: cancel.clone(), launch, fingerprint };
         match self.world.happen(event) {
             Ok(()) => {
                 let made = self

@@ -6,7 +6,7 @@ mod trial;
 
 use std::sync::Arc;
 
-use heeler::api::{AnswerWhen, Api, AttemptLogs, ChangeRequest, Intent, LaunchBody, LaunchRequest};
+use heeler::api::{AnswerWhen, Api, AttemptLogs, ChangeRequest, Intent, LaunchBody, LaunchRequest, PostedTo};
 use heeler::domain::id::{CollectionName, JobId, ResourceKey};
 use heeler::domain::patch::PatchLimits;
 use heeler::domain::precondition::{Preconditions, Strictness};
@@ -33,7 +33,11 @@ fn api_over(state: &State) -> Api {
 
 /// What is launched, and when its client wants to hear.
 fn launch(body: Option<Value>) -> LaunchRequest {
-    LaunchRequest { body: body.map_or(LaunchBody::Empty, LaunchBody::Json), when: AnswerWhen::AsDeclared }
+    LaunchRequest {
+        body: body.map_or(LaunchBody::Empty, LaunchBody::Json),
+        when: AnswerWhen::AsDeclared,
+        at: PostedTo::List,
+    }
 }
 
 /// The one collection of these worlds; it takes changes without preconditions.

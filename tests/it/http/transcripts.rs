@@ -80,7 +80,7 @@ fn difference(written: &str, heard: &str) -> Option<String> {
 /// What is declared where a transcript takes place.
 fn catalog_of(path: &Path) -> Catalog {
     match path.file_stem().and_then(|stem| stem.to_str()) {
-        Some("mounts" | "aliases" | "members" | "job_lists" | "queue" | "views") => world::shapes(),
+        Some("mounts" | "aliases" | "members" | "job_lists" | "queue" | "views" | "beliefs") => world::shapes(),
         Some(_) | None => world::catalog(),
     }
 }

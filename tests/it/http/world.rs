@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use heeler::api::{AnswerWhen, Api, AttemptLogs, LaunchBody, LaunchRequest};
+use heeler::api::{AnswerWhen, Api, AttemptLogs, LaunchBody, LaunchRequest, PostedTo};
 use heeler::clock::{Clock, Entropy};
 use heeler::domain::catalog::{ActivitySpec, Catalog, Collection};
 use heeler::domain::id::JobId;
@@ -143,7 +143,11 @@ pub(super) fn api(state: State) -> Api {
 
 /// A body for a job, from a client that hears of it when the operation says.
 pub(super) fn asking(body: Option<Value>) -> LaunchRequest {
-    LaunchRequest { body: body.map_or(LaunchBody::Empty, LaunchBody::Json), when: AnswerWhen::AsDeclared }
+    LaunchRequest {
+        body: body.map_or(LaunchBody::Empty, LaunchBody::Json),
+        when: AnswerWhen::AsDeclared,
+        at: PostedTo::List,
+    }
 }
 
 /// A service that listens on an ephemeral loopback port.
