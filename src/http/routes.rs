@@ -286,6 +286,8 @@ impl Route {
             | Self::Server
             | Self::Health
             | Self::Ready
+            | Self::OpenApi
+            | Self::Schema(_)
             | Self::Problems
             | Self::Problem(_)
             | Self::Jobs
