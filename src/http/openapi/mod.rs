@@ -148,3 +148,69 @@ enum VariableKind {
     /// A member of a document.
     Member,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::domain::catalog::{ActivitySpec, Alias, AliasSegment, Collection};
+
+    fn catalog() -> Catalog {
+        let videos = Collection {
+            activities: vec![
+                ActivitySpec::new("processing".parse().expect("a name")),
+                ActivitySpec { editable: true, ..ActivitySpec::new("tasks".parse().expect("a name")) },
+            ],
+            ..Collection::new("videos".parse().expect("a name"))
+        };
+        let literal = |text: &str| AliasSegment::Literal(text.to_owned());
+        let alias = Alias {
+            path: vec![literal("clips"), AliasSegment::Variable("id".to_owned())],
+            target: vec![literal("v1"), literal("videos"), AliasSegment::Variable("id".to_owned())],
+        };
+        Catalog {
+            collections: [(videos.name.clone(), Arc::new(videos))].into(),
+            aliases: vec![alias],
+            ..Catalog::default()
+        }
+    }
+
+    #[test]
+    fn every_route_is_described_with_every_method_that_it_takes() {
+        let catalog = catalog();
+        let document = document(&catalog, &Access::Anyone);
+        let mut labels = BTreeSet::new();
+        for described in paths::every(&catalog) {
+            labels.insert(described.route.label());
+            for verb in described.route.verbs() {
+                let operation = &document["paths"][&described.template][method(*verb)];
+                assert!(operation.is_object(), "{} {}", method(*verb), described.template);
+                for variable in &described.variables {
+                    let parameters = document["paths"][&described.template]["parameters"].as_array();
+                    let named =
+                        parameters.is_some_and(|all| all.iter().any(|one| one["name"] == variable.name.as_str()));
+                    assert!(named, "`{}` of {}", variable.name, described.template);
+                }
+            }
+        }
+        for label in crate::domain::paths::OWN {
+            let found = labels.iter().any(|known| known.split('{').next() == label.split('{').next());
+            // Without an operation there is none to be described.
+            assert!(found || label.starts_with("/v1/operations"), "{label}");
+        }
+        assert!(labels.contains("/v1/{collection}/{id}/{member}"), "{labels:?}");
+        assert!(document["paths"]["/clips/{id}"]["get"].is_object());
+    }
+
+    #[test]
+    fn what_a_route_can_fail_with_is_a_problem_and_only_who_must_show_a_token_is_told_of_it() {
+        let anyone = document(&catalog(), &Access::Anyone);
+        let held = document(&catalog(), &Access::Holders(Vec::new()));
+        let responses = |document: &Value| document["paths"]["/v1/videos/{id}"]["get"]["responses"].clone();
+        assert!(responses(&anyone)["401"].is_null() && responses(&held)["401"].is_object());
+        assert!(responses(&anyone)["404"]["content"]["application/problem+json"].is_object());
+        assert!(held["components"]["securitySchemes"]["bearer"].is_object());
+    }
+}
