@@ -191,9 +191,10 @@ fn b11_a_member_of_an_order_has_a_place_of_its_own() {
     order(&service);
     let answer = ask(&service, &request("POST", "/order/123/canceled").body(JSON, "true"), 200);
     assert_eq!(answer.json(), json!(true));
+    // While its work is being stopped, the tag moves.
+    service.until("it is stopped", "/order/123", |order| order["status"]["settled"] == true);
     let member = get(&service, "/order/123/canceled");
     assert_eq!((member.json(), member.etag()), (json!(true), get(&service, "/order/123").etag()));
-    service.until("it is stopped", "/order/123", |order| order["status"]["settled"] == true);
     ask(&service, &request("PUT", "/order/123/canceled").body(JSON, "true").field("Prefer", "return=minimal"), 204);
     ask(&service, &request("DELETE", "/order/123/canceled"), 204);
     ask(&service, &request("GET", "/order/123/canceled"), 404);
