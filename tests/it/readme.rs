@@ -16,9 +16,11 @@ fn shell_of(section: &str) -> String {
     blocks.join("\n")
 }
 
+/// A port that stays free until the tour listens on it: below those that the
+/// system gives to the connections of all the other tests.
 fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address").port()
+    let first = 20_000 + u16::try_from(std::process::id() % 10_000).expect("it is below ten thousand");
+    (first..32_000).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a free port")
 }
 
 /// Runs a script as a reader would type it, each service waited for until it answers.
