@@ -18,6 +18,8 @@ pub enum Event {
         observed: Map<String, Value>,
         /// A digest of the request.
         fingerprint: [u8; 32],
+        /// The activities whose schedules begin anew, whether or not they differ.
+        restarts: Vec<ActivityName>,
     },
     /// A client wants the resource gone.
     DeleteAsked,

@@ -5,6 +5,7 @@
 
 mod effective;
 mod job;
+mod recurring;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -33,6 +34,7 @@ use crate::domain::wanted::Subject;
 
 use effective::Effective;
 pub use job::{JobShown, job};
+use recurring::{Recurring, off_time};
 
 /// The unfinished jobs that a status names; more are counted only.
 const ACTIVE_SHOWN_MAX: usize = 20;
@@ -182,6 +184,8 @@ enum ConditionKind {
     Settled,
     /// That the end of a job could not have its effect.
     EffectRefused,
+    /// Whether the ticks of a schedule were looked at in time.
+    OnTime,
 }
 
 /// Whether a condition holds.
@@ -213,6 +217,8 @@ struct ActivityShown<'a> {
     active_count: usize,
     /// The job that finished last.
     last: Option<LastShown<'a>>,
+    #[serde(flatten)]
+    recurring: Option<Recurring<'a>>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -255,20 +261,29 @@ fn status<'a>(
         .map_or_else(|| Settlement { reason: Reason::Settled, since: shown.created }, |observed| observed.settlement);
     let refused = shown.observed.iter().flat_map(|observed| &observed.activities);
     let refused = refused.filter_map(|(name, status)| Some(refusal(name, status.refused.as_ref()?)));
+    let schedules = shown.observed.into_iter().flat_map(Observed::schedules);
+    let off = schedules.filter_map(|(name, scheduled)| Some(off_time(name, scheduled.off.as_ref()?)));
     Status {
         uid: shown.uid,
         generation: shown.generation,
         created: shown.created,
         updated: shown.updated,
         settled: settlement.reason.is_settled(),
-        conditions: std::iter::once(condition(settlement)).chain(refused).collect(),
+        conditions: std::iter::once(condition(settlement)).chain(refused).chain(off).collect(),
         deletion: shown.observed.and_then(|observed| observed.deleting_since).map(|requested| Deletion { requested }),
         activities,
     }
 }
 
-static NOTHING_YET: ActivityStatus =
-    ActivityStatus { asked: None, active: Vec::new(), progress: None, last: None, refused: None, edited: None };
+static NOTHING_YET: ActivityStatus = ActivityStatus {
+    asked: None,
+    active: Vec::new(),
+    progress: None,
+    last: None,
+    refused: None,
+    edited: None,
+    schedule: None,
+};
 
 /// That the effect of a job was refused, and why.
 fn refusal(activity: &ActivityName, refused: &EffectRefused) -> Condition {
@@ -306,6 +321,7 @@ fn activity<'a>(status: &'a ActivityStatus, wanted: Option<&'a Activity>, catalo
         active: active.collect(),
         active_count: status.active.len(),
         last: status.last.as_ref().map(last),
+        recurring: Recurring::of(status, wanted),
     }
 }
 

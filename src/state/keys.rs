@@ -23,6 +23,7 @@ const UNSETTLED: u8 = b'u';
 const ONCE: u8 = b'i';
 const EXPIRY: u8 = b'x';
 const UNKEPT: u8 = b'f';
+const TICK: u8 = b't';
 
 /// The row is the document.
 const DESIRED: u8 = 0;
@@ -302,6 +303,44 @@ pub fn all_unkept() -> KeyRange {
 #[must_use]
 pub fn read_unkept(key: &Key) -> Option<JobId> {
     Reader::new(key, UNKEPT)?.last_id()
+}
+
+/// What became of the ticks of an activity of one incarnation of a resource
+/// that begin at an instant.
+#[must_use]
+pub fn tick(uid: Uid, activity: &ActivityName, at: Timestamp) -> Key {
+    ticks_prefix(uid, activity).bytes(&sortable_i64(at.as_millis()).to_be_bytes()).key()
+}
+
+/// The ledger of an activity: all of it that begins before an instant, or all.
+#[must_use]
+pub fn ticks_of_activity(uid: Uid, activity: &ActivityName, before: Option<Timestamp>) -> KeyRange {
+    let all = ticks_prefix(uid, activity);
+    let end = before.map_or_else(|| all.clone().end(), |at| tick(uid, activity, at));
+    KeyRange { start: all.key(), end }
+}
+
+/// The ledgers of all activities after this one, or of all.
+#[must_use]
+pub fn ledgers(after: Option<(Uid, &ActivityName)>) -> KeyRange {
+    let all = Builder::new(TICK);
+    let end = all.clone().end();
+    KeyRange { start: after.map_or_else(|| all.key(), |(uid, activity)| ticks_prefix(uid, activity).end()), end }
+}
+
+fn ticks_prefix(uid: Uid, activity: &ActivityName) -> Builder {
+    Builder::new(TICK).bytes(uid.as_bytes()).text(activity.as_str())
+}
+
+/// Reads a key of [`ledgers`] or [`ticks_of_activity`].
+#[must_use]
+pub fn read_tick(key: &Key) -> Option<(Uid, ActivityName, Timestamp)> {
+    let mut reader = Reader::new(key, TICK)?;
+    let uid = Uid::from_bytes(reader.take(16)?.try_into().ok()?);
+    let activity = reader.text()?.parse().ok()?;
+    let sortable = u64::from_be_bytes(reader.rest().try_into().ok()?);
+    let millis = i64::from_be_bytes((sortable ^ SIGN_64).to_be_bytes());
+    Some((uid, activity, Timestamp::from_millis(millis)))
 }
 
 /// Whether a row is a job.

@@ -21,6 +21,7 @@ mod stages;
 #[cfg(test)]
 mod tests;
 mod waiting;
+mod watch;
 
 use std::sync::Arc;
 
@@ -43,6 +44,7 @@ use crate::domain::moment::Moment;
 use crate::store::{CommitError, Rev, Store};
 use changes::Changes;
 use locks::Locks;
+use watch::Watch;
 
 /// Access to the stored state of all resources. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -54,6 +56,7 @@ pub struct State {
     locks: Arc<Locks>,
     hints: Arc<Hints>,
     changes: Arc<Changes>,
+    watch: Arc<Watch>,
     /// Where the time is noted that things take, if anybody asks.
     stages: Option<Arc<Stages>>,
 }
@@ -63,7 +66,9 @@ impl State {
     #[must_use]
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, catalog: Arc<Catalog>) -> Self {
         let changes = Arc::new(Changes::new(*store.committed().borrow()));
-        Self { store, clock, entropy, catalog, locks: Arc::default(), hints: Arc::default(), changes, stages: None }
+        let watch = Arc::new(Watch::new(&*clock));
+        let (locks, hints) = (Arc::default(), Arc::default());
+        Self { store, clock, entropy, catalog, locks, hints, changes, watch, stages: None }
     }
 
     /// What is declared.
@@ -112,6 +117,14 @@ impl State {
     }
 
     fn moment(&self) -> Moment {
-        Moment::new(self.clock.now(), self.entropy.seed())
+        let past = self.watch.look(&*self.clock);
+        Moment::new(past.wall, self.entropy.seed()).after(past)
+    }
+
+    /// How often the wall clock was seen to be set back.
+    #[must_use]
+    pub fn set_back(&self) -> u64 {
+        self.watch.look(&*self.clock);
+        self.watch.set_back()
     }
 }

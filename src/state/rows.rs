@@ -26,7 +26,17 @@ pub fn rows_of(state: &ResourceState) -> BTreeMap<Key, Bytes> {
     for job in state.jobs.values() {
         rows.insert(keys::job(job.id), record::encode_job(job));
     }
+    rows.extend(ledger_rows(state));
     rows
+}
+
+/// The rows of the ledger that what happened last has written.
+fn ledger_rows(state: &ResourceState) -> impl Iterator<Item = (Key, Bytes)> {
+    let desired = state.desired.iter();
+    desired.flat_map(|desired| {
+        let ledger = state.ledger.iter();
+        ledger.map(|((activity, at), outcome)| (keys::tick(desired.uid, activity, *at), record::encode_tick(outcome)))
+    })
 }
 
 /// What turns the rows of one state of a resource into those of a later one.
@@ -52,6 +62,7 @@ pub(super) fn difference(before: &ResourceState, after: &ResourceState) -> Vec<O
     ops.extend(changed.map(|job| Op::Put(keys::job(job.id), record::encode_job(job))));
     let forgotten = before.jobs.keys().filter(|id| !after.jobs.contains_key(id));
     ops.extend(forgotten.map(|id| Op::Delete(keys::job(*id))));
+    ops.extend(ledger_rows(after).map(|(row, value)| Op::Put(row, value)));
     // Indexes are made of observed state and jobs, and of nothing else.
     if ops.len() > observed_alone {
         let old = index_rows(before);
