@@ -86,8 +86,8 @@ impl Api {
         let changed = judge.create(&id, object(body)?)?;
         judge.obeys_rules(&changed, None)?;
         let key = ResourceKey { collection: collection.clone(), id };
-        let Changed { document, observed } = changed;
-        let event = Event::Changed { document, observed, fingerprint: request.fingerprint };
+        let Changed { document, observed, restarts } = changed;
+        let event = Event::Changed { document, observed, fingerprint: request.fingerprint, restarts };
         let create = |_: &Loaded| {
             self.believes_list(collection, request)?;
             Ok(Decision::Happen(event.clone()))
@@ -267,15 +267,22 @@ impl Api {
             let shown = seen.map_or_else(shown, Ok)?;
             let nothing = Map::new();
             let observed = loaded.state.observed.as_ref().map_or(&nothing, |observed| &observed.members);
-            let before = desired.map(|desired| Before { document: &desired.document, observed, shown: &shown });
+            let anchors = anchors(loaded);
+            let before = desired.map(|desired| Before {
+                document: &desired.document,
+                observed,
+                shown: &shown,
+                anchors: &anchors,
+                updated: desired.updated,
+            });
             let changed = make(before.as_ref())?;
             let same = |before: &Desired| equal(before.document.members(), changed.document.members());
-            if desired.is_some_and(same) {
+            if desired.is_some_and(same) && changed.restarts.is_empty() {
                 return Ok(Decision::Leave);
             }
             judge.obeys_rules(&changed, before.as_ref())?;
-            let Changed { document, observed } = changed;
-            Ok(Decision::Happen(Event::Changed { document, observed, fingerprint: request.fingerprint }))
+            let Changed { document, observed, restarts } = changed;
+            Ok(Decision::Happen(Event::Changed { document, observed, fingerprint: request.fingerprint, restarts }))
         });
         applied.await.map_err(|error| self.refusal(key, error, etag))
     }

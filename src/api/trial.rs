@@ -70,7 +70,7 @@ impl Trial {
             changes,
             launch: launched.map(launching).collect(),
             cancel: stopped.map(|job| (job.activity.clone(), job.id)).collect(),
-            next: activities.iter().map(|spec| (spec.name.clone(), Vec::new())).collect(),
+            next: activities.iter().map(|spec| (spec.name.clone(), next_ticks(after, &spec.name, catalog))).collect(),
             if_match,
         }
     }

@@ -55,9 +55,6 @@ const THREADS_END: Duration = Duration::from_secs(1);
 pub(super) fn run(config: &Config) -> Result<(), Failure> {
     block_on(async {
         let service = Service::open(config).await?;
-        for (collection, activity) in config.catalog.scheduled() {
-            warn!(%collection, %activity, "a `schedule` is read, and launches nothing in this version");
-        }
         let mut signals = Signals::listen().map_err(|error| Failure::Broken(error.into()))?;
         say(&format!("listening on http://{}", service.address()));
         let stop = CancellationToken::new();
