@@ -30,6 +30,7 @@ pub mod paths;
 pub mod precondition;
 pub mod principal;
 pub mod retry;
+pub mod schedule;
 pub mod schema;
 pub mod time;
 pub mod version;
