@@ -1,5 +1,6 @@
 //! Resources: read, list, create, replace, patch, delete.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -11,13 +12,15 @@ use super::{AlreadyApplied, Api, ApiError, ChangeRequest, Deleted, ListView, PAG
 use crate::domain::catalog::{Collection, PreconditionPolicy};
 use crate::domain::change::{Before, ChangeError, Changed, Judge, Reads};
 use crate::domain::document::Desired;
-use crate::domain::id::{CollectionName, ResourceId, ResourceKey};
+use crate::domain::id::{ActivityName, CollectionName, ResourceId, ResourceKey};
 use crate::domain::json::{self, Pointer};
 use crate::domain::patch::{PatchBody, PatchError};
 use crate::domain::precondition::{self, Current, Failed};
 use crate::domain::time::Timestamp;
 use crate::domain::version::ETag;
-use crate::state::{Applied, ApplyError, Decision, Event, Loaded, Refused, StateError, StoredResource, UNFINISHED_MAX};
+use crate::state::{
+    Applied, ApplyError, Decision, Event, Loaded, Observed, Refused, StateError, StoredResource, UNFINISHED_MAX,
+};
 
 /// How many resources of a list are read at once: enough to make a page of
 /// small ones in one go, and few enough to end a page of large ones early.
@@ -436,6 +439,12 @@ fn equal(before: &Map<String, Value>, after: &Map<String, Value>) -> bool {
 /// Our own representation as a tree.
 pub(super) fn tree(bytes: &[u8]) -> Result<Value, ApiError> {
     serde_json::from_slice(bytes).map_err(|error| ApiError::Store(std::sync::Arc::new(error)))
+}
+
+/// The instants that the schedules of a resource count from.
+fn anchors(loaded: &Loaded) -> BTreeMap<ActivityName, Timestamp> {
+    let schedules = loaded.state.observed.iter().flat_map(Observed::schedules);
+    schedules.map(|(activity, scheduled)| (activity.clone(), scheduled.anchor)).collect()
 }
 
 /// A cursor is the id before it, in hex: opaque, and safe in a query.

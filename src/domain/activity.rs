@@ -342,10 +342,11 @@ impl Reader {
             Ok(schedule) => Some(schedule),
             Err(refusals) => {
                 let at = format!("{}/schedule", self.at);
-                self.violations.extend(refusals.into_iter().map(|refusal| Violation {
-                    pointer: format!("{at}{}", refusal.path),
-                    detail: refusal.detail,
-                }));
+                self.violations.extend(
+                    refusals
+                        .into_iter()
+                        .map(|refusal| Violation { pointer: format!("{at}{}", refusal.path), detail: refusal.detail }),
+                );
                 None
             }
         }

@@ -251,7 +251,7 @@ mod tests {
             activity: "processing".parse().expect("a name"),
             operation: "transcode".parse().expect("a name"),
             input: json!({}),
-            trigger: Trigger { kind: TriggerKind::Manual, generation: Generation::FIRST },
+            trigger: Trigger { kind: TriggerKind::Manual, scheduled_for: None, generation: Generation::FIRST },
             start: StartRule::AtOnce,
             retry: None,
             timeout_ms: None,

@@ -174,7 +174,9 @@ pub fn plan(state: &ResourceState, catalog: &Catalog, look: impl Into<Look>) -> 
     }
     if state.is_deleting() {
         reason = Reason::Deleting;
-        if actions.is_empty() && !state.observed.iter().flat_map(|o| o.activities.values()).any(|s| !s.active.is_empty()) {
+        if actions.is_empty()
+            && !state.observed.iter().flat_map(|o| o.activities.values()).any(|s| !s.active.is_empty())
+        {
             actions = vec![Action::Remove];
         }
     }

@@ -34,6 +34,7 @@ use crate::domain::wanted::Subject;
 
 use effective::Effective;
 pub use job::{JobShown, job};
+pub use recurring::{LocalTime, upcoming};
 use recurring::{Recurring, off_time};
 
 /// The unfinished jobs that a status names; more are counted only.

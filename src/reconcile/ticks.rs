@@ -192,8 +192,13 @@ impl<'a> Pass<'a> {
         if self.ticks.behind() && waited_for.is_some() {
             let now = self.ticks.now;
             let same = self.off.filter(|off| is_backward(*off));
-            let back =
-                OffTime { reason: OffReason::ClockBackward, since: now, from: self.ticks.past.wall, until: now, count: 0 };
+            let back = OffTime {
+                reason: OffReason::ClockBackward,
+                since: now,
+                from: self.ticks.past.wall,
+                until: now,
+                count: 0,
+            };
             self.off = Some(same.unwrap_or(back));
         } else if self.off.is_some_and(is_backward) {
             self.off = None;
@@ -202,7 +207,9 @@ impl<'a> Pass<'a> {
             outcomes: self.outcomes,
             next,
             due: waited_for.map(|tick| self.ticks.due(tick)),
-            backlog_until: self.backlog_until.filter(|until| self.cursor < *until && next.is_some_and(|at| at <= *until)),
+            backlog_until: self
+                .backlog_until
+                .filter(|until| self.cursor < *until && next.is_some_and(|at| at <= *until)),
             off: self.off,
         }
     }
@@ -394,7 +401,8 @@ impl<'a> Pass<'a> {
     /// Skips every tick from the cursor to an instant, that one included.
     fn skip_until(&mut self, until: Timestamp, reason: SkipReason) {
         let count = self.missed(until);
-        let (Some(first), Some(last)) = (self.calendar.next(self.cursor), self.calendar.last(self.cursor, until)) else {
+        let (Some(first), Some(last)) = (self.calendar.next(self.cursor), self.calendar.last(self.cursor, until))
+        else {
             return;
         };
         if count == 0 || self.is_over() {

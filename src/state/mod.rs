@@ -34,8 +34,8 @@ pub use rows::rows_of;
 pub use stages::{Stage, Stages};
 pub use waiting::{COUNTED_MAX, InQueue, Load};
 
-pub use crate::reconcile::show::{describe as describe_shown, job as show_job};
-pub use crate::reconcile::{Event, Launch, Refused, ResourceState, UNFINISHED_MAX};
+pub use crate::reconcile::show::{LocalTime, describe as describe_shown, job as show_job, upcoming};
+pub use crate::reconcile::{Event, Launch, Observed, Refused, ResourceState, Scheduled, UNFINISHED_MAX};
 
 use crate::clock::{Clock, Entropy};
 use crate::domain::catalog::Catalog;
@@ -66,8 +66,7 @@ impl State {
     #[must_use]
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, catalog: Arc<Catalog>) -> Self {
         let changes = Arc::new(Changes::new(*store.committed().borrow()));
-        let watch = Arc::new(Watch::new(&*clock));
-        let (locks, hints) = (Arc::default(), Arc::default());
+        let (locks, hints, watch) = (Arc::default(), Arc::default(), Arc::default());
         Self { store, clock, entropy, catalog, locks, hints, changes, watch, stages: None }
     }
 
@@ -124,7 +123,6 @@ impl State {
     /// How often the wall clock was seen to be set back.
     #[must_use]
     pub fn set_back(&self) -> u64 {
-        self.watch.look(&*self.clock);
         self.watch.set_back()
     }
 }

@@ -13,9 +13,9 @@ use crate::domain::time::Timestamp;
 const STEP: Duration = Duration::from_secs(60);
 
 /// Compares the wall clock with the time that goes by, each time it is asked.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Watch {
-    seen: Mutex<Seen>,
+    seen: Mutex<Option<Seen>>,
 }
 
 #[derive(Debug)]
@@ -28,15 +28,11 @@ struct Seen {
 }
 
 impl Watch {
-    pub(super) fn new(clock: &dyn Clock) -> Self {
-        let (wall, instant) = (clock.now(), clock.instant());
-        Self { seen: Mutex::new(Seen { wall, instant, since: wall, leap: None, set_back: 0 }) }
-    }
-
     /// Reads the clock.
     pub(super) fn look(&self, clock: &dyn Clock) -> Past {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let (wall, instant) = (clock.now(), clock.instant());
+        let seen = seen.get_or_insert(Seen { wall, instant, since: wall, leap: None, set_back: 0 });
         let expected = seen.wall.after(instant.saturating_duration_since(seen.instant));
         if wall.since(expected) > STEP {
             warn!(from = %expected, to = %wall, "the clock was set forward");
@@ -54,7 +50,7 @@ impl Watch {
 
     /// How often the clock was set back.
     pub(super) fn set_back(&self) -> u64 {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).set_back
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map_or(0, |seen| seen.set_back)
     }
 }
 
@@ -89,7 +85,8 @@ mod tests {
     #[test]
     fn only_a_clock_that_is_set_by_more_than_a_minute_was_set() {
         let clock = Hands(Mutex::new((0, Instant::now())));
-        let watch = Watch::new(&clock);
+        let watch = Watch::default();
+        watch.look(&clock);
         clock.pass(7200, 60);
         let past = watch.look(&clock);
         assert_eq!((past.leap, past.since, watch.set_back()), (None, Timestamp::EPOCH, 0));

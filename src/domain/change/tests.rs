@@ -8,6 +8,8 @@ use crate::domain::document::{LINKS, STATUS};
 use proptest::prelude::*;
 use serde_json::json;
 
+static NO_ANCHORS: BTreeMap<ActivityName, Timestamp> = BTreeMap::new();
+
 fn collection() -> Collection {
     let schema = json!({"type": "object", "properties": {"title": {"type": "string"}}, "required": ["title"]});
     Collection {
@@ -38,7 +40,13 @@ fn change(
     make: impl FnOnce(&Judge<'_>, &ResourceId, &Before<'_>) -> Result<Changed, ChangeError>,
 ) -> Result<Document, ChangeError> {
     let (document, observed, shown) = (document(), Map::new(), shown());
-    let before = Before { document: &document, observed: &observed, shown: &shown };
+    let before = Before {
+        document: &document,
+        observed: &observed,
+        shown: &shown,
+        anchors: &NO_ANCHORS,
+        updated: Timestamp::EPOCH,
+    };
     with(strictness, |judge| make(judge, &"42".parse().expect("an id"), &before)).map(|changed| changed.document)
 }
 

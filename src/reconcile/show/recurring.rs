@@ -8,12 +8,13 @@ use serde::Serialize;
 
 use super::{Condition, ConditionKind, Holds};
 use crate::domain::activity::{Activity, Standing};
+use crate::domain::catalog::Catalog;
 use crate::domain::id::ActivityName;
-use crate::domain::schedule;
+use crate::domain::schedule::{self, Upcoming};
 use crate::domain::tick::SkipReason;
 use crate::domain::time::Timestamp;
-use crate::reconcile::scheduled::{OffReason, OffTime, Scheduled};
-use crate::reconcile::state::ActivityStatus;
+use crate::reconcile::scheduled::{OffReason, OffTime};
+use crate::reconcile::state::{ActivityStatus, ResourceState};
 
 /// The ticks to come that a status names.
 const UPCOMING_MAX: usize = 5;
@@ -28,7 +29,7 @@ pub(super) struct Recurring<'a> {
     /// The next ticks, the next one first.
     upcoming: Vec<Timestamp>,
     /// The same ticks, as clocks in the schedule's zone show them.
-    upcoming_local: Vec<Local>,
+    upcoming_local: Vec<LocalTime>,
     /// The newest ticks that launched a job, the oldest first.
     previous: &'a [Timestamp],
     /// How many ticks there were.
@@ -37,12 +38,19 @@ pub(super) struct Recurring<'a> {
 
 /// A tick, as clocks in the schedule's zone show it.
 #[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "LocalTime")]
-struct Local {
+pub struct LocalTime {
     /// RFC 9557: with the offset and the name of the zone.
     time: String,
     /// What the zone's clocks do to it, if anything.
     note: Option<String>,
+}
+
+impl LocalTime {
+    /// That of a tick.
+    #[must_use]
+    pub fn of(tick: &Upcoming) -> Self {
+        Self { time: tick.local.clone(), note: tick.note.clone() }
+    }
 }
 
 /// How many ticks there were, by what became of them.
@@ -58,21 +66,15 @@ impl<'a> Recurring<'a> {
     /// Nothing of an activity that never had a schedule.
     pub(super) fn of(status: &'a ActivityStatus, wanted: Option<&Activity>) -> Option<Self> {
         static NONE: BTreeMap<SkipReason, u64> = BTreeMap::new();
-        let schedule = wanted.and_then(|activity| activity.schedule.as_ref());
-        let scheduled = match (status.schedule.as_ref(), schedule) {
-            (None, None) => return None,
-            (scheduled, _) => scheduled,
-        };
-        let stands = wanted.is_some_and(|activity| activity.standing == Standing::Active);
-        let next = scheduled.and_then(|scheduled| scheduled.next).filter(|_| stands);
-        let upcoming = match (schedule, scheduled, next) {
-            (Some(schedule), Some(scheduled), Some(_)) => upcoming(schedule, scheduled),
-            _ => Vec::new(),
-        };
+        let scheduled = status.schedule.as_ref();
+        if scheduled.is_none() && wanted.is_none_or(|activity| activity.schedule.is_none()) {
+            return None;
+        }
+        let upcoming = ticks_to_come(status, wanted);
         Some(Self {
-            next,
+            next: upcoming.first().map(|tick| tick.at),
             upcoming: upcoming.iter().map(|tick| tick.at).collect(),
-            upcoming_local: upcoming.into_iter().map(|tick| Local { time: tick.local, note: tick.note }).collect(),
+            upcoming_local: upcoming.iter().map(LocalTime::of).collect(),
             previous: scheduled.map_or(&[], |scheduled| &scheduled.previous),
             ticks: Totals {
                 launched: scheduled.map_or(0, |scheduled| scheduled.launched),
@@ -82,8 +84,19 @@ impl<'a> Recurring<'a> {
     }
 }
 
-/// The ticks after those that are decided, as far as the limit of launches allows.
-fn upcoming(schedule: &schedule::Schedule, scheduled: &Scheduled) -> Vec<schedule::Upcoming> {
+/// The ticks to come of an activity of a resource, at most five, as far as
+/// they are waited for.
+#[must_use]
+pub fn upcoming(state: &ResourceState, activity: &ActivityName, catalog: &Catalog) -> Vec<Upcoming> {
+    let wanted = state.wanted(activity, catalog).activity();
+    state.status(activity).map_or_else(Vec::new, |status| ticks_to_come(status, wanted.as_ref()))
+}
+
+fn ticks_to_come(status: &ActivityStatus, wanted: Option<&Activity>) -> Vec<Upcoming> {
+    let stands = wanted.filter(|activity| activity.standing == Standing::Active);
+    let schedule = stands.and_then(|activity| activity.schedule.as_ref());
+    let scheduled = status.schedule.as_ref().filter(|scheduled| scheduled.next.is_some());
+    let (Some(schedule), Some(scheduled)) = (schedule, scheduled) else { return Vec::new() };
     let left = schedule.limit.map(|limit| limit.saturating_sub(scheduled.launches));
     let left = left.and_then(|left| usize::try_from(left).ok()).unwrap_or(UPCOMING_MAX);
     schedule::upcoming(schedule, scheduled.anchor, scheduled.cursor, UPCOMING_MAX.min(left))
@@ -95,13 +108,19 @@ pub(super) fn off_time(activity: &ActivityName, off: &OffTime) -> Condition {
     let many = if *count == 1 { "1 tick".to_owned() } else { format!("{count} ticks") };
     let message = match off.reason {
         OffReason::TicksMissed => {
-            format!("{many} of `{activity}` from {from} to {until} fell due while nobody looked; `missed` says what became of them")
+            format!(
+                "{many} of `{activity}` from {from} to {until} fell due while nobody looked; `missed` says what became of them"
+            )
         }
         OffReason::ClockForward => {
-            format!("the clock was set forward past {many} of `{activity}` from {from} to {until}; `missed` says what became of them")
+            format!(
+                "the clock was set forward past {many} of `{activity}` from {from} to {until}; `missed` says what became of them"
+            )
         }
         OffReason::ClockBackward => {
-            format!("the clock was set back from {until} to {from}; `{activity}` goes on once it has caught up, and no tick comes twice")
+            format!(
+                "the clock was set back from {until} to {from}; `{activity}` goes on once it has caught up, and no tick comes twice"
+            )
         }
     };
     Condition {

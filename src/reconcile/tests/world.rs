@@ -132,7 +132,12 @@ impl World {
     }
 
     pub(crate) fn put(&mut self, members: &Value) {
-        let event = Event::Changed { document: document(members), observed: Map::new(), fingerprint: [0; 32] };
+        let event = Event::Changed {
+            document: document(members),
+            observed: Map::new(),
+            fingerprint: [0; 32],
+            restarts: Vec::new(),
+        };
         self.happen(event).expect("it can be changed");
     }
 

@@ -123,7 +123,7 @@ fn state_in_time() -> (State, Arc<Spy>, Arc<Fixed>) {
 }
 
 fn changed(members: &Value) -> Event {
-    Event::Changed { document: document(members), observed: Map::new(), fingerprint: [7; 32] }
+    Event::Changed { document: document(members), observed: Map::new(), fingerprint: [7; 32], restarts: Vec::new() }
 }
 
 async fn put(state: &State, key: &ResourceKey, members: &Value) -> Applied {
