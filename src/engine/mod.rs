@@ -12,6 +12,7 @@
 mod attempts;
 mod dispatcher;
 mod run;
+mod timers;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,6 +28,10 @@ use crate::state::{ApplyError, State, StateError};
 
 /// How often everything is looked at again, whether or not anybody was woken.
 pub const SWEEP: Duration = Duration::from_secs(30);
+
+/// How often the wall clock is looked at, at least: who waits for an instant
+/// sleeps by a clock that nobody sets.
+pub const CLOCK_LOOK: Duration = Duration::from_secs(1);
 
 /// How often progress of one job is committed at most: people cannot follow
 /// more, and the store has better things to do.

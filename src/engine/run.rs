@@ -13,7 +13,8 @@ use tracing::{error, info, warn};
 use super::attempts::Next;
 use super::dispatcher::Claim;
 use super::{
-    InHand, LOG_KEPT, PROGRESS_INTERVAL, RECORD_AGAIN, ROWS_MAX, SWEEP, StepError, Steps, UNHEARD, unless_refused,
+    CLOCK_LOOK, InHand, LOG_KEPT, PROGRESS_INTERVAL, RECORD_AGAIN, ROWS_MAX, SWEEP, StepError, Steps, UNHEARD,
+    unless_refused,
 };
 use crate::domain::id::JobId;
 use crate::runner::{AttemptRef, Report, Runner};
@@ -231,9 +232,15 @@ impl Engine {
 
     /// Looks at each resource again when it is due.
     async fn keep_time(self: Arc<Self>) -> Result<(), StepError> {
+        let mut set_back = 0;
         loop {
             let bell = self.steps.state.hints().timers.notified();
-            let wait = self.steps.due().await?.map_or(SWEEP, |wait| wait.min(SWEEP));
+            let wait = self.steps.due().await?.map_or(CLOCK_LOOK, |wait| wait.min(CLOCK_LOOK));
+            let seen = self.steps.state.set_back();
+            if seen != set_back {
+                set_back = seen;
+                self.steps.look_at_waiting().await?;
+            }
             self.wait(bell, wait).await;
         }
     }
@@ -271,29 +278,6 @@ async fn over(pause: &mut Option<Pin<Box<dyn Future<Output = ()> + Send + '_>>>)
 }
 
 impl Steps {
-    /// Looks again at every resource that is due, and says how long it is until the next one.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub async fn due(&self) -> Result<Option<Duration>, StepError> {
-        loop {
-            let timers = self.state.timers(SWEEP_CHUNK).await?;
-            let now = self.state.clock().now();
-            let due: Vec<_> = timers.iter().take_while(|(at, _)| *at <= now).collect();
-            for (_, key) in &due {
-                self.look(key).await?;
-            }
-            if due.is_empty() {
-                return Ok(timers.first().map(|(at, _)| at.since(now)));
-            }
-            // A look that could not be recorded leaves its timer; it is tried again soon.
-            let still = self.state.timers(1).await?;
-            if still.first().is_some_and(|first| due.contains(&first)) {
-                return Ok(Some(RECORD_AGAIN));
-            }
-        }
-    }
-
     /// Looks again at every resource that is not settled.
     ///
     /// # Errors
@@ -357,7 +341,7 @@ impl Steps {
         Ok(())
     }
 
-    async fn look(&self, key: &crate::domain::id::ResourceKey) -> Result<(), StepError> {
+    pub(super) async fn look(&self, key: &crate::domain::id::ResourceKey) -> Result<(), StepError> {
         match unless_refused(self.state.happen(key, Event::Looked).await) {
             Ok(_) | Err(StepError::Later(_)) => Ok(()),
             Err(error) => Err(error),

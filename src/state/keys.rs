@@ -218,6 +218,14 @@ pub fn all_due() -> KeyRange {
     Builder::new(DUE).range()
 }
 
+/// Everything that is due after this, or all of it.
+#[must_use]
+pub fn due_after(after: Option<&(Timestamp, ResourceKey)>) -> KeyRange {
+    let all = all_due();
+    let start = after.map(|(at, key)| Builder::from(due(*at, key)).byte(0).key());
+    KeyRange { start: start.unwrap_or(all.start), end: all.end }
+}
+
 /// Reads a key of [`all_due`].
 #[must_use]
 pub fn read_due(key: &Key) -> Option<(Timestamp, ResourceKey)> {

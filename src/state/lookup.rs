@@ -271,6 +271,19 @@ impl State {
         Ok(rows.iter().filter_map(|(key, _)| keys::read_due(key)).collect())
     }
 
+    /// At most `limit` timers after one, or from the earliest on.
+    ///
+    /// # Errors
+    /// [`StateError`]: what is stored cannot be read.
+    pub async fn timers_after(
+        &self,
+        after: Option<&(Timestamp, ResourceKey)>,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, ResourceKey)>, StateError> {
+        let rows = self.rows(keys::due_after(after), limit).await?;
+        Ok(rows.iter().filter_map(|(key, _)| keys::read_due(key)).collect())
+    }
+
     /// At most `limit` resources after `after` that are not settled.
     ///
     /// # Errors

@@ -41,6 +41,7 @@ use crate::clock::{Clock, Entropy};
 use crate::domain::catalog::Catalog;
 use crate::domain::id::ResourceId;
 use crate::domain::moment::Moment;
+use crate::domain::time::Timestamp;
 use crate::store::{CommitError, Rev, Store};
 use changes::Changes;
 use locks::Locks;
@@ -118,6 +119,12 @@ impl State {
     fn moment(&self) -> Moment {
         let past = self.watch.look(&*self.clock);
         Moment::new(past.wall, self.entropy.seed()).after(past)
+    }
+
+    /// The wall clock, and whether it was set is noted.
+    #[must_use]
+    pub fn wall(&self) -> Timestamp {
+        self.watch.look(&*self.clock).wall
     }
 
     /// How often the wall clock was seen to be set back.
