@@ -4,7 +4,10 @@
 
 use super::*;
 
-fn check(rows: &[(&str, &str, &str, Value, &str, &[&str])]) {
+/// What a row is about; the zone, the expression and `dst`; after which instant what ticks.
+type Row<'a> = (&'a str, &'a str, &'a str, Value, &'a str, &'a [&'a str]);
+
+fn check(rows: &[Row<'_>]) {
     for (name, zone, cron, dst, after, expected) in rows {
         let schedule = schedule(json!({ "cron": cron, "timezone": zone, "dst": dst }));
         let found = ticks(&schedule, Timestamp::EPOCH, instant(after), expected.len());
