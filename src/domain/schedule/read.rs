@@ -159,10 +159,11 @@ impl Reader {
     }
 
     fn start(&mut self, members: &Map<String, Value>) -> Option<Start> {
-        match members.get("start")? {
-            Value::String(text) if text == "now" => Some(Start::Now),
-            value => self.instant(&["start"], value).map(Start::At),
+        let value = members.get("start")?;
+        if value == "now" {
+            return Some(Start::Now);
         }
+        self.instant(&["start"], value).map(Start::At)
     }
 
     fn limit(&mut self, members: &Map<String, Value>) -> Option<u64> {

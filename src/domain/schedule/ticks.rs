@@ -76,8 +76,9 @@ impl CronTicks<'_> {
             let end = stretch.to.map_or(to, |change| change.min(to));
             let real = self.real(&stretch, at, end);
             count += self.cron.count(real.0, real.1);
-            count +=
-                i64::from(self.of_gap(&stretch).is_some_and(|tick| tick.at >= at && !self.is_real(&stretch, tick.at)));
+            // Where a real tick is, too, it stands for both.
+            let of_gap = self.of_gap(&stretch, at).filter(|tick| !self.cron.contains(tick.at + stretch.offset));
+            count += i64::from(of_gap.is_some());
             at = end;
         }
         count
@@ -92,22 +93,21 @@ impl CronTicks<'_> {
         ((from + stretch.offset).max(repeated), to + stretch.offset)
     }
 
-    /// The tick that stands at the start of a stretch for times that were left out.
-    fn of_gap(&self, stretch: &Stretch) -> Option<Second> {
-        let at = stretch.from.filter(|_| !self.cron.follows_real_time())?;
+    /// The tick at an instant for times that the clock left out there: only where
+    /// the stretch starts with it can there be any.
+    fn of_gap(&self, stretch: &Stretch, at: i64) -> Option<Second> {
+        if stretch.from != Some(at) || self.cron.follows_real_time() {
+            return None;
+        }
         self.cron.first(at + stretch.before, at + stretch.offset)?;
         Some(Second { at, runs: self.dst.gap == Gap::Shift })
-    }
-
-    fn is_real(&self, stretch: &Stretch, at: i64) -> bool {
-        self.cron.contains(at + stretch.offset)
     }
 
     /// The first tick of a stretch, in `from..to`.
     fn first_of(&self, stretch: &Stretch, from: i64, to: i64) -> Option<Second> {
         let real = self.real(stretch, from, to);
         let real = self.cron.first(real.0, real.1).map(|local| Second { at: local - stretch.offset, runs: true });
-        let of_gap = self.of_gap(stretch).filter(|tick| (from..to).contains(&tick.at));
+        let of_gap = self.of_gap(stretch, from);
         of_gap.filter(|tick| real.is_none_or(|real| tick.at < real.at)).or(real)
     }
 
@@ -115,6 +115,6 @@ impl CronTicks<'_> {
     fn last_of(&self, stretch: &Stretch, from: i64, to: i64) -> Option<Second> {
         let real = self.real(stretch, from, to);
         let real = self.cron.last(real.0, real.1).map(|local| Second { at: local - stretch.offset, runs: true });
-        real.or_else(|| self.of_gap(stretch).filter(|tick| (from..to).contains(&tick.at)))
+        real.or_else(|| self.of_gap(stretch, from))
     }
 }

@@ -48,7 +48,7 @@ fn note(schedule: &Schedule, cron: &Cron, at: i64) -> Option<String> {
         let [time, day] = spell(missing)?;
         let subject = match more {
             0 => format!("{time} does not exist on {day}: it"),
-            more => format!("{time} and {more} more times do not exist on {day}: they"),
+            more => format!("{time} and {more} more do not exist on {day}: they"),
         };
         let s = if more == 0 { "s" } else { "" };
         return Some(match (schedule.dst.gap, cron.contains(local)) {

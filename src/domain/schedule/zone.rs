@@ -32,7 +32,8 @@ impl Zone {
         if name == "UTC" {
             return Ok(Self::utc());
         }
-        let found = (name.len() <= NAME_BYTES_MAX).then(|| jiff::tz::db().get(name).ok()).flatten();
+        let sought = name.len() <= NAME_BYTES_MAX && !is_of_machine(name);
+        let found = sought.then(|| jiff::tz::db().get(name).ok()).flatten();
         match found {
             Some(rules) if !rules.is_unknown() => Ok(Self { name: rules.iana_name().unwrap_or(name).into(), rules }),
             Some(_) | None => Err(unknown(name)),
@@ -90,6 +91,14 @@ impl fmt::Debug for Zone {
     }
 }
 
+/// Whether this names what one machine has made of the database, and no zone.
+fn is_of_machine(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["localtime", "posixrules", "factory"].contains(&name.as_str())
+        || name.starts_with("posix/")
+        || name.starts_with("right/")
+}
+
 fn unknown(name: &str) -> String {
     let shown = clip(name, NAME_BYTES_MAX);
     if name.starts_with(['+', '-']) {
@@ -97,7 +106,8 @@ fn unknown(name: &str) -> String {
             "`{shown}` is an offset: expected the name of a zone, such as Europe/Berlin or Etc/GMT-2 (for +02:00)"
         );
     }
-    let known: Vec<String> = jiff::tz::db().available().map(|name| name.to_string()).collect();
+    let known: Vec<String> =
+        jiff::tz::db().available().map(|name| name.to_string()).filter(|name| !is_of_machine(name)).collect();
     let hint = did_you_mean(&shown, known.iter().map(String::as_str));
     format!("there is no zone `{shown}`: expected a name of the IANA database, such as Europe/Berlin{hint}")
 }

@@ -26,13 +26,14 @@ const SEE_EVERYTHING: [&str; 3] = ["src/cli/serve/", "src/main.rs", "src/lib.rs"
 const PURE: [&str; 2] = ["domain", "reconcile"];
 
 /// What belongs into some places only.
-const HOMES: [(&str, &[&str]); 13] = [
+const HOMES: [(&str, &[&str]); 14] = [
     ("warp", &["src/http/"]),
     ("redb", &["src/store/redb/"]),
     ("json_patch", &["src/domain/patch"]),
     ("jsonschema", &["src/domain/schema"]),
     ("cel", &["src/domain/expression/"]),
     ("regex", &["src/domain/expression/"]),
+    ("croner", &["src/domain/schedule/cron/"]),
     ("clap", &["src/cli/"]),
     ("indicatif", &["src/cli/"]),
     ("toml", &["src/config/"]),

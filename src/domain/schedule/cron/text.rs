@@ -173,9 +173,10 @@ impl Field {
         let refuse = |why: &str| Err(self.refuse(item, why));
         match self.kind {
             Kind::DayOfMonth if item == "L" || item == "LW" => return Ok(Some(item.to_owned())),
-            Kind::DayOfMonth if item.ends_with('W') => {
-                let day = self.value(item, item.trim_end_matches('W'))?;
-                return if item == format!("{day}W") { Ok(Some(item.to_owned())) } else { Ok(Some(format!("{day}W"))) };
+            Kind::DayOfMonth => {
+                if let Some(day) = item.strip_suffix('W') {
+                    return Ok(Some(format!("{}W", self.value(item, day)?)));
+                }
             }
             Kind::DayOfWeek if item == "L" => return refuse("say which weekday: the last Friday is `5L`"),
             Kind::DayOfWeek => {
@@ -191,7 +192,7 @@ impl Field {
                     return Ok(Some(format!("{}L", self.value(item, day)?)));
                 }
             }
-            Kind::DayOfMonth | Kind::Plain => {}
+            Kind::Plain => {}
         }
         match item.as_bytes() {
             [b'H'] | [b'H', b'/' | b'(', ..] => {
