@@ -11,8 +11,8 @@
 //! * `every` ticks at base + k × interval. The base is `start` with k ≥ 0; without
 //!   `start` it is the instant of the commit (the *anchor*), with k ≥ 1.
 //! * `at` is an instant, or up to [`INSTANTS_MAX`] of them.
-//! * `cron` ticks where the local time of `timezone` matches. Where the minute or
-//!   the hour is `*` or `*/n`, it follows real time: each instant whose local time
+//! * `cron` ticks where the local time of `timezone` matches. With a `*` or `*/n`
+//!   in the minute or the hour it follows real time: each instant whose local time
 //!   matches, in both copies of a repeated hour, and nothing for a skipped one. All
 //!   other times go by `dst`: a time that does not exist on its day comes at the
 //!   instant of the transition (`"gap": "shift"`) or is skipped there (`"skip"`); a

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::super::job::clip;
 use super::super::json;
 use super::super::near::did_you_mean;
+use super::super::schema::VIOLATIONS_MAX;
 use super::super::time::{Timestamp, friendly, parse_duration};
 use super::{
     Cron, Dst, EVERY_MIN, Fold, Gap, INSTANTS_MAX, JITTER_MAX, Missed, Refusal, Schedule, Start, Timing, Zone,
@@ -18,9 +19,6 @@ const MEMBERS: [&str; 11] =
 /// Those of which there is exactly one.
 const TIMINGS: [&str; 3] = ["cron", "every", "at"];
 const DST_MEMBERS: [&str; 2] = ["gap", "overlap"];
-
-/// The most members that are not known and are told one by one.
-const UNKNOWN_MAX: usize = 10;
 
 /// What [`Schedule::parse`] says.
 pub(super) fn schedule(value: &Value) -> Result<Schedule, Vec<Refusal>> {
@@ -62,13 +60,15 @@ struct Reader {
 
 impl Reader {
     fn refuse(&mut self, path: &[&str], detail: String) {
-        self.refusals.push(Refusal { path: json::pointer(path), detail });
+        if self.refusals.len() < VIOLATIONS_MAX {
+            self.refusals.push(Refusal { path: json::pointer(path), detail });
+        }
     }
 
     /// Refuses the members that are not known.
     fn known(&mut self, members: &Map<String, Value>, path: &[&str], known: &[&str], what: &str) {
         let unknown = members.keys().filter(|member| !known.contains(&member.as_str()));
-        for member in unknown.take(UNKNOWN_MAX) {
+        for member in unknown.take(VIOLATIONS_MAX) {
             let shown = clip(member, 64);
             let hint = did_you_mean(&shown, known.iter().copied());
             let list = list(known);

@@ -59,7 +59,8 @@ impl Zone {
         };
         let after = |second: i64| {
             let from = jiff::Timestamp::from_second(second).ok()?;
-            self.rules.following(from).next().map(|change| change.timestamp().as_second())
+            let change = self.rules.following(from).next()?.timestamp().as_second();
+            (change > second).then_some(change)
         };
         let before = jiff::Timestamp::from_second(at + 1).ok();
         let before = before.and_then(|at| self.rules.preceding(at).next());

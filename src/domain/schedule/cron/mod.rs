@@ -80,8 +80,8 @@ impl Cron {
         &self.text
     }
 
-    /// Whether it follows real time through a change of the clock, because its
-    /// minute or its hour is `*` or `*/n`.
+    /// Whether it follows real time through a change of the clock, because there is
+    /// a `*` or `*/n` in its minute or its hour.
     #[must_use]
     pub const fn follows_real_time(&self) -> bool {
         self.follows_real_time

@@ -89,6 +89,17 @@ fn everything_that_is_wrong_is_told_at_once() {
 }
 
 #[test]
+fn nobody_is_told_more_than_anybody_reads() {
+    let mut wrong = json!({ "at": vec!["soon"; INSTANTS_MAX], "end": "never" });
+    for n in 0..50 {
+        wrong[format!("unknown{n}")] = json!(n);
+    }
+    assert_eq!(Schedule::parse(&wrong).expect_err("refused").len(), 20);
+    let wrong = json!({ "at": vec!["soon"; INSTANTS_MAX] });
+    assert_eq!(Schedule::parse(&wrong).expect_err("refused").len(), 20);
+}
+
+#[test]
 fn what_a_schedule_says_has_one_spelling() {
     for (spellings, canonical) in [
         (
