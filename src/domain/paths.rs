@@ -380,6 +380,7 @@ mod tests {
             ("/v1/dogs/{id}/barks", true),
             ("/v1/dogs/{id}/barks/last", true),
             ("/v1/dogs/{id}/barks/form", true),
+            ("/v1/dogs/{id}/barks/ticks", true),
             ("/v1/dogs/{id}/barks/{job}", true),
             ("/v1/dogs/{id}/barks/first", false),
             ("/v1/dogs/{id}/barks/last/x", false),
