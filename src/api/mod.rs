@@ -13,6 +13,7 @@ mod enact;
 pub mod error;
 mod job_lists;
 pub mod jobs;
+mod ledger;
 mod members;
 mod once;
 mod posts;

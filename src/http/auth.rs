@@ -63,6 +63,7 @@ const fn needed(route: &Route, verb: Verb) -> Needed {
         | Route::Activity(..)
         | Route::EditableActivity(..)
         | Route::Form(..)
+        | Route::Ticks(..)
         | Route::Member(..)
         | Route::LastJob(..)
         | Route::ActivityJob(..)

@@ -33,7 +33,7 @@ use super::reply::{self, ACCEPT_PATCH, With};
 use super::routes::{self, Known, NoRoute, Route, Verb};
 use super::timing::{Step, Timing, millis};
 use super::{
-    HttpConfig, Inner, discovery, forms, home, job_lists, jobs, logs, members, once, openapi, pages, resources,
+    HttpConfig, Inner, discovery, forms, home, job_lists, jobs, ledger, logs, members, once, openapi, pages, resources,
 };
 use crate::api::{Api, ChangeRequest, Intent, Once};
 use crate::domain::json::{self, JsonError, JsonLimits};
@@ -240,6 +240,7 @@ pub(super) async fn handle(call: Call<'_>, verb: Verb) -> Result<Response, Probl
         Route::Member(key, pointer) => members::member(call, verb, key, pointer).await,
         Route::LastJob(key, activity) => jobs::last(call, verb, key, activity).await,
         Route::Form(key, activity) => forms::form(&call, key, activity).await,
+        Route::Ticks(key, activity) => ledger::ticks(&call, key, activity).await,
         Route::ActivityJob(key, activity, id) => jobs::activity_job(call, verb, key, activity, *id).await,
         Route::Jobs => jobs::all(call).await,
         Route::Job(id) => jobs::job(call, verb, *id).await,
@@ -287,6 +288,7 @@ fn acceptable(route: &Route, headers: &HeaderMap) -> Result<Face, Problem> {
         | Route::Member(..)
         | Route::LastJob(..)
         | Route::Form(..)
+        | Route::Ticks(..)
         | Route::ActivityJob(..)
         | Route::Jobs
         | Route::Job(_)

@@ -52,7 +52,8 @@ fn represent_collection(collection: &Collection, catalog: &Catalog) -> Value {
         "item": { "href": format!("{href}/{{id}}"), "templated": true },
     });
     if !activities.is_empty() {
-        let templates = [("activity", ""), ("form", "/form"), ("last", "/last"), ("job", "/{job}")];
+        let templates =
+            [("activity", ""), ("form", "/form"), ("ticks", "/ticks"), ("last", "/last"), ("job", "/{job}")];
         for (relation, rest) in templates {
             below[relation] = json!({ "href": format!("{href}/{{id}}/{{activity}}{rest}"), "templated": true });
         }

@@ -41,6 +41,7 @@ mod forms;
 mod home;
 mod job_lists;
 mod jobs;
+mod ledger;
 mod logs;
 mod media;
 mod members;

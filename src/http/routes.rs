@@ -52,6 +52,8 @@ pub(super) enum Route {
     EditableActivity(ResourceKey, ActivityName),
     /// `/v1/{collection}/{id}/{activity}/form`
     Form(ResourceKey, ActivityName),
+    /// `/v1/{collection}/{id}/{activity}/ticks`
+    Ticks(ResourceKey, ActivityName),
     /// `/v1/{collection}/{id}/{activity}/last`
     LastJob(ResourceKey, ActivityName),
     /// `/v1/{collection}/{id}/{activity}/{job}`
@@ -153,6 +155,7 @@ fn resources(collection: &Collection, rest: &[&str]) -> Result<Route, NoRoute> {
         [] => Ok(Route::Activity(key, activity)),
         ["last"] => Ok(Route::LastJob(key, activity)),
         ["form"] => Ok(Route::Form(key, activity)),
+        ["ticks"] => Ok(Route::Ticks(key, activity)),
         [job] => known(job).map(|job| Route::ActivityJob(key, activity, job)),
         _ => Err(NoRoute::Unknown),
     }
@@ -228,6 +231,7 @@ impl Route {
             | Self::Problems
             | Self::Problem(_)
             | Self::Form(..)
+            | Self::Ticks(..)
             | Self::Jobs
             | Self::JobLog(_)
             | Self::JobQueue(_)
@@ -277,6 +281,7 @@ impl Route {
             }
             Self::LastJob(key, activity) => format!("{}/last", links::activity(catalog, key, activity)),
             Self::Form(key, activity) => links::form(catalog, key, activity),
+            Self::Ticks(key, activity) => links::ticks(catalog, key, activity),
             Self::ActivityJob(key, activity, job) => links::activity_job(catalog, key, activity, *job),
             Self::Member(key, pointer) => links::member(catalog, key, pointer),
             Self::Job(job) => links::job(*job),
@@ -298,7 +303,10 @@ impl Route {
 
     /// Whether it is read page by page.
     pub(super) const fn is_list(&self) -> bool {
-        matches!(self, Self::Collection(_) | Self::Activity(..) | Self::EditableActivity(..) | Self::Jobs)
+        matches!(
+            self,
+            Self::Collection(_) | Self::Activity(..) | Self::EditableActivity(..) | Self::Ticks(..) | Self::Jobs
+        )
     }
 
     /// The methods that it takes, as `Allow` lists them.
@@ -333,6 +341,7 @@ impl Route {
             | Self::Activity(..)
             | Self::LastJob(..)
             | Self::Form(..)
+            | Self::Ticks(..)
             | Self::Member(..)
             | Self::Jobs
             | Self::JobLog(_)
@@ -345,7 +354,7 @@ impl Route {
     /// The query parameters that a method on it takes.
     pub(super) const fn parameters(&self, verb: Verb) -> &'static [&'static str] {
         match (self, verb) {
-            (Self::Collection(_) | Self::Activity(..) | Self::EditableActivity(..), Verb::Get) => {
+            (Self::Collection(_) | Self::Activity(..) | Self::EditableActivity(..) | Self::Ticks(..), Verb::Get) => {
                 &["limit", "cursor", "fields"]
             }
             (Self::Jobs, Verb::Get) => &["limit", "cursor", "fields", "operation", "phase", "collection", "resource"],
@@ -372,6 +381,7 @@ impl Route {
             Self::Resource(_) => "/v1/{collection}/{id}",
             Self::Activity(..) | Self::EditableActivity(..) => "/v1/{collection}/{id}/{activity}",
             Self::Form(..) => "/v1/{collection}/{id}/{activity}/form",
+            Self::Ticks(..) => "/v1/{collection}/{id}/{activity}/ticks",
             Self::Member(..) => "/v1/{collection}/{id}/{member}",
             Self::LastJob(..) => "/v1/{collection}/{id}/{activity}/last",
             Self::ActivityJob(..) => "/v1/{collection}/{id}/{activity}/{job}",

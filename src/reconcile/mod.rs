@@ -19,6 +19,7 @@ mod event;
 mod invariants;
 pub mod job_list;
 mod keep;
+pub mod ledger;
 mod plan;
 mod scheduled;
 pub mod show;

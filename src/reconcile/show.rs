@@ -6,6 +6,7 @@
 mod effective;
 mod job;
 mod recurring;
+mod tick;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -36,6 +37,7 @@ use effective::Effective;
 pub use job::{JobShown, job};
 pub use recurring::{LocalTime, upcoming};
 use recurring::{Recurring, off_time};
+pub use tick::{TickShown, tick};
 
 /// The unfinished jobs that a status names; more are counted only.
 const ACTIVE_SHOWN_MAX: usize = 20;
@@ -441,6 +443,15 @@ impl<'a> Links<'a> {
         Link { name, ..Link::to(links::form(self.catalog, self.shown.key, &spec.name)) }
     }
 
+    /// What became of the ticks of an activity that has a schedule, or had one.
+    fn ticks(&self, spec: &'a ActivitySpec) -> Option<Link<'a>> {
+        let wanted = self.wanted.get(spec.name.as_str());
+        let ticks =
+            self.status(&spec.name).schedule.is_some() || wanted.is_some_and(|wanted| wanted.schedule.is_some());
+        let href = || links::ticks(self.catalog, self.shown.key, &spec.name);
+        ticks.then(|| Link { name: Some(spec.name.as_str()), ..Link::to(href()) })
+    }
+
     /// Starting a job as the document says, while that is possible.
     fn run_now(&self, spec: &'a ActivitySpec) -> Option<Link<'a>> {
         let name = spec.name.as_str();
@@ -503,6 +514,7 @@ impl Serialize for Links<'_> {
             map.serialize_entry(name.as_str(), &Link::to(links::activity(self.catalog, key, name)))?;
         }
         self.entries(&mut map, "form", |spec| Some(self.form(spec)))?;
+        self.entries(&mut map, "ticks", |spec| self.ticks(spec))?;
         if self.shown.observed.is_none_or(|observed| observed.deleting_since.is_none()) {
             self.entries(&mut map, "run-now", |spec| self.run_now(spec))?;
             self.entries(&mut map, "cancel", |spec| self.cancel(spec))?;
@@ -513,11 +525,12 @@ impl Serialize for Links<'_> {
 
 /// Describes what is shown, each type by its name.
 #[must_use]
-pub fn describe(generator: &mut SchemaGenerator) -> [(&'static str, Schema); 3] {
+pub fn describe(generator: &mut SchemaGenerator) -> [(&'static str, Schema); 4] {
     [
         ("Job", generator.subschema_for::<JobShown<'_>>()),
         ("ResourceLinks", generator.subschema_for::<Links<'_>>()),
         ("Status", generator.subschema_for::<Status<'_>>()),
+        ("Tick", generator.subschema_for::<TickShown>()),
     ]
 }
 

@@ -12,6 +12,7 @@ mod apply;
 mod changes;
 mod hints;
 pub mod keys;
+mod ledger;
 mod locks;
 mod lookup;
 mod once;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 
 pub use apply::{Applied, ApplyError, Decision, Loaded, Tried, show_state};
 pub use hints::Hints;
+pub use ledger::TickRow;
 pub use lookup::{AttemptRow, QueueRow, StateError, StoredResource};
 pub use once::{ONCE_KEPT, OnceName, Remember};
 pub use record::{OnceRecord, Subject};
@@ -34,7 +36,8 @@ pub use rows::rows_of;
 pub use stages::{Stage, Stages};
 pub use waiting::{COUNTED_MAX, InQueue, Load};
 
-pub use crate::reconcile::show::{LocalTime, describe as describe_shown, job as show_job, upcoming};
+pub use crate::reconcile::ledger::version as ledger_version;
+pub use crate::reconcile::show::{LocalTime, describe as describe_shown, job as show_job, tick as show_tick, upcoming};
 pub use crate::reconcile::{Event, Launch, Observed, Refused, ResourceState, Scheduled, UNFINISHED_MAX};
 
 use crate::clock::{Clock, Entropy};

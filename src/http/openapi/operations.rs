@@ -74,6 +74,7 @@ fn tag(route: &Route) -> String {
         | Route::Activity(key, _)
         | Route::EditableActivity(key, _)
         | Route::Form(key, _)
+        | Route::Ticks(key, _)
         | Route::LastJob(key, _)
         | Route::ActivityJob(key, _, _) => key.collection.to_string(),
         Route::Jobs | Route::Job(_) | Route::JobLog(_) | Route::JobQueue(_) => "jobs".to_owned(),
@@ -140,6 +141,7 @@ fn needs_belief(route: &Route, verb: Verb, catalog: &Catalog) -> bool {
         | Route::Collection(_)
         | Route::Activity(..)
         | Route::Form(..)
+        | Route::Ticks(..)
         | Route::LastJob(..)
         | Route::ActivityJob(..)
         | Route::Jobs
@@ -309,6 +311,7 @@ fn carried(route: &Route, verb: Verb, carries: Carries) -> Option<Value> {
                 schemas::list(&some_of(reference("Job")))
             }
             Route::Form(..) => reference("Form"),
+            Route::Ticks(..) => schemas::list(&some_of(reference("Tick"))),
             Route::LastJob(..) | Route::ActivityJob(..) | Route::Job(_) => some_of(reference("Job")),
             Route::Member(..) | Route::Server => json!({}),
             Route::JobLog(_) => json!({ "type": "string" }),

@@ -115,6 +115,12 @@ fn of_activity(collection: &Collection, spec: &ActivitySpec, key: &ResourceKey, 
         ),
         described(&at("/form"), Route::Form(key.clone(), activity.clone()), &id(".form"), &what("how to ask for")),
         described(
+            &at("/ticks"),
+            Route::Ticks(key.clone(), activity.clone()),
+            &id(".ticks"),
+            &what("what became of the ticks of"),
+        ),
+        described(
             &at("/{job}"),
             Route::ActivityJob(key.clone(), activity.clone(), any_job()),
             &id(".job"),

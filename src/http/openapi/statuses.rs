@@ -118,6 +118,7 @@ pub(super) fn problems(route: &Route, verb: Verb, catalog: &Catalog, access: &Ac
         | Route::Activity(..)
         | Route::EditableActivity(..)
         | Route::Form(..)
+        | Route::Ticks(..)
         | Route::LastJob(..)
         | Route::ActivityJob(..)
         | Route::Member(..)
@@ -167,6 +168,7 @@ pub(super) fn problems(route: &Route, verb: Verb, catalog: &Catalog, access: &Ac
         | Route::Problems
         | Route::Problem(_)
         | Route::Form(..)
+        | Route::Ticks(..)
         | Route::ActivityJob(..)
         | Route::Jobs
         | Route::Job(_)

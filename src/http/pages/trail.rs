@@ -45,6 +45,11 @@ pub(super) fn trail(route: &Route, catalog: &Catalog) -> Vec<Step> {
             steps.push(step("form", links::form(catalog, key, activity)));
             steps
         }
+        Route::Ticks(key, activity) => {
+            let mut steps = of_activity(key, activity, catalog);
+            steps.push(step("ticks", links::ticks(catalog, key, activity)));
+            steps
+        }
         Route::ActivityJob(key, activity, job) => {
             let mut steps = of_activity(key, activity, catalog);
             steps.push(step(job.to_string(), links::activity_job(catalog, key, activity, *job)));
