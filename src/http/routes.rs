@@ -34,6 +34,8 @@ pub(super) enum Route {
     Health,
     /// `/readyz`
     Ready,
+    /// `/metrics`
+    Metrics,
     /// `/openapi.json`
     OpenApi,
     /// `/schemas/{name}`
@@ -104,6 +106,7 @@ fn named(names: &[&str], catalog: &Catalog) -> Result<Route, NoRoute> {
         [] => Ok(Route::Home),
         ["healthz"] => Ok(Route::Health),
         ["readyz"] => Ok(Route::Ready),
+        ["metrics"] => Ok(Route::Metrics),
         ["openapi.json"] => Ok(Route::OpenApi),
         ["schemas", name] => Ok(Route::Schema((*name).to_owned())),
         ["problems"] => Ok(Route::Problems),
@@ -223,6 +226,7 @@ impl Route {
             Self::Home
             | Self::Health
             | Self::Ready
+            | Self::Metrics
             | Self::OpenApi
             | Self::Schema(_)
             | Self::Problems
@@ -286,6 +290,7 @@ impl Route {
             | Self::Server
             | Self::Health
             | Self::Ready
+            | Self::Metrics
             | Self::OpenApi
             | Self::Schema(_)
             | Self::Problems
@@ -325,6 +330,7 @@ impl Route {
             | Self::Server
             | Self::Health
             | Self::Ready
+            | Self::Metrics
             | Self::OpenApi
             | Self::Schema(_)
             | Self::Problems
@@ -364,6 +370,7 @@ impl Route {
             Self::Server => "*",
             Self::Health => "/healthz",
             Self::Ready => "/readyz",
+            Self::Metrics => "/metrics",
             Self::OpenApi => "/openapi.json",
             Self::Schema(_) => "/schemas/{name}",
             Self::Problems => "/problems",

@@ -18,7 +18,7 @@ mod effect;
 mod event;
 mod invariants;
 pub mod job_list;
-mod keep;
+pub mod keep;
 mod plan;
 pub mod show;
 mod state;

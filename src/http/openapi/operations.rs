@@ -82,6 +82,7 @@ fn tag(route: &Route) -> String {
         | Route::Server
         | Route::Health
         | Route::Ready
+        | Route::Metrics
         | Route::OpenApi
         | Route::Schema(_)
         | Route::Problems
@@ -97,7 +98,15 @@ fn parameters(route: &Route, verb: Verb, catalog: &Catalog) -> Vec<Value> {
     });
     let mut fields: Vec<&str> = Vec::new();
     let probe =
-        matches!(route, Route::Health | Route::Ready | Route::JobQueue(_) | Route::Operations | Route::Operation(_));
+        matches!(
+            route,
+            Route::Health
+                | Route::Ready
+                | Route::Metrics
+                | Route::JobQueue(_)
+                | Route::Operations
+                | Route::Operation(_)
+        );
     match verb {
         Verb::Get if probe => {}
         Verb::Get => fields.extend(["If-None-Match", "If-Modified-Since"]),
@@ -133,6 +142,7 @@ fn needs_belief(route: &Route, verb: Verb, catalog: &Catalog) -> bool {
         | Route::Server
         | Route::Health
         | Route::Ready
+        | Route::Metrics
         | Route::OpenApi
         | Route::Schema(_)
         | Route::Problems
@@ -273,7 +283,7 @@ fn success(route: &Route, verb: Verb, status: u16, carries: &[Carries]) -> Value
         [only] => only.clone(),
         several => json!({ "anyOf": several }),
     };
-    response["content"] = if let Route::JobLog(_) = route {
+    response["content"] = if let Route::JobLog(_) | Route::Metrics = route {
         json!({ "text/plain": { "schema": schema } })
     } else if matches!(route, Route::Health | Route::Ready) {
         json!({ "application/json": { "schema": schema } })
@@ -311,7 +321,7 @@ fn carried(route: &Route, verb: Verb, carries: Carries) -> Option<Value> {
             Route::Form(..) => reference("Form"),
             Route::LastJob(..) | Route::ActivityJob(..) | Route::Job(_) => some_of(reference("Job")),
             Route::Member(..) | Route::Server => json!({}),
-            Route::JobLog(_) => json!({ "type": "string" }),
+            Route::JobLog(_) | Route::Metrics => json!({ "type": "string" }),
             Route::JobQueue(_) => reference("Queue"),
             Route::Operations => schemas::list(&reference("Operation")),
             Route::Operation(_) => reference("Operation"),
@@ -324,7 +334,7 @@ fn problem(status: u16, route: &Route) -> Value {
         "description": reason(status),
         "content": { "application/problem+json": { "schema": reference("Problem") } },
     });
-    if !matches!(route, Route::Health | Route::Ready | Route::JobLog(_)) {
+    if !matches!(route, Route::Health | Route::Ready | Route::Metrics | Route::JobLog(_)) {
         response["content"][HTML] = json!({ "schema": { "type": "string" } });
     }
     let named: &[&str] = match status {
@@ -345,7 +355,7 @@ fn text_header() -> Value {
 
 fn headers(route: &Route, verb: Verb, status: u16) -> Value {
     let mut names = vec!["Cache-Control", "Vary"];
-    if !matches!(route, Route::Health | Route::Ready) {
+    if !matches!(route, Route::Health | Route::Ready | Route::Metrics) {
         names.extend(["ETag", "Last-Modified", "Link"]);
     }
     match verb {
