@@ -144,13 +144,7 @@ impl Metrics {
         }
     }
 
-    fn series(
-        &self,
-        name: &'static str,
-        help: &'static str,
-        labels: &[Label],
-        new: impl FnOnce() -> Series,
-    ) -> Series {
+    fn series(&self, name: &'static str, help: &'static str, labels: &[Label], new: impl FnOnce() -> Series) -> Series {
         let new = new();
         let kind = new.kind();
         let mut families = self.families();

@@ -88,8 +88,8 @@ mod rules;
 mod section;
 mod server;
 
-pub use housekeeping::{Housekeeping, JudgeCron, PER_ACTIVITY_MAX};
 pub use error::{ConfigError, ConfigErrors, ERRORS_MAX, Place};
+pub use housekeeping::{Housekeeping, JudgeCron, PER_ACTIVITY_MAX};
 pub use server::{
     BYTES_MAX, BYTES_MIN, DEPTH_MAX, Limits, PATCH_OPERATIONS_MAX, ParseStoreUrlError, RUNNING_MAX, Server, StoreUrl,
 };
@@ -126,17 +126,7 @@ pub struct Config {
 }
 
 const ROOT: Keys = Keys {
-    known: &[
-        "server",
-        "store",
-        "limits",
-        "auth",
-        "operations",
-        "collections",
-        "aliases",
-        "retention",
-        "housekeeping",
-    ],
+    known: &["server", "store", "limits", "auth", "operations", "collections", "aliases", "retention", "housekeeping"],
     later: &["secrets", "mail"],
 };
 
@@ -169,12 +159,7 @@ pub struct Outside<'o> {
 ///
 /// # Errors
 /// Anything in it is wrong: all of it. Where the text is not TOML, only that.
-pub fn parse(
-    text: &str,
-    file: &Path,
-    base: &Path,
-    outside: Outside<'_>,
-) -> Result<Config, ConfigErrors> {
+pub fn parse(text: &str, file: &Path, base: &Path, outside: Outside<'_>) -> Result<Config, ConfigErrors> {
     let mut report = Report::new(file, text);
     let (table, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {

@@ -21,7 +21,12 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Default for Retention {
     fn default() -> Self {
-        Self { succeeded: DAY.saturating_mul(7), failed: DAY.saturating_mul(30), per_activity: 50, ticks: DAY.saturating_mul(30) }
+        Self {
+            succeeded: DAY.saturating_mul(7),
+            failed: DAY.saturating_mul(30),
+            per_activity: 50,
+            ticks: DAY.saturating_mul(30),
+        }
     }
 }
 

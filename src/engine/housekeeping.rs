@@ -263,7 +263,14 @@ impl Steps {
             }
             Err(error @ (StepError::Later(_) | StepError::Housekeeping(_))) => {
                 counts.failed.add(1);
-                error!(kind, looked_at, done, duration_ms, error = &error as &dyn std::error::Error, "housekeeping failed");
+                error!(
+                    kind,
+                    looked_at,
+                    done,
+                    duration_ms,
+                    error = &error as &dyn std::error::Error,
+                    "housekeeping failed"
+                );
                 Ok(())
             }
             Err(error @ StepError::Store(_)) => {

@@ -313,12 +313,13 @@ impl Oracle {
         let read = txn.log.iter().map(record::decode_log).collect::<Result<Vec<_>, _>>();
         let good = read.is_ok_and(|entries| {
             // Nobody sees anything of what is forgotten of a resource that is gone.
-            (desired.is_none() && entries.is_empty()) || entries.len() == 1
-                && entries.iter().all(|entry| {
-                    entry.key == after.state.key
-                        && entry.kind == kind
-                        && desired.is_some_and(|d| d.uid == entry.uid && d.generation == entry.generation)
-                })
+            (desired.is_none() && entries.is_empty())
+                || entries.len() == 1
+                    && entries.iter().all(|entry| {
+                        entry.key == after.state.key
+                            && entry.kind == kind
+                            && desired.is_some_and(|d| d.uid == entry.uid && d.generation == entry.generation)
+                    })
         });
         if !good {
             self.say(format!("the change log does not say what happened to {}", after.state.key));

@@ -97,16 +97,10 @@ fn parameters(route: &Route, verb: Verb, catalog: &Catalog) -> Vec<Value> {
         json!({ "name": name, "in": "query", "schema": schema, "description": says })
     });
     let mut fields: Vec<&str> = Vec::new();
-    let probe =
-        matches!(
-            route,
-            Route::Health
-                | Route::Ready
-                | Route::Metrics
-                | Route::JobQueue(_)
-                | Route::Operations
-                | Route::Operation(_)
-        );
+    let probe = matches!(
+        route,
+        Route::Health | Route::Ready | Route::Metrics | Route::JobQueue(_) | Route::Operations | Route::Operation(_)
+    );
     match verb {
         Verb::Get if probe => {}
         Verb::Get => fields.extend(["If-None-Match", "If-Modified-Since"]),

@@ -5,7 +5,7 @@ use std::path::Path;
 use heeler::config::{ConfigErrors, ERRORS_MAX, load};
 use insta::assert_snapshot;
 
-use super::{read, refusal};
+use super::{cron, read, refusal};
 
 #[test]
 fn everything_that_is_wrong_is_said_at_once_in_the_order_of_the_file() {

@@ -6,6 +6,7 @@ use std::path::Path;
 use heeler::config::{Config, ConfigErrors, Outside, parse};
 
 mod errors;
+mod housekeeping;
 mod mounts;
 mod reading;
 mod replies;
