@@ -248,7 +248,7 @@ impl Steps {
         };
         let duration = started.elapsed();
         counts.seconds.observe(duration.as_secs_f64());
-        let (kind, duration_ms) = (chore.as_str(), duration.as_millis());
+        let (kind, duration_ms) = (chore.as_str(), u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
         let Part { looked_at, done, .. } = all;
         match result {
             Ok(()) => {

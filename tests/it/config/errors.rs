@@ -73,7 +73,7 @@ colour = 1
 "#;
     assert_snapshot!(refusal(text), @r#"
     heeler.toml:2:1: unknown key `operation`: did you mean `operations`?
-    heeler.toml:3:1: unknown key `color`: expected `server`, `store`, `limits`, `auth`, `operations`, `collections` or `aliases`
+    heeler.toml:3:1: unknown key `color`: expected `server`, `store`, `limits`, `auth`, `operations`, `collections`, `aliases`, `retention` or `housekeeping`
     heeler.toml:5:1: unknown key `lsiten` in `server`: did you mean `listen`?
     heeler.toml:7:1: unknown key `path` in `store`: expected `url`
     heeler.toml:9:1: unknown key `patch-operations` in `limits`: did you mean `patch_operations`?
@@ -129,7 +129,7 @@ backup = "0 2 * * *"
     heeler.toml:20:1: `collections.dogs.retired` is not in this version
     heeler.toml:23:2: `mail` is not in this version
     heeler.toml:25:2: `secrets` is not in this version
-    heeler.toml:27:1: `housekeeping.backup` is not in this version
+    heeler.toml:28:1: `housekeeping.backup` is not in this version
     "#);
 }
 

@@ -82,5 +82,15 @@ swep = "* * * * *"
 jobs = { succeeded = "1 week ago", failed = 30, per_activity = 0, canceled = "1d" }
 ticks = "-1d"
 "#;
-    assert_snapshot!(refusal(text), @"");
+    assert_snapshot!(refusal(text), @r#"
+    heeler.toml:3:13: `housekeeping.retention`: `*/10 * * *` is not a cron expression: expected five fields (minute, hour, day, month, weekday) or six (a second before them)
+    heeler.toml:4:7: `housekeeping.log`: expected a cron expression such as "*/10 * * * *", found an integer
+    heeler.toml:5:9: `housekeeping.sweep`: `61 * * * *` is not a cron expression: one of its fields cannot be read
+    heeler.toml:6:1: unknown key `swep` in `housekeeping`: did you mean `sweep`?
+    heeler.toml:8:22: `retention.jobs.succeeded`: `1 week ago` is not a duration: expected a length of time such as 10s, 1h 30m or PT10M
+    heeler.toml:8:45: `retention.jobs.failed`: expected a duration such as "30m", found an integer
+    heeler.toml:8:64: `retention.jobs.per_activity`: expected an integer from 1 to 10000, found 0
+    heeler.toml:8:67: unknown key `canceled` in `retention.jobs`: expected `succeeded`, `failed` or `per_activity`
+    heeler.toml:9:9: `retention.ticks`: `-1d` is not a duration: expected a length of time such as 10s, 1h 30m or PT10M
+    "#);
 }

@@ -190,6 +190,8 @@ impl World {
         let token = claimed.current().expect("it was claimed").token;
         let ending = Ending { finished: None, outcome, exit_code: None, result: None, detail: None };
         self.happen(&dog(id), Event::Ended { job, token, ending }).await;
+        // A resource counts on by milliseconds where the clock stands still.
+        self.pass(Duration::from_secs(1));
         job
     }
 
