@@ -12,7 +12,7 @@ use super::{LOG_KEPT, StepError, Steps, unless_refused};
 use crate::domain::id::{JobId, ResourceKey};
 use crate::domain::job::Job;
 use crate::domain::retention::Retention;
-use crate::reconcile::keep;
+use crate::reconcile::keep::{Shelf, suspects};
 use crate::state::{ApplyError, Busy, Event, StateError};
 
 /// How many jobs are read, and forgotten in one transaction, at once: each can
@@ -64,8 +64,8 @@ impl Steps {
         let now = self.state.clock().now();
         let mut forgotten = 0;
         let mut stored = None;
-        for suspects in keep::suspects(&busy.jobs, retention, now).chunks(JOBS_AT_ONCE) {
-            let jobs: Vec<Job> = self.state.jobs(suspects).await?.into_iter().flatten().map(|(job, _)| job).collect();
+        for some in suspects(&busy.jobs, retention, now).chunks(JOBS_AT_ONCE) {
+            let jobs: Vec<Job> = self.state.jobs(some).await?.into_iter().flatten().map(|(job, _)| job).collect();
             // All jobs of an incarnation have one resource.
             let Some(resource) = jobs.first().map(|job| job.resource.clone()) else { continue };
             if stored.is_none() {
@@ -73,9 +73,8 @@ impl Steps {
             }
             let there = stored.iter().flatten().find(|stored| stored.desired.uid == busy.uid);
             let status = there.map(|there| there.status(&busy.activity));
-            let looked_at: Vec<&Job> = jobs.iter().collect();
-            let expired = keep::expired(&looked_at, &busy.jobs, status.as_ref(), retention, now);
-            forgotten += self.forget_expired(&resource, expired).await?;
+            let shelf = Shelf { jobs: &busy.jobs, status: status.as_ref(), catalog: self.state.catalog() };
+            forgotten += self.forget_expired(&resource, shelf.expired(&jobs, retention, now)).await?;
         }
         Ok(forgotten)
     }
@@ -96,10 +95,7 @@ impl Steps {
         match self.state.happen(resource, Event::Expired { jobs: jobs.clone() }).await {
             Ok(applied) => Ok(jobs.iter().filter(|id| !applied.state.jobs.contains_key(id)).count() as u64),
             Err(ApplyError::State(error)) => Err(error.into()),
-            Err(error) => match unless_refused::<()>(Err(error)) {
-                Ok(_) | Err(StepError::Later(_)) => Ok(0),
-                Err(error) => Err(error.into()),
-            },
+            Err(error) => Ok(unless_refused(Err(error))?.unwrap_or_default()),
         }
     }
 

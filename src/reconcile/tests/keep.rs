@@ -1,12 +1,14 @@
 //! For how long jobs are kept.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 
-use super::super::keep::{expired, suspects};
+use super::super::keep::{Shelf, suspects};
 use super::super::{Event, Refused};
 use super::world::{World, name};
+use crate::domain::catalog::Collection;
 use crate::domain::id::JobId;
 use crate::domain::job::{AttemptOutcome, Job, Refusal};
 use crate::domain::operation::Keep;
@@ -94,8 +96,9 @@ const KEPT: Retention = Retention {
 fn going(world: &World, there: bool) -> Vec<usize> {
     let ids: Vec<JobId> = world.jobs.keys().rev().copied().collect();
     let suspects = suspects(&ids, &KEPT, world.now);
-    let looked_at: Vec<&Job> = suspects.iter().map(|id| &world.jobs[id]).collect();
-    let gone = expired(&looked_at, &ids, there.then(|| world.status()), &KEPT, world.now);
+    let looked_at: Vec<Job> = suspects.iter().map(|id| world.jobs[id].clone()).collect();
+    let shelf = Shelf { jobs: &ids, status: there.then(|| world.status()), catalog: &world.catalog };
+    let gone = shelf.expired(&looked_at, &KEPT, world.now);
     gone.iter().map(|id| ids.len() - 1 - ids.iter().position(|other| other == id).expect("it is one of them")).collect()
 }
 
@@ -179,4 +182,39 @@ fn forgetting_takes_what_has_ended_and_is_not_named_and_nothing_else() {
     assert_eq!(world.jobs.keys().copied().collect::<Vec<_>>(), jobs[2..]);
     assert_eq!(world.state.observed, before, "nobody sees anything of it in the document");
     world.happen(Event::Expired { jobs }).expect("what is gone is gone");
+}
+
+#[test]
+fn a_job_that_has_just_ended_waits_for_who_waits_for_it() {
+    let mut world = history(&[AttemptOutcome::Succeeded; 3]);
+    for number in 3..6 {
+        world.post("a", json!({})).expect("there is room");
+        world.work(number);
+    }
+    world.post_to_be(Keep::Nothing, "a", json!({})).expect("there is room");
+    world.work(6);
+    assert_eq!(going(&world, true), [0], "two seconds ago, one, and now");
+    world.pass(Duration::from_secs(2));
+    assert_eq!(going(&world, true), [0, 1, 2, 3], "one that leaves no record goes when it was told of");
+}
+
+#[test]
+fn of_a_list_that_clients_edit_nothing_goes_that_is_newer_than_an_unfinished_job() {
+    let mut world = history(&[AttemptOutcome::Succeeded; 2]);
+    world.put(&json!({"processing": {"overlap": "allow"}}));
+    world.post("a", json!({})).expect("there is room");
+    world.claim(2).expect("it is ready");
+    for number in 3..7 {
+        world.post("a", json!({})).expect("there is room");
+        world.claim(number).unwrap_or_else(|refused| panic!("{number}: {refused}"));
+        world.end(number, AttemptOutcome::Succeeded).expect("it runs");
+    }
+    world.pass(Duration::from_secs(1_000_000));
+    assert_eq!(going(&world, true), [0, 1, 3, 4, 5]);
+    let mut collection = Collection::clone(world.catalog.collections.values().next().expect("it is there"));
+    collection.activities.iter_mut().for_each(|spec| spec.editable = true);
+    world.catalog.collections.insert(collection.name.clone(), Arc::new(collection));
+    assert_eq!(going(&world, true), [0, 1]);
+    world.end(2, AttemptOutcome::Succeeded).expect("it runs");
+    assert_eq!(going(&world, true), [0, 1, 3, 4, 5], "the last one to end is named, and the newest one stays");
 }

@@ -1,5 +1,7 @@
 //! The chores, on a store in a file, at instants that a test chooses.
 
+use std::time::Duration;
+
 use heeler::domain::job::AttemptOutcome::{Canceled, Failed, Succeeded};
 use heeler::domain::retention::Retention;
 use heeler::engine::LOG_KEPT;
@@ -91,6 +93,7 @@ async fn a_chore_goes_on_after_a_restart_where_it_was() {
         world.bark(id, Succeeded).await;
         world.bark(id, Succeeded).await;
     }
+    world.pass(Duration::from_secs(10));
     let kept = Retention { per_activity: 1, ..Retention::default() };
     let (mut swept, mut forgotten, mut parts) = (0, 0, 0);
     loop {
