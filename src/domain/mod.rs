@@ -29,6 +29,7 @@ pub mod patch;
 pub mod paths;
 pub mod precondition;
 pub mod principal;
+pub mod retention;
 pub mod retry;
 pub mod schedule;
 pub mod schema;

@@ -10,16 +10,21 @@
 //! [`crate::reconcile`].
 
 mod attempts;
+mod chores;
 mod dispatcher;
+mod housekeeping;
 mod run;
 mod timers;
 
 use std::collections::BTreeSet;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 pub use attempts::Next;
+pub use chores::Part;
 pub use dispatcher::Claim;
+pub use housekeeping::{Housekeeping, NotCron, judge_cron};
 pub use run::{Engine, EngineConfig};
 
 use crate::domain::id::JobId;
@@ -59,6 +64,8 @@ pub struct Steps {
     runner: Arc<dyn Runner>,
     running: usize,
     in_hand: Arc<Mutex<BTreeSet<JobId>>>,
+    /// Up to where the change log was trimmed by this process.
+    trimmed: Arc<AtomicU64>,
 }
 
 /// Why a step could not be taken.
@@ -70,6 +77,9 @@ pub enum StepError {
     /// The store does not take or give anything any more.
     #[error("the store failed")]
     Store(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Nothing wakes the housekeeping.
+    #[error("the housekeeping cannot be started")]
+    Housekeeping(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl Steps {
@@ -77,7 +87,7 @@ impl Steps {
     /// are in hand at once, beside those that are found at a start.
     #[must_use]
     pub fn new(state: State, runner: Arc<dyn Runner>, running: usize) -> Self {
-        Self { state, runner, running, in_hand: Arc::default() }
+        Self { state, runner, running, in_hand: Arc::default(), trimmed: Arc::default() }
     }
 
     /// Takes a job in hand, unless it is in hand already. It is given back

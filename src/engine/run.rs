@@ -13,7 +13,7 @@ use tracing::{error, info, warn};
 use super::attempts::Next;
 use super::dispatcher::Claim;
 use super::{
-    CLOCK_LOOK, InHand, LOG_KEPT, PROGRESS_INTERVAL, RECORD_AGAIN, ROWS_MAX, SWEEP, StepError, Steps, UNHEARD,
+    CLOCK_LOOK, Housekeeping, InHand, PROGRESS_INTERVAL, RECORD_AGAIN, ROWS_MAX, SWEEP, StepError, Steps, UNHEARD,
     unless_refused,
 };
 use crate::domain::id::JobId;
@@ -32,16 +32,19 @@ const SWEEP_CHUNK: usize = 500;
 const FORGOTTEN_MAX: usize = 100_000;
 
 /// What the engine is allowed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct EngineConfig {
     /// Attempts at once in this process.
     pub running: usize,
+    /// When the house is kept, and for how long what is in it.
+    pub housekeeping: Housekeeping,
 }
 
 /// Finds what is to be done and does it, until told to stop.
 #[derive(Debug)]
 pub struct Engine {
-    steps: Steps,
+    pub(super) steps: Steps,
+    pub(super) housekeeping: Housekeeping,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -51,7 +54,8 @@ impl Engine {
     #[must_use]
     pub fn new(state: State, runner: Arc<dyn Runner>, config: EngineConfig) -> Self {
         let steps = Steps::new(state, runner, config.running);
-        Self { steps, tasks: TaskTracker::new(), stop: CancellationToken::new() }
+        let housekeeping = config.housekeeping;
+        Self { steps, housekeeping, tasks: TaskTracker::new(), stop: CancellationToken::new() }
     }
 
     /// Runs until `shutdown`, then lets go of all attempts, which go on.
@@ -64,6 +68,7 @@ impl Engine {
         engine.attempts_pass().await?;
         let mut loops = JoinSet::new();
         engine.spawn_loops(&mut loops);
+        let alarms = engine.keep_house(&mut loops).await?;
         let mut shutdown = std::pin::pin!(shutdown);
         let result = tokio::select! {
             () = &mut shutdown => Ok(()),
@@ -77,6 +82,7 @@ impl Engine {
         if tokio::time::timeout(DRAIN, engine.tasks.wait()).await.is_err() {
             warn!("some attempts were still being started; they are looked for at the next start");
         }
+        alarms.stop().await;
         loops.shutdown().await;
         result
     }
@@ -251,7 +257,7 @@ impl Engine {
         loop {
             self.steps.sweep().await?;
             self.steps.forget_unheard().await?;
-            self.steps.trim_log().await?;
+            self.steps.bound_log().await?;
             self.steps.forget_answers().await?;
             self.sleep(SWEEP).await;
         }
@@ -317,14 +323,6 @@ impl Steps {
             }
         }
         Ok(())
-    }
-
-    /// Forgets what the change log holds beyond [`LOG_KEPT`].
-    ///
-    /// # Errors
-    /// The store failed.
-    pub async fn trim_log(&self) -> Result<(), StepError> {
-        Ok(self.state.trim_log(LOG_KEPT).await?)
     }
 
     /// Forgets answers to idempotency keys that have expired, at most

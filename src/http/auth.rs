@@ -54,6 +54,7 @@ const fn needed(route: &Route, verb: Verb) -> Needed {
         Route::Health | Route::Ready => Needed::Nothing,
         Route::Home
         | Route::Server
+        | Route::Metrics
         | Route::OpenApi
         | Route::Schema(_)
         | Route::Problems

@@ -40,6 +40,7 @@ pub(super) fn links_of(route: &Route, catalog: &Catalog) -> Option<HeaderValue> 
         Route::Server
         | Route::Health
         | Route::Ready
+        | Route::Metrics
         | Route::OpenApi
         | Route::Schema(_)
         | Route::Problems

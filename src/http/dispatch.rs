@@ -227,6 +227,7 @@ pub(super) async fn handle(call: Call<'_>, verb: Verb) -> Result<Response, Probl
         Route::Home | Route::Server => home::home(&call),
         Route::Health => Ok(home::health()),
         Route::Ready => home::ready(http),
+        Route::Metrics => Ok(home::metrics(http)),
         Route::OpenApi => openapi::openapi(&call, http.descriptions),
         Route::Schema(name) => openapi::schema(&call, http.descriptions, name),
         Route::Problems => home::problems(&call),
@@ -271,8 +272,8 @@ pub(super) fn not_allowed(route: &Route, method: &Method) -> Problem {
 /// Refuses a client that takes nothing of what there is, before anything is done.
 fn acceptable(route: &Route, headers: &HeaderMap) -> Result<Face, Problem> {
     let available = match route {
-        Route::JobLog(_) if media::accepts(headers, logs::TEXT) => return Ok(Face::Json),
-        Route::JobLog(_) => vec![logs::TEXT],
+        Route::JobLog(_) | Route::Metrics if media::accepts(headers, logs::TEXT) => return Ok(Face::Json),
+        Route::JobLog(_) | Route::Metrics => vec![logs::TEXT],
         Route::Home
         | Route::Server
         | Route::Health

@@ -34,6 +34,8 @@ pub(super) enum Route {
     Health,
     /// `/readyz`
     Ready,
+    /// `/metrics`
+    Metrics,
     /// `/openapi.json`
     OpenApi,
     /// `/schemas/{name}`
@@ -106,6 +108,7 @@ fn named(names: &[&str], catalog: &Catalog) -> Result<Route, NoRoute> {
         [] => Ok(Route::Home),
         ["healthz"] => Ok(Route::Health),
         ["readyz"] => Ok(Route::Ready),
+        ["metrics"] => Ok(Route::Metrics),
         ["openapi.json"] => Ok(Route::OpenApi),
         ["schemas", name] => Ok(Route::Schema((*name).to_owned())),
         ["problems"] => Ok(Route::Problems),
@@ -226,6 +229,7 @@ impl Route {
             Self::Home
             | Self::Health
             | Self::Ready
+            | Self::Metrics
             | Self::OpenApi
             | Self::Schema(_)
             | Self::Problems
@@ -291,6 +295,7 @@ impl Route {
             | Self::Server
             | Self::Health
             | Self::Ready
+            | Self::Metrics
             | Self::OpenApi
             | Self::Schema(_)
             | Self::Problems
@@ -333,6 +338,7 @@ impl Route {
             | Self::Server
             | Self::Health
             | Self::Ready
+            | Self::Metrics
             | Self::OpenApi
             | Self::Schema(_)
             | Self::Problems
@@ -373,6 +379,7 @@ impl Route {
             Self::Server => "*",
             Self::Health => "/healthz",
             Self::Ready => "/readyz",
+            Self::Metrics => "/metrics",
             Self::OpenApi => "/openapi.json",
             Self::Schema(_) => "/schemas/{name}",
             Self::Problems => "/problems",

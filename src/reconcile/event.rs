@@ -44,6 +44,11 @@ pub enum Event {
         /// The job.
         job: JobId,
     },
+    /// Finished jobs have been kept for as long as they are to be.
+    Expired {
+        /// The jobs.
+        jobs: Vec<JobId>,
+    },
     /// A client edited the list of an activity's jobs: all of it happens, or nothing.
     JobsEdited {
         /// The activity.
@@ -99,6 +104,12 @@ pub enum Event {
 }
 
 impl Event {
+    /// The finished jobs that it is about.
+    #[must_use]
+    pub fn expired(&self) -> &[JobId] {
+        if let Self::Expired { jobs } = self { jobs } else { &[] }
+    }
+
     /// The job that it is about.
     #[must_use]
     pub const fn job(&self) -> Option<JobId> {
@@ -113,6 +124,7 @@ impl Event {
             Self::Changed { .. }
             | Self::DeleteAsked
             | Self::Launched { .. }
+            | Self::Expired { .. }
             | Self::JobsEdited { .. }
             | Self::Looked => None,
         }

@@ -18,7 +18,7 @@ mod effect;
 mod event;
 mod invariants;
 pub mod job_list;
-mod keep;
+pub mod keep;
 pub mod ledger;
 mod plan;
 mod scheduled;

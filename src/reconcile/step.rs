@@ -122,6 +122,10 @@ impl Stepper<'_> {
             }
             Event::Kept { job } => keep::keep(self.state, job),
             Event::Forgotten { job } => keep::forget(self.state, job),
+            Event::Expired { jobs } => {
+                keep::expire(self.state, &jobs);
+                Ok(())
+            }
             Event::CancelAsked { job } => {
                 self.job_event(job, JobEvent::Canceled { reason: CancelReason::Requested })?;
                 let activity = self.state.jobs.get(&job).map(|job| job.activity.clone()).ok_or(Refused::Absent)?;

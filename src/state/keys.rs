@@ -24,6 +24,7 @@ const ONCE: u8 = b'i';
 const EXPIRY: u8 = b'x';
 const UNKEPT: u8 = b'f';
 const TICK: u8 = b't';
+const BOOKMARK: u8 = b'h';
 
 /// The row is the document.
 const DESIRED: u8 = 0;
@@ -62,6 +63,18 @@ pub fn collections(after: Option<&CollectionName>) -> KeyRange {
         None => KeyRange { start: all.key(), end },
         Some(name) => KeyRange { start: all.text(name.as_str()).end(), end },
     }
+}
+
+/// Both rows of every resource.
+#[must_use]
+pub fn all_resources() -> KeyRange {
+    Builder::new(RESOURCE).range()
+}
+
+/// The first key behind both rows of a resource.
+#[must_use]
+pub fn behind_resource(key: &ResourceKey) -> Key {
+    Builder::new(RESOURCE).text(key.collection.as_str()).text(key.id.as_str()).end()
 }
 
 /// What a key of [`resources`] is about.
@@ -129,6 +142,32 @@ fn activity_prefix(uid: Uid, activity: &ActivityName) -> Builder {
 #[must_use]
 pub fn read_job_of_activity(key: &Key) -> Option<JobId> {
     Reader::new(key, JOB_OF_ACTIVITY)?.last_id()
+}
+
+/// The jobs of every activity of every incarnation, activity by activity.
+#[must_use]
+pub fn jobs_of_activities() -> KeyRange {
+    Builder::new(JOB_OF_ACTIVITY).range()
+}
+
+/// Reads a key of [`jobs_of_activities`].
+#[must_use]
+pub fn read_activity_of_job(key: &Key) -> Option<(Uid, ActivityName)> {
+    let mut reader = Reader::new(key, JOB_OF_ACTIVITY)?;
+    let uid = Uid::from_bytes(reader.take(16)?.try_into().ok()?);
+    Some((uid, reader.text()?.parse().ok()?))
+}
+
+/// How far a chore of the housekeeping got.
+#[must_use]
+pub fn bookmark(chore: &str) -> Key {
+    Builder::new(BOOKMARK).text(chore).key()
+}
+
+/// Whether a row says how far a chore got.
+#[must_use]
+pub fn is_bookmark(key: &Key) -> bool {
+    key.0.first() == Some(&BOOKMARK)
 }
 
 /// That a job may be claimed.

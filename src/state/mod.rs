@@ -17,6 +17,7 @@ mod locks;
 mod lookup;
 mod once;
 pub mod record;
+mod rounds;
 mod rows;
 mod stages;
 #[cfg(test)]
@@ -32,6 +33,7 @@ pub use ledger::TickRow;
 pub use lookup::{AttemptRow, QueueRow, StateError, StoredResource};
 pub use once::{ONCE_KEPT, OnceName, Remember};
 pub use record::{OnceRecord, Subject};
+pub use rounds::{Busy, Place};
 pub use rows::rows_of;
 pub use stages::{Stage, Stages};
 pub use waiting::{COUNTED_MAX, InQueue, Load};
@@ -106,15 +108,17 @@ impl State {
         uid.parse().expect("a UUID is a resource id")
     }
 
-    /// Forgets the change log but for the newest `kept` revisions.
+    /// Forgets the change log but for the newest `kept` revisions; how many
+    /// revisions there ever were before those.
     ///
     /// # Errors
     /// The store has stopped.
-    pub async fn trim_log(&self, kept: u64) -> Result<(), StateError> {
+    pub async fn trim_log(&self, kept: u64) -> Result<u64, StateError> {
         let newest = self.store.committed().borrow().0;
-        match self.store.compact(Rev(newest.saturating_sub(kept))).await {
+        let end = newest.saturating_sub(kept);
+        match self.store.compact(Rev(end)).await {
             // Where there is no room for it now, it can wait.
-            Ok(()) | Err(CommitError::Full) => Ok(()),
+            Ok(()) | Err(CommitError::Full) => Ok(end),
             Err(error) => Err(StateError::Write(error)),
         }
     }

@@ -47,6 +47,21 @@ fn run(script: &str, folder: &Path, port: u16) -> String {
     said
 }
 
+/// The configurations in a section.
+fn blocks(section: &str) -> Vec<&'static str> {
+    let text = README.split("\n## ").find(|part| part.starts_with(section)).expect("the section is there");
+    text.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect()
+}
+
+/// Has a configuration judged.
+fn check(configuration: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("heeler.toml"), configuration).expect("a file");
+    let output = Command::new(env!("CARGO_BIN_EXE_heeler")).arg("check").current_dir(folder.path()).output();
+    let output = output.expect("it runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 #[test]
 fn the_tour_of_the_readme_goes_as_it_says() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -70,11 +85,11 @@ fn the_tour_of_the_readme_goes_as_it_says() {
 
 #[test]
 fn the_configuration_of_a_document_with_its_own_shape_is_right() {
-    let section = README.split("\n## ").find(|part| part.starts_with("The operator's file")).expect("it is there");
-    let block = section.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a block");
-    let folder = tempfile::tempdir().expect("a folder");
-    std::fs::write(folder.path().join("heeler.toml"), block).expect("a file");
-    let output = Command::new(env!("CARGO_BIN_EXE_heeler")).arg("check").current_dir(folder.path()).output();
-    let output = output.expect("it runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    check(blocks("The operator's file")[0]);
+}
+
+#[test]
+fn the_configuration_of_what_is_kept_is_right() {
+    let blocks = blocks("The operator's file");
+    check(blocks.iter().find(|block| block.contains("[retention]")).expect("it is there"));
 }

@@ -75,6 +75,10 @@ pub(crate) struct Run {
     pub(crate) processes: Vec<Process>,
     pub(crate) trace: Vec<Step>,
     pub(crate) planted: Planted,
+    /// When the house is kept: of its own, so that it changes nothing else in a run.
+    house: Dice,
+    /// In how many of a thousand steps.
+    chores: usize,
     born: u64,
     tasks: u64,
 }
@@ -121,6 +125,9 @@ impl Run {
             processes: Vec::new(),
             trace: Vec::new(),
             planted: options.planted,
+            house: Dice::new(!options.seed),
+            // Not in every run, so that each kind of trouble is also met alone.
+            chores: if options.seed % 3 == 0 { 40 } else { 0 },
             born: 0,
             tasks: 0,
         };
@@ -209,6 +216,9 @@ impl Run {
             && dice.happens(300)
         {
             return Some(Step::Crash(dying));
+        }
+        if self.house.happens(self.chores) && self.processes[0].may(Pass::House) {
+            return Some(Step::Begin(Pass::House));
         }
         if dice.happens(profile.crashes) {
             return Some(Step::Crash(dice.below(self.processes.len())));

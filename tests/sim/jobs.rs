@@ -95,6 +95,31 @@ impl Oracle {
         }
     }
 
+    /// Only what is over and not named any more is forgotten, and of what is
+    /// there never the newest one that is over.
+    pub(crate) fn check_forgotten(&mut self, job: &Job, before: &ResourceState) {
+        self.count("jobs forgotten");
+        let id = job.id;
+        if !job.phase.is_final() {
+            self.say(format!("job {id} was forgotten while it was {}", job.phase.as_str()));
+        }
+        if before.desired.as_ref().is_none_or(|desired| desired.uid != job.uid) {
+            self.count("jobs forgotten of what is gone");
+            return;
+        }
+        let status = before.status(&job.activity);
+        let asked = status.and_then(|status| status.asked.as_ref()).and_then(|asked| asked.job);
+        let last = status.and_then(|status| status.last.as_ref()).map(|last| last.id);
+        if asked == Some(id) || last == Some(id) {
+            self.say(format!("job {id} was forgotten, and the status names it"));
+        }
+        let of_activity = |other: &&Job| other.uid == job.uid && other.activity == job.activity;
+        let newest = before.jobs.values().filter(of_activity).filter(|other| other.phase.is_final());
+        if newest.map(|other| other.id).max() == Some(id) {
+            self.say(format!("job {id} was forgotten, and is the newest one of its activity that is over"));
+        }
+    }
+
     /// What is recorded as over is over, and as the attempt itself said.
     fn check_end(&mut self, job: JobId, number: u32, outcome: Option<AttemptOutcome>, attempts: &Attempts) {
         self.count("ends");

@@ -136,6 +136,9 @@ fn all_seeds_keep_what_is_promised_and_come_to_rest() {
         "starts",
         "starts of a second attempt",
         "ends",
+        "bookmarks",
+        "jobs forgotten",
+        "jobs forgotten of what is gone",
     ] {
         assert!(counts.get(what).is_some_and(|often| *often > 0), "`{what}` never happened: {counts:?}");
     }

@@ -37,6 +37,8 @@ pub(crate) struct Oracle {
     pub(crate) jobs: BTreeMap<JobId, ResourceKey>,
     pub(crate) history: History,
     pub(crate) remembered: Remembered,
+    /// How far chores got.
+    bookmarks: BTreeMap<Key, Bytes>,
     pub(crate) rev: Rev,
     pub(crate) violations: Vec<String>,
     /// How often each kind of thing happened, to see that all of them do.
@@ -59,6 +61,7 @@ impl Oracle {
             jobs: BTreeMap::new(),
             history: History::default(),
             remembered: Remembered::default(),
+            bookmarks: BTreeMap::new(),
             rev: Rev(0),
             violations: Vec::new(),
             counts: BTreeMap::new(),
@@ -89,6 +92,9 @@ impl Oracle {
             self.say(format!("revision {} follows {}", rev.0, self.rev.0));
         }
         self.rev = rev;
+        if self.bookmarked(txn) {
+            return;
+        }
         let (of_keys, others) = split(txn);
         self.remember(&of_keys);
         if others.is_empty() && !of_keys.is_empty() {
@@ -102,7 +108,7 @@ impl Oracle {
             return;
         }
         let has_key = of_keys.iter().any(|op| matches!(op, Op::Put(..)));
-        let Some(key) = subject(txn, &mut self.violations) else { return };
+        let Some(key) = self.subject(txn) else { return };
         let absent = Model { state: ResourceState::absent(key.clone()), changed: Rev(0), rows: BTreeMap::new() };
         let before = self.models.remove(&key).unwrap_or(absent);
         let mut after = before.clone();
@@ -115,6 +121,9 @@ impl Oracle {
         self.check_asked(&after.state);
         self.check_log(txn, &before, &after);
         self.note(rev, &before, &after);
+        for job in before.state.jobs.values().filter(|job| !after.state.jobs.contains_key(&job.id)) {
+            self.check_forgotten(job, &before.state);
+        }
         for job in after.state.jobs.values() {
             match before.state.jobs.get(&job.id) {
                 None => self.check_new_job(job, &after.state, has_key),
@@ -167,8 +176,12 @@ impl Oracle {
                     match keys::read_resource(key) {
                         Some(ResourceRow::Desired(_)) => after.state.desired = None,
                         Some(ResourceRow::Observed(_)) => after.state.observed = None,
-                        None if keys::is_job(key) => self.say(format!("a job was deleted: {key:?}")),
-                        None => {}
+                        None => {
+                            if let Some(job) = keys::read_job(key) {
+                                self.jobs.remove(&job);
+                                after.state.jobs.remove(&job);
+                            }
+                        }
                     }
                 }
             }
@@ -216,6 +229,8 @@ impl Oracle {
     fn check_desired(&mut self, before: &Model, after: &Model, rev: Rev) {
         let key = &after.state.key;
         match (&before.state.desired, &after.state.desired) {
+            // What is left of a resource that is gone is forgotten in its time.
+            (None, None) if after.state.jobs.len() < before.state.jobs.len() => {}
             (None, None) => self.say(format!("a commit about {key}, which does not exist")),
             (Some(_), None) => {
                 self.history.deleted(key, rev);
@@ -297,12 +312,14 @@ impl Oracle {
         let kind = if after.state.desired.is_some() { record::LogKind::Put } else { record::LogKind::Delete };
         let read = txn.log.iter().map(record::decode_log).collect::<Result<Vec<_>, _>>();
         let good = read.is_ok_and(|entries| {
-            entries.len() == 1
-                && entries.iter().all(|entry| {
-                    entry.key == after.state.key
-                        && entry.kind == kind
-                        && desired.is_some_and(|d| d.uid == entry.uid && d.generation == entry.generation)
-                })
+            // Nobody sees anything of what is forgotten of a resource that is gone.
+            (desired.is_none() && entries.is_empty())
+                || entries.len() == 1
+                    && entries.iter().all(|entry| {
+                        entry.key == after.state.key
+                            && entry.kind == kind
+                            && desired.is_some_and(|d| d.uid == entry.uid && d.generation == entry.generation)
+                    })
         });
         if !good {
             self.say(format!("the change log does not say what happened to {}", after.state.key));
@@ -312,27 +329,49 @@ impl Oracle {
     /// Every row that the resources account for.
     pub(crate) fn all_rows(&self) -> BTreeMap<Key, Bytes> {
         let remembered = self.remembered.rows.clone();
-        self.models.values().flat_map(|model| rows_of(&model.state)).chain(remembered).collect()
+        let others = remembered.into_iter().chain(self.bookmarks.clone());
+        self.models.values().flat_map(|model| rows_of(&model.state)).chain(others).collect()
     }
-}
 
-/// The resource that a transaction is about; there is exactly one.
-fn subject(txn: &Txn, violations: &mut Vec<String>) -> Option<ResourceKey> {
-    let mut subjects = BTreeSet::new();
-    for op in &txn.ops {
-        let (Op::Put(key, _) | Op::Delete(key)) = op;
-        if let Some(ResourceRow::Desired(key) | ResourceRow::Observed(key)) = keys::read_resource(key) {
-            subjects.insert(key);
+    /// Whether a transaction is about nothing but how far a chore got.
+    fn bookmarked(&mut self, txn: &Txn) -> bool {
+        let [op @ (Op::Put(key, _) | Op::Delete(key))] = &txn.ops[..] else { return false };
+        if !keys::is_bookmark(key) {
+            return false;
         }
-        if let Op::Put(key, value) = op
-            && keys::is_job(key)
-            && let Ok(job) = record::decode_job(value)
-        {
-            subjects.insert(job.resource);
+        match op {
+            Op::Put(key, value) => drop(self.bookmarks.insert(key.clone(), value.clone())),
+            Op::Delete(key) => drop(self.bookmarks.remove(key)),
         }
+        if !txn.log.is_empty() {
+            self.say("what changed nothing was announced".to_owned());
+        }
+        self.count("bookmarks");
+        true
     }
-    if subjects.len() != 1 {
-        violations.push(format!("a transaction is about {} resources: {txn:?}", subjects.len()));
+
+    /// The resource that a transaction is about; there is exactly one.
+    fn subject(&mut self, txn: &Txn) -> Option<ResourceKey> {
+        let mut subjects = BTreeSet::new();
+        for op in &txn.ops {
+            let (Op::Put(key, _) | Op::Delete(key)) = op;
+            if let Some(ResourceRow::Desired(key) | ResourceRow::Observed(key)) = keys::read_resource(key) {
+                subjects.insert(key);
+            }
+            match op {
+                Op::Put(key, value) if keys::is_job(key) => {
+                    subjects.extend(record::decode_job(value).map(|job| job.resource));
+                }
+                Op::Delete(key) => {
+                    let job = keys::read_job(key);
+                    subjects.extend(job.and_then(|job| self.jobs.get(&job)).cloned());
+                }
+                Op::Put(..) => {}
+            }
+        }
+        if subjects.len() != 1 {
+            self.say(format!("a transaction is about {} resources: {txn:?}", subjects.len()));
+        }
+        subjects.pop_first()
     }
-    subjects.pop_first()
 }

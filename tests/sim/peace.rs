@@ -57,7 +57,7 @@ impl Run {
             let wanted = engine.may(pass)
                 && match (self.profile.hints, pass) {
                     (Hints::Lost, _) | (Hints::Heard, Pass::Due) => true,
-                    (Hints::Heard, Pass::Attempts | Pass::Dispatch | Pass::Sweep) => engine.hears(pass),
+                    (Hints::Heard, Pass::Attempts | Pass::Dispatch | Pass::Sweep | Pass::House) => engine.hears(pass),
                 };
             if wanted && self.planted != Planted::NobodyDispatches(pass) {
                 engine.begin(pass);

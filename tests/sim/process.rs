@@ -6,12 +6,14 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::task::noop_waker;
 use heeler::api::{Api, AttemptLogs};
 use heeler::domain::id::JobId;
 use heeler::domain::patch::PatchLimits;
+use heeler::domain::retention::Retention;
 use heeler::engine::{Claim, InHand, Next, RECORD_AGAIN, StepError, Steps};
 use heeler::runner::{AttemptRef, Report};
 use heeler::state::State;
@@ -35,7 +37,20 @@ pub(crate) enum Pass {
     Dispatch,
     Due,
     Sweep,
+    /// A part of the housekeeping: it has no bell, and no place among the others.
+    House,
 }
+
+/// For how long jobs are kept: not for long.
+const KEPT: Retention = Retention {
+    succeeded: Duration::from_secs(5),
+    failed: Duration::from_secs(10),
+    per_activity: 2,
+    ticks: Duration::from_secs(10),
+};
+
+/// How much a part of the housekeeping looks at: so little that there are several.
+const ROWS: usize = 3;
 
 pub(crate) const PASSES: [Pass; 4] = [Pass::Attempts, Pass::Dispatch, Pass::Due, Pass::Sweep];
 
@@ -132,7 +147,7 @@ impl Process {
             Pass::Attempts => hints.attempts.notified().now_or_never().is_some(),
             Pass::Dispatch => hints.queue.notified().now_or_never().is_some(),
             Pass::Due => hints.timers.notified().now_or_never().is_some(),
-            Pass::Sweep => false,
+            Pass::Sweep | Pass::House => false,
         }
     }
 
@@ -152,6 +167,10 @@ impl Process {
                 Pass::Sweep => match hand.hand.steps.sweep().await {
                     Ok(()) => hand.hand.steps.forget_answers().await,
                     failed => failed,
+                },
+                Pass::House => match hand.hand.steps.retain_some(&KEPT, ROWS).await {
+                    Ok(_) => hand.hand.steps.sweep_some(ROWS).await.map(drop),
+                    Err(failed) => Err(failed),
                 },
             };
             hand.judge(result);
@@ -191,7 +210,9 @@ impl Worker {
             Ok(()) => {}
             Err(StepError::Later(_)) => lock(&self.oracle).count("steps left for later"),
             Err(StepError::Store(_)) if self.store.has_stopped() => lock(&self.oracle).count("steps that met the end"),
-            Err(StepError::Store(error)) => lock(&self.oracle).say(format!("a step failed: {error:?}")),
+            Err(StepError::Store(error) | StepError::Housekeeping(error)) => {
+                lock(&self.oracle).say(format!("a step failed: {error:?}"))
+            }
         }
     }
 

@@ -51,6 +51,7 @@ fn own(catalog: &Catalog) -> Vec<Described> {
         described("/", Route::Home, "home", "the way to everything"),
         described("/healthz", Route::Health, "health", "whether the process answers"),
         described("/readyz", Route::Ready, "readiness", "whether it takes requests"),
+        described("/metrics", Route::Metrics, "metrics", "what is counted, in the text format of Prometheus"),
         described("/openapi.json", Route::OpenApi, "openapi", "this document"),
         named(described("/schemas/{name}", Route::Schema(String::new()), "schema", "a JSON Schema"), schemas),
         described("/problems", Route::Problems, "problems", "the types of problems"),

@@ -109,6 +109,7 @@ pub(super) fn problems(route: &Route, verb: Verb, catalog: &Catalog, access: &Ac
         }
         Route::Home
         | Route::Server
+        | Route::Metrics
         | Route::OpenApi
         | Route::Schema(_)
         | Route::Problems
@@ -163,6 +164,7 @@ pub(super) fn problems(route: &Route, verb: Verb, catalog: &Catalog, access: &Ac
         | Route::Server
         | Route::Health
         | Route::Ready
+        | Route::Metrics
         | Route::OpenApi
         | Route::Schema(_)
         | Route::Problems

@@ -110,7 +110,8 @@ impl World {
     pub(crate) fn happen(&mut self, event: Event) -> Result<(), Refused> {
         let mut loaded = self.state.clone();
         loaded.jobs = self.jobs.clone();
-        loaded.jobs.retain(|id, job| !job.phase.is_final() || event.job() == Some(*id));
+        let about = |id: &JobId| event.job() == Some(*id) || event.expired().contains(id);
+        loaded.jobs.retain(|id, job| !job.phase.is_final() || about(id));
         self.seed += 1;
         let mut seed = [0; 32];
         seed[..8].copy_from_slice(&self.seed.to_be_bytes());
@@ -130,6 +131,9 @@ impl World {
         assert!(noted || after.observed == self.state.observed, "what happened now is not noted as the latest");
         if let Event::Forgotten { job } = &event {
             self.jobs.remove(job);
+        }
+        for id in event.expired().iter().filter(|id| !after.jobs.contains_key(id)) {
+            self.jobs.remove(id);
         }
         for (id, job) in &after.jobs {
             let before = self.jobs.insert(*id, job.clone());

@@ -147,7 +147,8 @@ pub(super) fn catalog() -> Catalog {
 pub(super) fn shapes() -> Catalog {
     let (text, file) = (include_str!("shapes.toml"), Path::new("shapes.toml"));
     let no_file = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
-    heeler::config::parse(text, file, Path::new("/"), &no_file).unwrap_or_else(|errors| panic!("{errors}")).catalog
+    let outside = heeler::config::Outside { read: &no_file, cron: &crate::config::cron };
+    heeler::config::parse(text, file, Path::new("/"), outside).unwrap_or_else(|errors| panic!("{errors}")).catalog
 }
 
 /// The state that a store holds, under these declarations.

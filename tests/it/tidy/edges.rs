@@ -4,18 +4,19 @@ use super::Source;
 use super::scan::{Path, code_of, paths, words};
 
 /// What each room may know beside itself.
-const ROOMS: [(&str, &[&str]); 12] = [
+const ROOMS: [(&str, &[&str]); 13] = [
     ("domain", &[]),
     ("reconcile", &["domain"]),
     ("store", &[]),
     ("clock", &["domain"]),
     ("state", &["domain", "reconcile", "store", "clock"]),
     ("runner", &["domain"]),
-    ("engine", &["domain", "reconcile", "state", "runner", "clock"]),
+    ("engine", &["domain", "reconcile", "state", "runner", "clock", "metrics"]),
     ("api", &["domain", "state", "store", "clock"]),
-    ("http", &["api", "domain"]),
+    ("http", &["api", "domain", "metrics"]),
     ("config", &["domain"]),
     ("telemetry", &[]),
+    ("metrics", &[]),
     ("cli", &["domain", "config", "telemetry", "clock"]),
 ];
 
@@ -37,6 +38,7 @@ const HOMES: [(&str, &[&str]); 14] = [
     ("clap", &["src/cli/"]),
     ("indicatif", &["src/cli/"]),
     ("toml", &["src/config/"]),
+    ("tokio_cron_scheduler", &["src/engine/housekeeping.rs"]),
     ("flate2", &["src/http/coding.rs"]),
     ("hyper", &["src/http/", "src/cli/client.rs"]),
     ("tracing_subscriber", &["src/telemetry.rs"]),
@@ -44,8 +46,9 @@ const HOMES: [(&str, &[&str]); 14] = [
 ];
 
 /// What a pure room never names.
-const IMPURE: [&str; 24] = [
+const IMPURE: [&str; 25] = [
     "tokio",
+    "tokio_cron_scheduler",
     "tokio_util",
     "futures_util",
     "async_trait",
