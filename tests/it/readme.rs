@@ -31,6 +31,8 @@ fn run(script: &str, folder: &Path, port: u16) -> String {
         "for _ in $(seq 200); do curl -sf http://127.0.0.1:{port}/readyz >/dev/null && break; sleep 0.05; done"
     );
     let script = script.replace("heeler serve &", &format!("heeler serve >>served 2>>log &\n{ready}"));
+    // A reader types the next line when the process is gone.
+    let script = script.replace("kill -9 $!", "kill -9 $!; wait $! || true");
     let script =
         format!("set -e\ntrap 'kill $! 2>/dev/null || true' EXIT\n{script}\n").replace("7117", &port.to_string());
     let output = Command::new("bash")

@@ -167,7 +167,11 @@ impl World {
     /// Creates a dog that asks for nothing.
     pub(super) async fn put(&self, id: &str) {
         let document = Document::new(Map::new());
-        self.happen(&dog(id), Event::Changed { document, observed: Map::new(), fingerprint: [0; 32] }).await;
+        self.happen(
+            &dog(id),
+            Event::Changed { document, observed: Map::new(), fingerprint: [0; 32], restarts: Vec::new() },
+        )
+        .await;
     }
 
     pub(super) async fn delete(&self, id: &str) {
