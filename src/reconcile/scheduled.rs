@@ -52,7 +52,7 @@ pub struct Scheduled {
     /// The run of skipped ticks that ends at the cursor, which the next one may join.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<(Timestamp, SkippedRun)>,
-    /// That ticks were not looked at in time, until one is.
+    /// That ticks were not looked at in time, until one is an hour later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub off: Option<OffTime>,
 }

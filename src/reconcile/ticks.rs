@@ -26,6 +26,10 @@ const LATE: Duration = Duration::from_secs(60);
 /// By how much the clock must be behind what it showed before for that to be said.
 pub(super) const BEHIND: Duration = Duration::from_secs(60);
 
+/// How long it is shown at least that ticks were not looked at in time: a
+/// schedule of seconds would take it away before anybody saw it.
+const OFF_SHOWN: Duration = Duration::from_secs(3600);
+
 /// What is decided now of the ticks of an activity.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Verdict {
@@ -338,7 +342,7 @@ impl<'a> Pass<'a> {
     /// Decides a tick that was looked at in time, by what else is active.
     fn on_time(&mut self, tick: Tick) {
         let late = self.ticks.due(tick.at) <= self.ticks.missed_until();
-        if !late && self.off.is_some_and(|off| off.since < self.ticks.now) {
+        if !late && self.off.is_some_and(|off| off.since.after(OFF_SHOWN) <= self.ticks.now) {
             self.off = None;
         }
         if !tick.runs {

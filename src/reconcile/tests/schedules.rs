@@ -153,6 +153,8 @@ fn all_that_was_missed_runs_in_order_and_what_comes_meanwhile_meets_it() {
     world.works();
     world.run(5);
     assert_eq!(world.ledger(), "10 launched, 20 launched, 30 launched, 40-50 overlap x2, 60 launched");
+    assert!(world.scheduled().off.is_some(), "it is shown for a while");
+    world.run(3600);
     assert_eq!(world.scheduled().off, None, "a tick on time ends the condition");
 }
 
