@@ -8,12 +8,11 @@ use serde_json::Value;
 use warp::reply::Response;
 
 use super::reply;
-use crate::api::Trial;
+use crate::api::{LocalTime, Trial};
 use crate::domain::diff::Change;
 use crate::domain::id::{ActivityName, JobId, OperationName};
 use crate::domain::job::TriggerKind;
 use crate::domain::time::Timestamp;
-use crate::state::LocalTime;
 
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
