@@ -33,26 +33,23 @@ use tokio::task::JoinHandle;
 use super::dogs;
 
 /// A clock that is a second further on whenever it is read, and that a test
-/// can turn on. Time goes by as it shows.
-#[derive(Debug)]
+/// can turn on, which is as if so much time had gone by.
+#[derive(Debug, Default)]
 struct Ticking {
     seconds: AtomicI64,
-    start: Instant,
+    turned: AtomicU64,
 }
 
 impl Ticking {
     /// When the tests begin: 2026-11-21T10:00:00Z.
     const BEGINNING: i64 = 1_795_255_200;
 
-    fn new() -> Self {
-        Self { seconds: AtomicI64::new(0), start: Instant::now() }
-    }
-
     /// The next reading shows this.
     fn turn_to(&self, at: Timestamp) {
         let seconds = at.second() - Self::BEGINNING;
         let before = self.seconds.swap(seconds, Ordering::Relaxed);
-        assert!(before <= seconds, "the clock is past {at} already");
+        let more = u64::try_from(seconds - before).unwrap_or_else(|_| panic!("the clock is past {at} already"));
+        self.turned.fetch_add(more, Ordering::Relaxed);
     }
 }
 
@@ -63,8 +60,7 @@ impl Clock for Ticking {
     }
 
     fn instant(&self) -> Instant {
-        let seconds = u64::try_from(self.seconds.load(Ordering::Relaxed)).expect("it is never set back");
-        self.start + Duration::from_secs(seconds)
+        Instant::now() + Duration::from_secs(self.turned.load(Ordering::Relaxed))
     }
 
     async fn sleep(&self, duration: Duration) {
@@ -153,7 +149,7 @@ pub(super) fn shapes() -> Catalog {
 
 /// The state that a store holds, under these declarations.
 pub(super) fn state_over(store: Arc<dyn Store>, catalog: Catalog) -> State {
-    state_at(store, Arc::new(Ticking::new()), catalog)
+    state_at(store, Arc::new(Ticking::default()), catalog)
 }
 
 fn state_at(store: Arc<dyn Store>, clock: Arc<Ticking>, catalog: Catalog) -> State {
@@ -199,7 +195,7 @@ pub(super) async fn serve_with(config: HttpConfig) -> Served {
 pub(super) async fn serve_these(catalog: Catalog, config: HttpConfig) -> Served {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a loopback port");
     let address = listener.local_addr().expect("an address");
-    let clock = Arc::new(Ticking::new());
+    let clock = Arc::new(Ticking::default());
     let state = state_at(Arc::new(MemoryStore::new()), Arc::clone(&clock), catalog);
     let work = Arc::new(Patient::default());
     let steps = Steps::new(state.clone(), Arc::clone(&work) as Arc<dyn Runner>, 100);
