@@ -76,6 +76,7 @@ fn the_tour_of_the_readme_goes_as_it_says() {
         ("the dry run names the job", r#""plan":{"launch":[{"activity":"processing","operation":"nap""#),
         ("the job is stopped", r#""phase":"canceled""#),
         ("a job is launched by hand", "HTTP/1.1 202 Accepted"),
+        ("a tick is launched", r#""outcome":"launched","reason":null"#),
         ("the document is gone", "HTTP/1.1 204 No Content"),
     ] {
         assert!(said.contains(expected), "{what}: {said}");
@@ -92,6 +93,15 @@ fn the_configuration_of_a_document_with_its_own_shape_is_right() {
 
 #[test]
 fn the_configuration_of_what_is_kept_is_right() {
-    let blocks = blocks("The operator's file");
+    let blocks = blocks("Answers, faces, and what is kept");
     check(blocks.iter().find(|block| block.contains("[retention]")).expect("it is there"));
+}
+
+#[test]
+fn the_schedule_that_shows_every_member_is_one_and_so_is_the_mapped_one() {
+    let section = README.split("\n## ").find(|part| part.starts_with("Work by the clock")).expect("the section is there");
+    let shown = section.split("```json\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a block");
+    let shown: serde_json::Value = serde_json::from_str(&format!("{{{shown}}}")).expect("a member");
+    heeler::domain::schedule::Schedule::parse(&shown["schedule"]).expect("a schedule");
+    check(blocks("Work by the clock")[0]);
 }
