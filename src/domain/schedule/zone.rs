@@ -66,8 +66,8 @@ impl Zone {
         let before = before.and_then(|at| self.rules.preceding(at).next());
         let mut from = before.map(|change| change.timestamp().as_second());
         let mut to = after(from.unwrap_or(at));
-        // Where fixed changes give way to a rule, what precedes is told by the
-        // rule alone, also where a fixed one was nearer.
+        // Where fixed changes give way to a rule, what precedes is told by the rule
+        // alone, which can be older than the last fixed one; what follows is not.
         while let Some(change) = to
             && change <= at
         {

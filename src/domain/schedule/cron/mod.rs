@@ -158,18 +158,24 @@ fn mask(values: &[u16]) -> u64 {
 /// The days of each kind of month that match.
 fn layouts(cron: &croner::Cron) -> [[DaySet; 7]; 4] {
     // One month for each length: February, also of a leap year, April, January.
-    const MONTHS: [(i32, u32); 4] = [(2023, 2), (2024, 2), (2023, 4), (2023, 1)];
-    const WEEKDAYS: [u32; 7] = [0, 1, 2, 3, 4, 5, 6];
-    MONTHS.map(|(year, month)| {
-        WEEKDAYS.map(|start| {
-            let matches = |day: &u32| {
-                let weekday = Weekday::from_days_from_sunday(start + day - 1);
-                // A day that the month does not have is an error to it.
-                cron.pattern.day_match(year, month, *day, weekday).unwrap_or(false)
-            };
-            (1..=31).filter(matches).fold(0, |days, day| days | 1 << (day - 1))
-        })
-    })
+    const MONTHS: [(i32, u32, u32); 4] = [(2023, 2, 28), (2024, 2, 29), (2023, 4, 30), (2023, 1, 31)];
+    let of = |(year, month, _)| [0, 1, 2, 3, 4, 5, 6].map(|start| layout(cron, year, month, start));
+    if cron.pattern.days.has_modifiers() || cron.pattern.days_of_week.has_modifiers() {
+        return MONTHS.map(of);
+    }
+    // Nothing asks for the end of the month: a shorter one is the begin of the longest.
+    let longest = of(MONTHS[3]);
+    MONTHS.map(|(_, _, length)| longest.map(|days| days & (DaySet::MAX >> (32 - length))))
+}
+
+/// The days that match of a month that starts on this weekday, from 0 = Sunday.
+fn layout(cron: &croner::Cron, year: i32, month: u32, start: u32) -> DaySet {
+    let matches = |day: &u32| {
+        let weekday = Weekday::from_days_from_sunday(start + day - 1);
+        // A day that the month does not have is an error to it.
+        cron.pattern.day_match(year, month, *day, weekday).unwrap_or(false)
+    };
+    (1..=31).filter(matches).fold(0, |days, day| days | 1 << (day - 1))
 }
 
 #[cfg(test)]

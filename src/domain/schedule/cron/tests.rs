@@ -83,6 +83,7 @@ fn what_is_no_part_of_the_dialect_is_refused_with_what_to_write() {
         ("0 0 0 1 1 * 2026", "years are not supported"),
         ("0 0 0 1 1 * 2026 1", "not 8"),
         ("@reboot", "`@reboot` is no time"),
+        ("@Reboot", "a new `trigger`"),
         ("@every 5m", "use the member `every`, such as `5m`"),
         ("@dayly", "did you mean `@daily`?"),
         ("0 0 * * @daily", "`@DAILY` in the field of the day of week"),

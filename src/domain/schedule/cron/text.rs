@@ -96,14 +96,15 @@ pub(super) fn normalize(text: &str) -> Result<String, ParseCronError> {
 
 fn unknown_macro(text: &str) -> ParseCronError {
     let names = MACROS.map(|(name, _)| name);
-    ParseCronError(match text {
-        "@reboot" => "`@reboot` is no time: a change of the document asks for a job at once".to_owned(),
-        _ if text.starts_with("@every") => {
-            let length = clip(text.trim_start_matches("@every").trim_ascii(), 64);
+    let lower = text.to_ascii_lowercase();
+    ParseCronError(match lower.as_str() {
+        "@reboot" => "`@reboot` is no time: name one; a new `trigger` asks for a job at once".to_owned(),
+        lower if lower.starts_with("@every") => {
+            let length = clip(lower.trim_start_matches("@every").trim_ascii(), 64);
             format!("`@every` is not a cron expression: use the member `every`, such as `{length}`")
         }
-        _ => {
-            let hint = did_you_mean(&text.to_ascii_lowercase(), names);
+        lower => {
+            let hint = did_you_mean(lower, names);
             format!("there is no `{}`, only {}{hint}", clip(text, 64), names.map(|name| format!("`{name}`")).join(", "))
         }
     })

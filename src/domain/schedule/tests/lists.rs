@@ -13,6 +13,12 @@ fn intervals_are_counted_from_their_base() {
             ["2026-01-01T01:30:00.250Z", "2026-01-01T03:00:00.250Z"],
         ),
         (
+            "and not the commit itself",
+            json!({ "every": "90m" }),
+            Timestamp::EPOCH,
+            ["2026-01-01T01:30:00.250Z", "2026-01-01T03:00:00.250Z"],
+        ),
+        (
             "a past start only fixes the grid",
             json!({ "every": "1d", "start": "2020-05-05T06:00:00Z" }),
             anchor,
