@@ -10,6 +10,7 @@
 //! shows its steps, `SIM_STEPS` cuts it short, `SIM_SEEDS` says how many are run.
 
 mod answers;
+mod calendar;
 mod clients;
 mod driver;
 mod history;
@@ -21,6 +22,7 @@ mod planted;
 mod process;
 mod regressions;
 mod runner;
+mod schedules;
 mod store;
 mod world;
 
