@@ -117,6 +117,14 @@ impl Oracle {
                     TickOutcome::Skipped(run) => counted(run.reason),
                 });
             }
+            for (at, outcome) in &rows {
+                self.notes.push((self.step, format!("  `{name}` at {at}: {outcome:?}")));
+            }
+            let (was, is) = (scheduled(before, &name), scheduled(after, &name));
+            if let Some(is) = is.filter(|is| Some(*is) != was) {
+                let text = format!("  `{name}` next {:?} due {:?} off {:?}", is.next, is.due, is.off);
+                self.notes.push((self.step, text));
+            }
             let look = Look::new(&name, before, after, witness);
             let ledger = self.ledgers.all.entry((uid, name.clone())).or_default();
             let judged = ledger.judge(&rows, &look);

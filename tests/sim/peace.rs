@@ -15,7 +15,7 @@ use heeler::store::{Entry, Key};
 
 use crate::answers::send;
 use crate::driver::Run;
-use crate::oracle::Model;
+use crate::oracle::{Model, Oracle};
 use crate::planted::Planted;
 use crate::process::{Duty, PASSES, Pass};
 use crate::runner::{Deed, Life};
@@ -51,7 +51,7 @@ impl Run {
             if number >= ROUNDS_OF_TICKS {
                 self.take_back();
             }
-            self.wait();
+            self.wait(number >= ROUNDS_OF_TICKS);
         }
         let left: Vec<String> = self.disk.dump().iter().map(|(key, _)| format!("{key:?}")).collect();
         lock(&self.oracle).say(format!("it does not come to rest: {left:?}"));
@@ -67,7 +67,9 @@ impl Run {
     }
 
     fn round(&mut self) {
-        let due = !self.is_under_way(Duty::Pass(Pass::Due));
+        // What was decided before time passed may be committed after somebody looked.
+        let idle = self.processes.iter().all(|process| process.tasks.is_empty());
+        let due = idle && self.processes[0].may(Pass::Due);
         let clients = self.is_under_way(Duty::Client);
         for pass in PASSES {
             let engine = &self.processes[0];
@@ -135,7 +137,7 @@ impl Run {
 
     /// P11: a clock that is set back repeats nothing, and whoever waits longer is told.
     fn set_back(&mut self) {
-        let ledgers = lock(&self.oracle).ledgers.rows.clone();
+        let jobs = lock(&self.oracle).jobs.len();
         self.clock.step(-3_600_000);
         if !self.processes[0].may(Pass::Due) || self.planted == Planted::NobodyDispatches(Pass::Due) {
             return;
@@ -144,8 +146,8 @@ impl Run {
         self.settle_in();
         self.go_on();
         let mut oracle = lock(&self.oracle);
-        if oracle.ledgers.rows != ledgers {
-            oracle.say("the clock was set back, and a tick was decided".to_owned());
+        if oracle.jobs.len() != jobs {
+            oracle.say("the clock was set back, and a tick was launched".to_owned());
         }
         let limit = self.clock.now().after(Duration::from_secs(61));
         let mut wrong = Vec::new();
@@ -165,10 +167,14 @@ impl Run {
         *oracle.counts.entry("schedules that wait for the clock").or_default() += told;
     }
 
-    /// Time passes; until the next timer, where nothing else is left to wait for.
-    fn wait(&self) {
+    /// Time passes; until the next timer, where nothing else is left to wait
+    /// for: of jobs that wait, once it is only them that keep everything from its rest.
+    fn wait(&self, only_jobs: bool) {
         let idle = self.processes.iter().all(|process| process.tasks.is_empty());
-        let timer = self.disk.dump().iter().find_map(|(key, _)| keys::read_due(key));
+        let rows = self.disk.dump();
+        let oracle = lock(&self.oracle);
+        let mut timers = rows.iter().filter_map(|(key, _)| keys::read_due(key));
+        let timer = timers.find(|(_, key)| !only_jobs || oracle.has_waiting_job(key));
         let until = timer.filter(|_| idle).map(|(at, _)| at.as_millis() - self.clock.now().as_millis());
         self.clock.pass(until.unwrap_or_default().max(1000));
     }
@@ -218,11 +224,7 @@ impl Run {
         let now = self.clock.now();
         let oracle = lock(&self.oracle);
         // A timer of a schedule alone is no unrest before its time.
-        let recurs = |at: Timestamp, key: &ResourceKey| {
-            let observed = oracle.models.get(key).and_then(|model| model.state.observed.as_ref());
-            let mut active = observed.iter().flat_map(|o| o.activities.values()).flat_map(|status| &status.active);
-            now < at && active.all(|job| job.not_before.is_none())
-        };
+        let recurs = |at: Timestamp, key: &ResourceKey| now < at && !oracle.has_waiting_job(key);
         let busy = |key: &Key| {
             let timer = keys::read_due(key).is_some_and(|(at, key)| !recurs(at, &key));
             keys::is_attempt(key) || keys::is_queued(key) || timer
@@ -253,19 +255,26 @@ impl Run {
 
     /// I21: a restart changes nothing where nothing is to be done.
     fn restart(&mut self) {
+        // What is suspended is accounted for up to now by whoever looks at it.
+        self.look_around();
         let before = self.at_rest();
         self.crash(0);
-        self.round();
+        self.look_around();
+        self.look_around();
+        if self.at_rest() != before {
+            lock(&self.oracle).say("a restart at rest changed what is stored".to_owned());
+        }
+    }
+
+    /// Every loop of the engine takes a round.
+    fn look_around(&mut self) {
         for pass in PASSES {
-            if self.processes[0].may(pass) {
+            if self.processes[0].may(pass) && self.planted != Planted::NobodyDispatches(pass) {
                 self.processes[0].begin(pass);
             }
         }
         self.settle_in();
         self.go_on();
-        if self.at_rest() != before {
-            lock(&self.oracle).say("a restart at rest changed what is stored".to_owned());
-        }
     }
 
     /// What is stored, but for what is remembered of answers until their day is over.
@@ -273,6 +282,15 @@ impl Run {
         let mut rows = self.disk.dump();
         rows.retain(|(key, _)| !keys::is_once(key) && keys::read_expiry(key).is_none());
         rows
+    }
+}
+
+impl Oracle {
+    /// Whether a job of a resource waits for its next attempt.
+    fn has_waiting_job(&self, key: &ResourceKey) -> bool {
+        let observed = self.models.get(key).and_then(|model| model.state.observed.as_ref());
+        let mut active = observed.iter().flat_map(|o| o.activities.values()).flat_map(|status| &status.active);
+        active.any(|job| job.not_before.is_some())
     }
 }
 

@@ -27,7 +27,7 @@ const CASES: [Case; 8] = [
     Case { cron: "* * * * *", follows: true, matches: |_| true },
     Case { cron: "*/15 * * * *", follows: true, matches: |t| t.minute() % 15 == 0 },
     Case { cron: "30 * * * *", follows: true, matches: |t| t.minute() == 30 },
-    Case { cron: "10,30 1-2 * * *", follows: false, matches: |t| (1..=2).contains(&t.hour()) && t.minute() % 20 == 10 },
+    Case { cron: "10,30 1-2 * * *", follows: false, matches: |t| (1..=2).contains(&t.hour()) && [10, 30].contains(&t.minute()) },
     Case { cron: "30 2 * * *", follows: false, matches: |t| t.hour() == 2 && t.minute() == 30 },
     Case { cron: "0 3 * * *", follows: false, matches: |t| t.hour() == 3 && t.minute() == 0 },
     Case { cron: "5 0-4 * * *", follows: false, matches: |t| t.hour() <= 4 && t.minute() == 5 },
