@@ -7,15 +7,18 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use heeler::clock::{Clock as _, Entropy as _, SystemClock, SystemEntropy};
+use heeler::config;
 use heeler::domain::catalog::{ActivitySpec, Catalog, Collection};
 use heeler::domain::document::Document;
 use heeler::domain::id::{JobId, ResourceKey};
 use heeler::domain::job::{AttemptOutcome, Ending};
 use heeler::domain::moment::Moment;
 use heeler::domain::operation::{ExecSpec, Keep, OnUnknown, Operation, Reply, RunnerSpec};
+use heeler::domain::retention::Retention;
 use heeler::domain::retry::RetryPolicy;
 use heeler::domain::time::Timestamp;
-use heeler::engine::{Engine, EngineConfig};
+use heeler::engine::{Engine, EngineConfig, Housekeeping};
+use heeler::metrics::Metrics;
 use heeler::reconcile::{ResourceState, step};
 use heeler::runner::{AttemptRef, Launch, Probe, Report, Runner, StartError};
 use heeler::state::{Event, State, record, rows_of};
@@ -94,6 +97,13 @@ fn catalog() -> Catalog {
     }
 }
 
+/// As by default; the house is kept beside what is measured.
+fn engine_config() -> EngineConfig {
+    let config::Housekeeping { retention, log, sweep } = config::Housekeeping::default();
+    let (kept, metrics) = (Retention::default(), Metrics::default());
+    EngineConfig { running: RUNNING, housekeeping: Housekeeping { retention, log, sweep, kept, metrics } }
+}
+
 /// Stores so many resources with a schedule each.
 async fn store_schedules(store: &dyn Store, count: usize, schedule: impl Fn(usize) -> Value) {
     let catalog = catalog();
@@ -127,7 +137,7 @@ pub(crate) fn storm(ticks: usize) -> Storm {
         store_schedules(&*store, ticks, |_| json!({"cron": cron_of(at)})).await;
         assert!(SystemClock.now() < at, "the schedules were not stored in time");
         let state = State::new(Arc::clone(&store), Arc::new(SystemClock), Arc::new(SystemEntropy), Arc::new(catalog()));
-        let engine = Engine::new(state, Arc::new(Nothing), EngineConfig { running: RUNNING });
+        let engine = Engine::new(state, Arc::new(Nothing), engine_config());
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let running = tokio::spawn(engine.run(async move { drop(stopped.await) }));
         let (times, late) = recorded(&*store, ticks, at).await;
@@ -186,7 +196,7 @@ pub(crate) fn hold(path: &Path) {
         let first = state.timers(1).await.unwrap();
         assert_eq!(first.len(), 1, "there is a next tick");
         println!("ready {}", begin.elapsed().as_secs_f64());
-        let engine = Engine::new(state, Arc::new(Nothing), EngineConfig { running: RUNNING });
+        let engine = Engine::new(state, Arc::new(Nothing), engine_config());
         engine.run(std::future::pending()).await.unwrap();
     });
 }

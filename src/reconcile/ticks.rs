@@ -349,6 +349,10 @@ impl<'a> Pass<'a> {
             self.skip_until(tick.at, SkipReason::DstGap);
             return;
         }
+        if self.expired().is_some_and(|expired| tick.at <= expired) {
+            self.skip_until(tick.at, SkipReason::Deadline);
+            return;
+        }
         let active = self.ticks.active;
         let busy = !active.is_empty() || self.launched_now > 0;
         let waits = active.iter().any(|job| job.phase == JobPhase::Queued) || self.launched_now > 0;

@@ -99,7 +99,8 @@ fn the_configuration_of_what_is_kept_is_right() {
 
 #[test]
 fn the_schedule_that_shows_every_member_is_one_and_so_is_the_mapped_one() {
-    let section = README.split("\n## ").find(|part| part.starts_with("Work by the clock")).expect("the section is there");
+    let section =
+        README.split("\n## ").find(|part| part.starts_with("Work by the clock")).expect("the section is there");
     let shown = section.split("```json\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a block");
     let shown: serde_json::Value = serde_json::from_str(&format!("{{{shown}}}")).expect("a member");
     heeler::domain::schedule::Schedule::parse(&shown["schedule"]).expect("a schedule");

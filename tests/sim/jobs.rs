@@ -14,8 +14,14 @@ use crate::world::wanted;
 
 impl Oracle {
     /// I5: a job belongs to what asked for it.
-    pub(crate) fn check_new_job(&mut self, job: &Job, state: &ResourceState, has_key: bool) {
+    pub(crate) fn check_new_job(&mut self, job: &Job, before: &ResourceState, after: &ResourceState, has_key: bool) {
         self.count("jobs");
+        // What had its time before an edit belongs to the document that was there.
+        let made_before = |state: &ResourceState| {
+            state.desired.as_ref().is_some_and(|desired| desired.generation == job.trigger.generation)
+        };
+        let of_schedule = job.trigger.kind == TriggerKind::Schedule;
+        let state = if of_schedule && made_before(before) { before } else { after };
         let Some(desired) = &state.desired else {
             self.say(format!("job {} was made for a resource that is gone", job.id));
             return;

@@ -10,6 +10,7 @@
 //! shows its steps, `SIM_STEPS` cuts it short, `SIM_SEEDS` says how many are run.
 
 mod answers;
+mod calendar;
 mod clients;
 mod driver;
 mod history;
@@ -21,6 +22,7 @@ mod planted;
 mod process;
 mod regressions;
 mod runner;
+mod schedules;
 mod store;
 mod world;
 
@@ -110,6 +112,9 @@ fn all_seeds_keep_what_is_promised_and_come_to_rest() {
         return;
     }
     let counts = run_seeds(variable("SIM_SEEDS").unwrap_or(SEEDS), steps);
+    if variable("SIM_COUNTS").is_some() {
+        panic!("{counts:#?}");
+    }
     // Where a kind of thing never happens, nothing is known about it.
     for what in [
         "crashes",

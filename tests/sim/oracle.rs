@@ -14,10 +14,11 @@ use heeler::state::keys::{self, ResourceRow};
 use heeler::state::{record, rows_of};
 use heeler::store::{Key, Op, Rev, Txn};
 
+use crate::calendar::{self, Ledgers};
 use crate::history::History;
 use crate::once::{Remembered, split};
 use crate::runner::Attempts;
-use crate::world::wanted;
+use crate::world::{Witness, wanted};
 
 /// One resource, with every job it ever had.
 #[derive(Debug, Clone)]
@@ -39,6 +40,7 @@ pub(crate) struct Oracle {
     pub(crate) remembered: Remembered,
     /// How far chores got.
     bookmarks: BTreeMap<Key, Bytes>,
+    pub(crate) ledgers: Ledgers,
     pub(crate) rev: Rev,
     pub(crate) violations: Vec<String>,
     /// How often each kind of thing happened, to see that all of them do.
@@ -62,6 +64,7 @@ impl Oracle {
             history: History::default(),
             remembered: Remembered::default(),
             bookmarks: BTreeMap::new(),
+            ledgers: Ledgers::default(),
             rev: Rev(0),
             violations: Vec::new(),
             counts: BTreeMap::new(),
@@ -87,7 +90,7 @@ impl Oracle {
     }
 
     /// A transaction was applied.
-    pub(crate) fn committed(&mut self, txn: &Txn, rev: Rev, attempts: &Attempts) {
+    pub(crate) fn committed(&mut self, txn: &Txn, rev: Rev, witness: &Witness, attempts: &Attempts) {
         if rev <= self.rev {
             self.say(format!("revision {} follows {}", rev.0, self.rev.0));
         }
@@ -112,12 +115,14 @@ impl Oracle {
         let absent = Model { state: ResourceState::absent(key.clone()), changed: Rev(0), rows: BTreeMap::new() };
         let before = self.models.remove(&key).unwrap_or(absent);
         let mut after = before.clone();
+        let (ticks, others) = calendar::split(&others, &mut self.violations);
         self.apply(&others, rev, &mut after);
+        self.check_ticks(&before, &after, ticks, witness);
         self.check_rows(&after);
         self.violations.extend(reconcile::violations(&after.state));
         self.check_desired(&before, &after, rev);
         self.check_key(&before, &after, has_key);
-        self.check_planned(&after);
+        self.check_planned(&before, &after);
         self.check_asked(&after.state);
         self.check_log(txn, &before, &after);
         self.note(rev, &before, &after);
@@ -126,7 +131,7 @@ impl Oracle {
         }
         for job in after.state.jobs.values() {
             match before.state.jobs.get(&job.id) {
-                None => self.check_new_job(job, &after.state, has_key),
+                None => self.check_new_job(job, &before.state, &after.state, has_key),
                 Some(earlier) if earlier != job => self.check_job(earlier, job, &before.state, attempts),
                 Some(_) => {}
             }
@@ -144,6 +149,9 @@ impl Oracle {
             if before.state.jobs.get(id) != Some(job) {
                 let (attempt, slot) = job.current().map_or((0, None), |current| (current.number, current.slot));
                 text += &format!(", job {id} of {} {} {attempt} {slot:?}", job.operation, job.phase.as_str());
+                if let Some(tick) = job.trigger.scheduled_for {
+                    text += &format!(" for {tick}");
+                }
             }
         }
         self.notes.push((self.step, text));
@@ -270,11 +278,34 @@ impl Oracle {
 
     /// A resource is never committed unplanned. A wait may end between the
     /// instant of the commit and the one it is dated to, and becomes due then.
-    fn check_planned(&mut self, after: &Model) {
+    fn check_planned(&mut self, before: &Model, after: &Model) {
         let latest = after.state.observed.as_ref().map(|observed| observed.latest);
         let Some(at) = latest.or(after.state.desired.as_ref().map(|desired| desired.updated)) else { return };
         let plan = reconcile::plan(&after.state, &self.catalog, at);
-        let left: Vec<_> = plan.actions.iter().filter(|action| !matches!(action, Action::MakeReady { .. })).collect();
+        let new_jobs = after.state.jobs.keys().filter(|id| !before.state.jobs.contains_key(id)).count();
+        let decided = at.as_millis() - i64::try_from(new_jobs).unwrap_or_default();
+        let is_left = |action: &&Action| match action {
+            Action::MakeReady { .. } => false,
+            Action::Tick { activity, verdict, .. } => {
+                let known = after.state.status(activity).and_then(|status| status.schedule.as_ref());
+                let same = known.is_some_and(|known| (known.next, known.due) == (verdict.next, verdict.due));
+                let comes = known.and_then(|known| known.due).is_some_and(|due| due.as_millis() > decided);
+                // That the clock was set back is seen by who looks at it.
+                !(comes || (same && verdict.outcomes.is_empty()))
+            }
+            Action::Ask { .. }
+            | Action::Note { .. }
+            | Action::Schedule { .. }
+            | Action::Unschedule { .. }
+            | Action::Reopen { .. }
+            | Action::Forget { .. }
+            | Action::Launch(_)
+            | Action::Cancel { .. }
+            | Action::EndWait { .. }
+            | Action::Hold { .. }
+            | Action::Remove => true,
+        };
+        let left: Vec<_> = plan.actions.iter().filter(is_left).collect();
         if !left.is_empty() {
             self.say(format!("{} was committed unplanned: {left:?}", after.state.key));
         }
@@ -294,7 +325,7 @@ impl Oracle {
             let Some(asked) = asked else { continue };
             let phase = asked.job.and_then(|id| state.jobs.get(&id)).map(|job| job.phase);
             let agrees = match asked.fate {
-                Fate::Pending => true,
+                Fate::Noted | Fate::Pending => true,
                 Fate::Launched => phase.is_some_and(|phase| !phase.is_final()),
                 Fate::Succeeded => phase == Some(JobPhase::Succeeded),
                 Fate::Failed => matches!(phase, Some(JobPhase::Failed | JobPhase::Lost)),
@@ -329,8 +360,8 @@ impl Oracle {
     /// Every row that the resources account for.
     pub(crate) fn all_rows(&self) -> BTreeMap<Key, Bytes> {
         let remembered = self.remembered.rows.clone();
-        let others = remembered.into_iter().chain(self.bookmarks.clone());
-        self.models.values().flat_map(|model| rows_of(&model.state)).chain(others).collect()
+        let beside = remembered.into_iter().chain(self.bookmarks.clone()).chain(self.ledgers.rows.clone());
+        self.models.values().flat_map(|model| rows_of(&model.state)).chain(beside).collect()
     }
 
     /// Whether a transaction is about nothing but how far a chore got.

@@ -6,7 +6,7 @@ use heeler::store::Txn;
 use crate::driver::{Options, run};
 use crate::oracle::Oracle;
 use crate::process::Pass;
-use crate::store::{forget_the_key, forget_the_queue};
+use crate::store::{Disk, forget_the_key, forget_the_queue};
 
 /// A fault that is put in on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +44,9 @@ impl Planted {
             | Self::NobodyDispatches(_) => {}
         }
     }
+
+    /// A process dies, and what it knew is lost with it.
+    pub(crate) fn forget(self, _disk: &Disk) {}
 
     /// The attempt that a report is taken to be of.
     pub(crate) fn relabel(self, attempt: AttemptRef, oracle: &Oracle) -> AttemptRef {

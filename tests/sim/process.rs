@@ -3,7 +3,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -88,6 +88,8 @@ pub(crate) struct Process {
     spawned: Spawned,
     /// The attempts that were found at the start are in hand, so others may be claimed.
     ready: Arc<AtomicBool>,
+    /// How often the clock was set back when all that waits was looked at last.
+    set_back: Arc<AtomicU64>,
 }
 
 impl Process {
@@ -109,6 +111,7 @@ impl Process {
             oracle,
             spawned: Arc::default(),
             ready: Arc::default(),
+            set_back: Arc::default(),
         }
     }
 
@@ -155,6 +158,7 @@ impl Process {
         let hand = Hand { steps: self.steps.clone(), state: self.state.clone(), spawned: Arc::clone(&self.spawned) };
         let hand = Worker { hand, oracle: Arc::clone(&self.oracle), store: Arc::clone(&self.store) };
         let ready = Arc::clone(&self.ready);
+        let set_back = Arc::clone(&self.set_back);
         self.spawn(Duty::Pass(pass), async move {
             let result = match pass {
                 Pass::Attempts => {
@@ -163,7 +167,7 @@ impl Process {
                     result
                 }
                 Pass::Dispatch => hand.dispatch_pass().await,
-                Pass::Due => hand.hand.steps.due().await.map(drop),
+                Pass::Due => hand.due_pass(&set_back).await,
                 Pass::Sweep => match hand.hand.steps.sweep().await {
                     Ok(()) => hand.hand.steps.forget_answers().await,
                     failed => failed,
@@ -224,6 +228,16 @@ impl Worker {
             drop(in_hand);
         };
         lock(&self.hand.spawned).push((Duty::Attempt, Box::pin(task)));
+    }
+
+    async fn due_pass(&self, set_back: &AtomicU64) -> Result<(), StepError> {
+        self.hand.steps.due().await?;
+        let seen = self.hand.state.set_back();
+        if seen != set_back.swap(seen, Ordering::Relaxed) {
+            lock(&self.oracle).count("looks at all that waits");
+            self.hand.steps.look_at_waiting().await?;
+        }
+        Ok(())
     }
 
     async fn dispatch_pass(&self) -> Result<(), StepError> {

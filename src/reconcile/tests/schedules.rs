@@ -142,6 +142,16 @@ fn what_was_missed_becomes_what_missed_says() {
 }
 
 #[test]
+fn a_deadline_holds_for_what_came_a_little_late_as_well() {
+    for missed in ["skip", "latest", "all"] {
+        let mut world = World::with(&every("10s", json!({"missed": missed, "deadline": "3s"})));
+        world.seconds(14);
+        world.look();
+        assert_eq!(world.ledger(), "10 deadline", "{missed}");
+    }
+}
+
+#[test]
 fn all_that_was_missed_runs_in_order_and_what_comes_meanwhile_meets_it() {
     let mut world = World::with(&every("10s", json!({"missed": "all"})));
     world.down(35);
