@@ -127,7 +127,7 @@ impl Run {
             planted: options.planted,
             house: Dice::new(!options.seed),
             // Not in every run, so that each kind of trouble is also met alone.
-            chores: if options.seed % 3 == 0 { 40 } else { 0 },
+            chores: if options.seed.is_multiple_of(3) { 40 } else { 0 },
             born: 0,
             tasks: 0,
         };
