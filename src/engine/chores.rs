@@ -21,6 +21,7 @@ const JOBS_AT_ONCE: usize = 50;
 
 /// How far a chore keeps in the store that it got, under these names.
 const RETENTION: &str = "retention";
+const TICKS: &str = "ticks";
 const SWEEP: &str = "sweep";
 
 /// What a part of a chore has done.
@@ -35,6 +36,21 @@ pub struct Part {
 }
 
 impl Steps {
+    /// Forgets the rows of some ledgers that have been kept for as long as they
+    /// are to be; about `rows` of them are looked at.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn forget_some_ticks(&self, retention: &Retention, rows: usize) -> Result<Part, StepError> {
+        let from = self.state.bookmark(TICKS).await?;
+        let before = self.state.wall().before(retention.ticks);
+        let (forgotten, next) = self.state.forget_some_ticks(from.as_ref(), before, rows).await?;
+        if from.is_some() || next.is_some() {
+            self.state.keep_bookmark(TICKS, next.as_ref()).await?;
+        }
+        Ok(Part { looked_at: forgotten as u64, done: forgotten as u64, more: next.is_some() })
+    }
+
     /// Forgets the finished jobs of some activities that have been kept for as
     /// long as they are to be; about `rows` of them are looked at.
     ///

@@ -39,7 +39,7 @@ const SWEEP_PACE: Duration = Duration::from_secs(1);
 /// When the house is kept, for how long what is in it, and where that is counted.
 #[derive(Debug, Clone)]
 pub struct Housekeeping {
-    /// When jobs are forgotten: a cron expression, as all of these.
+    /// When jobs and what became of ticks are forgotten: a cron expression, as all of these.
     pub retention: String,
     /// When the change log is trimmed.
     pub log: String,
@@ -56,6 +56,8 @@ pub struct Housekeeping {
 enum Chore {
     /// Forgets jobs.
     Retention,
+    /// Forgets what became of ticks.
+    Ticks,
     /// Trims the change log.
     Log,
     /// Looks at every resource.
@@ -63,11 +65,12 @@ enum Chore {
 }
 
 impl Chore {
-    const ALL: [Self; 3] = [Self::Retention, Self::Log, Self::Sweep];
+    const ALL: [Self; 4] = [Self::Retention, Self::Ticks, Self::Log, Self::Sweep];
 
     const fn as_str(self) -> &'static str {
         match self {
             Self::Retention => "retention",
+            Self::Ticks => "ticks",
             Self::Log => "log",
             Self::Sweep => "sweep",
         }
@@ -159,7 +162,7 @@ impl Counts {
             ),
             items: metrics.counter(
                 "heeler_housekeeping_items_total",
-                "Jobs forgotten (retention), revisions of the change log forgotten (log), resources looked at (sweep).",
+                "Jobs forgotten (retention), rows of ledgers forgotten (ticks), revisions of the change log forgotten (log), resources looked at (sweep).",
                 &[kind],
             ),
         }
@@ -190,7 +193,7 @@ impl Engine {
         for chore in Chore::ALL {
             let house = &self.housekeeping;
             let cron = match chore {
-                Chore::Retention => &house.retention,
+                Chore::Retention | Chore::Ticks => &house.retention,
                 Chore::Log => &house.log,
                 Chore::Sweep => &house.sweep,
             };
@@ -228,6 +231,7 @@ impl Steps {
         let result = loop {
             let part = match chore {
                 Chore::Retention => self.retain_some(kept, ROWS_AT_ONCE).await,
+                Chore::Ticks => self.forget_some_ticks(kept, ROWS_AT_ONCE).await,
                 Chore::Log => self.trim_log().await,
                 Chore::Sweep => self.sweep_some(SWEPT_AT_ONCE).await,
             };

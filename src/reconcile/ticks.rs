@@ -138,8 +138,8 @@ impl Ticks<'_> {
 
     /// Up to which instant ticks that have no outcome were missed.
     fn missed_until(&self) -> Timestamp {
-        let late = Timestamp::from_millis(self.now.as_millis().saturating_sub(millis(LATE)));
-        let start = Timestamp::from_millis(self.past.since.as_millis().saturating_sub(1));
+        let late = self.now.before(LATE);
+        let start = self.past.since.previous();
         let leap = self.past.leap.map_or(start, |leap| leap.to);
         late.max(start).max(leap).min(self.now)
     }
@@ -147,14 +147,6 @@ impl Ticks<'_> {
 
 fn is_backward(off: OffTime) -> bool {
     off.reason == OffReason::ClockBackward
-}
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
-}
-
-fn before(instant: Timestamp) -> Timestamp {
-    Timestamp::from_millis(instant.as_millis().saturating_sub(1))
 }
 
 /// One look at the ticks, on its way from the cursor to now.
@@ -224,7 +216,7 @@ impl<'a> Pass<'a> {
         if self.ticks.closing || self.ticks.due(newest) <= self.ticks.now {
             return Some(newest);
         }
-        self.calendar.last(self.cursor, before(newest)).map(|tick| tick.at)
+        self.calendar.last(self.cursor, newest.previous()).map(|tick| tick.at)
     }
 
     fn decide(&mut self) {
@@ -248,10 +240,10 @@ impl<'a> Pass<'a> {
         let mut gaps = Vec::new();
         while let Some(gap) = newest.filter(|tick| !tick.runs) {
             gaps.push(gap.at);
-            newest = self.calendar.last(self.cursor, before(gap.at));
+            newest = self.calendar.last(self.cursor, gap.at.previous());
         }
         if let Some(tick) = newest {
-            self.miss(before(tick.at));
+            self.miss(tick.at.previous());
             if self.expired().is_some_and(|expired| tick.at <= expired) {
                 self.note_missed(Some(tick), tick.at, 1);
                 self.skip_until(tick.at, SkipReason::Deadline);
@@ -269,8 +261,7 @@ impl<'a> Pass<'a> {
     /// Up to which instant ticks are older than their deadline.
     fn expired(&self) -> Option<Timestamp> {
         let deadline = self.ticks.schedule.deadline?;
-        let oldest = self.ticks.now.as_millis().saturating_sub(millis(deadline));
-        Some(before(Timestamp::from_millis(oldest)))
+        Some(self.ticks.now.before(deadline).previous())
     }
 
     /// Lets what was missed run in its order, and what comes behind it as it comes.

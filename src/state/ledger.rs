@@ -9,6 +9,7 @@
 //! How old a row gets, and when that is looked at.
 
 use super::lookup::StateError;
+use super::rounds::Place;
 use super::{State, keys, record};
 use crate::domain::id::{ActivityName, Uid};
 use crate::domain::tick::TickOutcome;
@@ -69,6 +70,21 @@ impl State {
                 return Ok((forgotten, after));
             }
         }
+    }
+
+    /// As [`State::forget_ticks`], from a place on that can be kept.
+    ///
+    /// # Errors
+    /// [`StateError`]: what is stored cannot be read, or the store has stopped.
+    pub async fn forget_some_ticks(
+        &self,
+        from: Option<&Place>,
+        before: Timestamp,
+        at_most: usize,
+    ) -> Result<(usize, Option<Place>), StateError> {
+        let after = from.and_then(|Place(key)| keys::read_tick(key)).map(|(uid, activity, _)| (uid, activity));
+        let (forgotten, next) = self.forget_ticks(after, before, at_most).await?;
+        Ok((forgotten, next.map(|(uid, activity)| Place(keys::tick(uid, &activity, Timestamp::EPOCH)))))
     }
 
     /// Forgets the rows of one ledger whose last tick is older than `before`.

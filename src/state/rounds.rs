@@ -15,7 +15,7 @@ use crate::store::{CommitError, Key, KeyRange, Op, Order, Txn};
 
 /// Where a round goes on. Means nothing but to the round that it is of.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place(Key);
+pub struct Place(pub(super) Key);
 
 /// An activity that has jobs.
 #[derive(Debug, Clone, PartialEq, Eq)]

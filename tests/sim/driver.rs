@@ -106,7 +106,7 @@ pub(crate) struct Run {
     /// When the house is kept: of its own, so that it changes nothing else in a run.
     house: Dice,
     /// In how many of a thousand steps.
-    chores: usize,
+    pub(crate) chores: usize,
     born: u64,
     tasks: u64,
 }
@@ -156,7 +156,7 @@ impl Run {
             planted: options.planted,
             house: Dice::new(!options.seed),
             // Not in every run, so that each kind of trouble is also met alone.
-            chores: if options.seed % 3 == 0 { 40 } else { 0 },
+            chores: if options.seed.is_multiple_of(3) { 120 } else { 0 },
             born: 0,
             tasks: 0,
         };

@@ -7,7 +7,7 @@ use std::time::Duration;
 use heeler::domain::activity::Standing;
 use heeler::domain::condition::Reason;
 use heeler::domain::id::{ActivityName, ResourceKey};
-use heeler::domain::job::JobPhase;
+use heeler::domain::job::{Job, JobPhase};
 use heeler::domain::time::Timestamp;
 use heeler::reconcile::{Fate, OffReason, Scheduled};
 use heeler::state::keys;
@@ -44,6 +44,9 @@ impl Run {
             }
             if self.rests() {
                 self.judge_the_end();
+                if self.chores > 0 {
+                    self.clean_up();
+                }
                 self.restart();
                 self.set_back();
                 return;
@@ -253,6 +256,23 @@ impl Run {
         oracle.violations.extend(wrong);
     }
 
+    /// What is old is forgotten once nothing else is left to do, and nothing but that.
+    fn clean_up(&mut self) {
+        // Longer than any clock was set back.
+        self.clock.pass(1_000 * 3_600_000);
+        let parts = 2 + lock(&self.oracle).jobs.len();
+        for _ in 0..parts {
+            self.processes[0].begin(Pass::House);
+            self.settle_in();
+            self.go_on();
+            self.go_on();
+        }
+        self.judge_the_end();
+        let mut oracle = lock(&self.oracle);
+        let kept: Vec<String> = oracle.models.values().flat_map(never_forgotten).collect();
+        oracle.violations.extend(kept);
+    }
+
     /// I21: a restart changes nothing where nothing is to be done.
     fn restart(&mut self) {
         // What is suspended is accounted for up to now by whoever looks at it.
@@ -319,4 +339,21 @@ fn unfinished_business(model: &Model) -> Vec<String> {
         }
     }
     wrong
+}
+
+/// The jobs of a resource that are kept for no reason, however old they are.
+fn never_forgotten(model: &Model) -> Vec<String> {
+    let state = &model.state;
+    let there = |job: &&Job| state.desired.as_ref().is_some_and(|desired| desired.uid == job.uid);
+    let kept = state.jobs.values().filter(|job| {
+        let status = state.status(&job.activity).filter(|_| there(job));
+        let named = status.is_some_and(|status| {
+            let asked = status.asked.as_ref().and_then(|asked| asked.job);
+            status.last.as_ref().is_some_and(|last| last.id == job.id) || asked == Some(job.id)
+        });
+        let newer = |other: &&Job| other.uid == job.uid && other.activity == job.activity && other.id > job.id;
+        let newest = there(job) && !state.jobs.values().filter(newer).any(|newer| newer.phase.is_final());
+        job.phase.is_final() && !named && !newest
+    });
+    kept.map(|job| format!("job {} of {} is never forgotten", job.id, state.key)).collect()
 }

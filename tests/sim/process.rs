@@ -43,9 +43,9 @@ pub(crate) enum Pass {
 
 /// For how long jobs are kept: not for long.
 const KEPT: Retention = Retention {
-    succeeded: Duration::from_secs(5),
-    failed: Duration::from_secs(10),
-    per_activity: 2,
+    succeeded: Duration::from_secs(1),
+    failed: Duration::from_secs(5),
+    per_activity: 1,
     ticks: Duration::from_secs(10),
 };
 

@@ -20,7 +20,7 @@ impl Stepper<'_> {
         // The tick of a start now is now, and comes after everything decided.
         let (anchor, cursor) = if schedule.start == Some(Start::Now) {
             let anchor = now.max(if known.is_some() { decided.next() } else { now });
-            (anchor, Timestamp::from_millis(anchor.as_millis() - 1))
+            (anchor, anchor.previous())
         } else {
             (now, now.max(decided))
         };

@@ -194,7 +194,7 @@ fn a_job_that_has_just_ended_waits_for_who_waits_for_it() {
     world.post_to_be(Keep::Nothing, "a", json!({})).expect("there is room");
     world.work(6);
     assert_eq!(going(&world, true), [0], "two seconds ago, one, and now");
-    world.pass(Duration::from_secs(2));
+    world.pass(Duration::from_secs(3));
     assert_eq!(going(&world, true), [0, 1, 2, 3], "one that leaves no record goes when it was told of");
 }
 
