@@ -1,4 +1,8 @@
 //! Whether a schedule ever ticks.
+//!
+//! None costs too much to evaluate: a search for the next tick ends at the
+//! [`HORIZON`](super::ticks::HORIZON), with a few steps for each change of the clock
+//! until then, and months without a matching day cost one look each.
 
 use super::super::time::Timestamp;
 use super::{Refusal, Schedule, Start, Timing};

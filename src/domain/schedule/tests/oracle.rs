@@ -272,7 +272,8 @@ fn around_every_change_of_the_clock_the_calendar_is_what_a_walk_finds() {
 #[test]
 #[ignore = "minutes: the past, and windows of days"]
 fn around_every_change_of_the_clock_the_calendar_is_what_a_long_walk_finds() {
-    check_changes("1972-01-01T00:00:00Z", "2016-01-01T00:00:00Z", 2, &POLICIES);
+    // Until 1972 some offsets were no whole minutes.
+    check_changes("1973-01-01T00:00:00Z", "2016-01-01T00:00:00Z", 2, &POLICIES);
     for policy in POLICIES {
         check_changes("2024-01-01T00:00:00Z", "2028-01-01T00:00:00Z", 40, &[policy]);
     }
