@@ -219,11 +219,7 @@ impl<'a> Look<'a> {
         let made_by = |model: &Model| {
             model.state.desired.as_ref().is_some_and(|desired| desired.generation == job.trigger.generation)
         };
-        if made_by(self.after) {
-            self.is.as_ref()
-        } else {
-            self.was.as_ref().filter(|_| made_by(self.before))
-        }
+        if made_by(self.after) { self.is.as_ref() } else { self.was.as_ref().filter(|_| made_by(self.before)) }
     }
 
     /// The schedule that the document has now, while it counts.
@@ -245,7 +241,7 @@ impl Ledger {
         let from = status.filter(|_| replaced).filter(|status| rows.iter().any(|(at, _)| *at >= status.anchor));
         let from = from.filter(|_| look.schedule().is_some_and(|new| new.start == Some(Start::Now)));
         let split = from.map_or(rows.len(), |status| rows.partition_point(|(at, _)| *at < status.anchor));
-        self.take(&rows[..split], look)?;
+        self.take(&rows[..split], Era::Before, look)?;
         if let Some((earliest, _)) = look.edited {
             let waits = !replaced && look.is_busy() && status.is_some_and(|status| status.backlog_until.is_some());
             if !waits {
@@ -255,7 +251,7 @@ impl Ledger {
         if replaced {
             self.replace(look, status)?;
         }
-        self.take(&rows[split..], look)?;
+        self.take(&rows[split..], Era::After, look)?;
         Self::pairs(rows, look)?;
         let Some(status) = status else {
             return say_unless(self.cursor.is_none() || look.after.state.desired.is_none(), || {
@@ -298,7 +294,7 @@ impl Ledger {
     }
 
     /// I6: the rows follow each other without a gap, and each says what is so.
-    fn take(&mut self, rows: &[(Timestamp, TickOutcome)], look: &Look<'_>) -> Result<(), String> {
+    fn take(&mut self, rows: &[(Timestamp, TickOutcome)], era: Era, look: &Look<'_>) -> Result<(), String> {
         for (index, (at, outcome)) in rows.iter().enumerate() {
             let (at, outcome) = (*at, *outcome);
             let (Some(force), Some(cursor)) = (&mut self.force, self.cursor) else {
@@ -311,7 +307,10 @@ impl Ledger {
             let (first, joined) = match (known, outcome) {
                 (None, _) => (at, 0),
                 (Some(TickOutcome::Skipped(old)), TickOutcome::Skipped(new))
-                    if old.reason == new.reason && Some(at) == newest && old.until == cursor && old.count < new.count =>
+                    if old.reason == new.reason
+                        && Some(at) == newest
+                        && old.until == cursor
+                        && old.count < new.count =>
                 {
                     (next.map_or(at, |(at, _)| at), old.count)
                 }
@@ -337,7 +336,7 @@ impl Ledger {
                         format!("{joined} and more ticks from {at} are {run:?}, and there are {count} more")
                     })?;
                     say_unless(force.at(run.until).is_some(), || format!("there is no tick at the end of {run:?}"))?;
-                    let skipped = Skipped { first, cursor, run, comes_more };
+                    let skipped = Skipped { first, cursor, run, comes_more, era };
                     skipped.is_justified(force, look)?;
                     self.cursor = Some(run.until);
                 }
@@ -445,9 +444,8 @@ fn may_launch(force: &InForce, at: Timestamp, job: JobId, look: &Look<'_>) -> Re
     let others = look.after.state.jobs.values().filter(|other| {
         other.activity == new.activity && other.uid == new.uid && other.id < job && !other.phase.is_final()
     });
-    let was_queued = |other: &Job| {
-        look.before.state.jobs.get(&other.id).is_some_and(|was| was.phase == JobPhase::Queued)
-    };
+    let was_queued =
+        |other: &Job| look.before.state.jobs.get(&other.id).is_some_and(|was| was.phase == JobPhase::Queued);
     for other in others {
         let good = match activity.overlap.unwrap_or(Overlap::FOR_TICKS) {
             Overlap::Allow => true,
@@ -470,21 +468,31 @@ struct Skipped {
     run: SkippedRun,
     /// Whether later ticks were decided with them.
     comes_more: bool,
+    era: Era,
+}
+
+/// Whether ticks are of the schedule that was there before a commit, or of the one after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Era {
+    Before,
+    After,
 }
 
 impl Skipped {
     fn is_justified(&self, force: &InForce, look: &Look<'_>) -> Result<(), String> {
         let SkippedRun { reason, until, .. } = self.run;
-        let standings = [&look.was, &look.is].map(|activity| activity.as_ref().map(|activity| activity.standing));
-        let shut = |standing| standings.contains(&Some(standing));
-        // Where the document was not changed, what it says is all that counts.
-        let only = match standings[0] {
+        let standing = |activity: &Option<Activity>| activity.as_ref().map(|activity| activity.standing);
+        let (was, is) = (standing(&look.was), standing(&look.is));
+        let first = if self.era == Era::Before { was } else { is };
+        // What waited for a job can meet what the document says next.
+        let shut = |standing| first == Some(standing) || is == Some(standing);
+        let only = match first {
             Some(Standing::Suspended) => Some(SkipReason::Suspended),
             Some(Standing::Canceled) => Some(SkipReason::Canceled),
             Some(Standing::Active) | None => None,
         };
         say_unless(only.is_none_or(|only| only == reason), || {
-            format!("{} to {until} are skipped as {reason:?} while {:?}", self.first, standings[0])
+            format!("{} to {until} are skipped as {reason:?} while {first:?}", self.first)
         })?;
         let (_, latest) = look.now;
         let schedule = &force.schedule;
@@ -499,12 +507,8 @@ impl Skipped {
                 self.comes_more || closes || until <= earlier(latest, LATE) || until < since || leapt
             }
             SkipReason::Deadline => schedule.deadline.is_some_and(|deadline| until.after(deadline) < latest),
-            SkipReason::CatchUp => {
-                schedule.missed == Missed::All && (force.count(until, latest) >= CATCH_UP_MAX)
-            }
-            SkipReason::Clock => {
-                look.witness.leaps.iter().any(|(from, to)| *from < self.first && until <= *to)
-            }
+            SkipReason::CatchUp => schedule.missed == Missed::All && (force.count(until, latest) >= CATCH_UP_MAX),
+            SkipReason::Clock => look.witness.leaps.iter().any(|(from, to)| *from < self.first && until <= *to),
             SkipReason::DstGap => {
                 let cron = matches!(schedule.timing, Timing::Cron(_));
                 cron && self.all_in_gaps(force)

@@ -274,7 +274,7 @@ impl Oracle {
             Action::Tick { activity, verdict, .. } => {
                 let known = after.state.status(activity).and_then(|status| status.schedule.as_ref());
                 let same = known.is_some_and(|known| (known.next, known.due) == (verdict.next, verdict.due));
-                let comes = known.and_then(|known| known.due).is_some_and(|due| due.as_millis() > decided);
+                let comes = known.and_then(|known| known.next).is_some_and(|next| next.as_millis() > decided);
                 // That the clock was set back is seen by who looks at it.
                 !(comes || (same && verdict.outcomes.is_empty()))
             }

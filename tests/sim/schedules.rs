@@ -27,7 +27,11 @@ const CASES: [Case; 8] = [
     Case { cron: "* * * * *", follows: true, matches: |_| true },
     Case { cron: "*/15 * * * *", follows: true, matches: |t| t.minute() % 15 == 0 },
     Case { cron: "30 * * * *", follows: true, matches: |t| t.minute() == 30 },
-    Case { cron: "10,30 1-2 * * *", follows: false, matches: |t| (1..=2).contains(&t.hour()) && [10, 30].contains(&t.minute()) },
+    Case {
+        cron: "10,30 1-2 * * *",
+        follows: false,
+        matches: |t| (1..=2).contains(&t.hour()) && [10, 30].contains(&t.minute()),
+    },
     Case { cron: "30 2 * * *", follows: false, matches: |t| t.hour() == 2 && t.minute() == 30 },
     Case { cron: "0 3 * * *", follows: false, matches: |t| t.hour() == 3 && t.minute() == 0 },
     Case { cron: "5 0-4 * * *", follows: false, matches: |t| t.hour() <= 4 && t.minute() == 5 },
@@ -176,16 +180,15 @@ impl InForce {
             Timing::At(list) => list.iter().filter(|at| (from..=to).contains(&at.as_millis())).count() as u64,
             Timing::Cron(_) => {
                 let (begin, end) = (from.div_euclid(DAY), to.div_euclid(DAY));
-                let within = |day: i64| self.of_day(day).iter().filter(|(at, _)| (from..=to).contains(at)).count() as u64;
+                let within =
+                    |day: i64| self.of_day(day).iter().filter(|(at, _)| (from..=to).contains(at)).count() as u64;
                 if end - begin <= WALK_MAX {
                     return (begin..=end).map(within).sum();
                 }
                 // The first day and the last are walked through, and those between are counted.
                 let millis = Timestamp::from_millis;
-                let between = self
-                    .schedule
-                    .calendar(self.anchor)
-                    .count(millis((begin + 1) * DAY - 1), millis(end * DAY - 1));
+                let between =
+                    self.schedule.calendar(self.anchor).count(millis((begin + 1) * DAY - 1), millis(end * DAY - 1));
                 within(begin) + between + within(end)
             }
         }
