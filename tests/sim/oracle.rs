@@ -20,7 +20,7 @@ use crate::once::{Remembered, split};
 use crate::runner::Attempts;
 use crate::world::{Witness, wanted};
 
-/// One resource, with every job it ever had.
+/// One resource, with its jobs as long as anything can become of them.
 #[derive(Debug, Clone)]
 pub(crate) struct Model {
     pub(crate) state: ResourceState,
@@ -36,6 +36,8 @@ pub(crate) struct Oracle {
     pub(crate) running: usize,
     pub(crate) models: BTreeMap<ResourceKey, Model>,
     pub(crate) jobs: BTreeMap<JobId, ResourceKey>,
+    /// Jobs of which nothing becomes any more, with their rows.
+    past: BTreeMap<JobId, (Job, Vec<(Key, Bytes)>)>,
     pub(crate) history: History,
     pub(crate) remembered: Remembered,
     pub(crate) ledgers: Ledgers,
@@ -59,6 +61,7 @@ impl Oracle {
             running,
             models: BTreeMap::new(),
             jobs: BTreeMap::new(),
+            past: BTreeMap::new(),
             history: History::default(),
             remembered: Remembered::default(),
             ledgers: Ledgers::default(),
@@ -83,7 +86,8 @@ impl Oracle {
     }
 
     pub(crate) fn job(&self, id: JobId) -> Option<&Job> {
-        self.models.get(self.jobs.get(&id)?)?.state.jobs.get(&id)
+        let of_model = self.models.get(self.jobs.get(&id)?).and_then(|model| model.state.jobs.get(&id));
+        of_model.or_else(|| self.past.get(&id).map(|(job, _)| job))
     }
 
     /// A transaction was applied.
@@ -107,7 +111,8 @@ impl Oracle {
         let has_key = of_keys.iter().any(|op| matches!(op, Op::Put(..)));
         let Some(key) = subject(txn, &mut self.violations) else { return };
         let absent = Model { state: ResourceState::absent(key.clone()), changed: Rev(0), rows: BTreeMap::new() };
-        let before = self.models.remove(&key).unwrap_or(absent);
+        let mut before = self.models.remove(&key).unwrap_or(absent);
+        self.wake(&others, &mut before);
         let mut after = before.clone();
         let (ticks, others) = calendar::split(&others, &mut self.violations);
         self.apply(&others, rev, &mut after);
@@ -127,7 +132,32 @@ impl Oracle {
                 Some(_) => {}
             }
         }
+        self.lay_down(&mut after);
         self.models.insert(key, after);
+    }
+
+    /// Takes up the jobs again that a transaction writes.
+    fn wake(&mut self, ops: &[&Op], model: &mut Model) {
+        for op in ops {
+            let (Op::Put(key, _) | Op::Delete(key)) = op;
+            if let Some((job, rows)) = keys::read_job(key).and_then(|id| self.past.remove(&id)) {
+                model.state.jobs.insert(job.id, job);
+                model.rows.extend(rows);
+            }
+        }
+    }
+
+    /// Puts the jobs aside that are over.
+    fn lay_down(&mut self, model: &mut Model) {
+        let statuses = model.state.observed.iter().flat_map(|observed| observed.activities.values());
+        let asked: BTreeSet<JobId> = statuses.filter_map(|status| status.asked.as_ref()?.job).collect();
+        let over = |job: &Job| job.phase.is_final() && !job.is_to_be_forgotten() && !asked.contains(&job.id);
+        let ids: Vec<JobId> = model.state.jobs.values().filter(|job| over(job)).map(|job| job.id).collect();
+        for job in ids.into_iter().filter_map(|id| model.state.jobs.remove(&id)) {
+            let rows = [keys::job(job.id), keys::job_of_activity(job.uid, &job.activity, job.id)];
+            let rows = rows.into_iter().filter_map(|key| model.rows.remove_entry(&key)).collect();
+            self.past.insert(job.id, (job, rows));
+        }
     }
 
     fn note(&mut self, rev: Rev, before: &Model, after: &Model) {
@@ -343,7 +373,8 @@ impl Oracle {
     /// Every row that the resources account for.
     pub(crate) fn all_rows(&self) -> BTreeMap<Key, Bytes> {
         let beside = self.remembered.rows.clone().into_iter().chain(self.ledgers.rows.clone());
-        self.models.values().flat_map(|model| rows_of(&model.state)).chain(beside).collect()
+        let past = self.past.values().flat_map(|(_, rows)| rows.clone());
+        self.models.values().flat_map(|model| rows_of(&model.state)).chain(beside).chain(past).collect()
     }
 }
 
