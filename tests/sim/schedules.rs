@@ -14,7 +14,7 @@ use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use serde_json::{Value, json};
 
-use crate::world::{Dice, lock};
+use crate::world::{BEGINNINGS, Dice, lock};
 
 /// An expression, whether it follows real time, and when it matches.
 struct Case {
@@ -50,8 +50,10 @@ pub(crate) fn think(dice: &Dice, now: Timestamp) -> Value {
     let mut schedule = match dice.below(10) {
         0..=4 => json!({"every": dice.pick(&["1s", "2s", "7s", "1m", "1m", "10m", "1h", "24h", "1500ms"])}),
         5..=7 => {
-            let mut cron = json!({"cron": dice.pick(&CASES).cron, "timezone": dice.pick(&ZONES)});
-            if dice.happens(400) {
+            // Rather the zone whose clocks change.
+            let zone = near(now).filter(|_| dice.happens(700)).unwrap_or_else(|| *dice.pick(&ZONES));
+            let mut cron = json!({"cron": dice.pick(&CASES).cron, "timezone": zone});
+            if dice.happens(600) {
                 cron["dst"] = json!({
                     "gap": dice.pick(&["shift", "skip"]),
                     "overlap": dice.pick(&["first", "both"]),
@@ -91,6 +93,15 @@ pub(crate) fn think(dice: &Dice, now: Timestamp) -> Value {
         }
     }
     schedule
+}
+
+/// The zone whose clocks change at about that time.
+fn near(now: Timestamp) -> Option<&'static str> {
+    let beside = |at: &str| {
+        let at: Timestamp = at.parse().expect("an instant");
+        (at.as_millis() - now.as_millis()).abs() < DAY
+    };
+    BEGINNINGS.iter().find(|(at, _)| beside(at)).map(|(_, zone)| *zone)
 }
 
 /// Keeps a wish from asking for hundreds of jobs at once.
