@@ -51,6 +51,8 @@ pub(crate) struct Oracle {
     owners: BTreeMap<Key, ResourceKey>,
     uids: BTreeSet<Uid>,
     pub(crate) tokens: BTreeSet<String>,
+    /// Jobs that were cancelled in the commit that claimed them.
+    pub(crate) replaced: BTreeSet<JobId>,
     pub(crate) starts: BTreeMap<(JobId, u32), usize>,
 }
 
@@ -73,6 +75,7 @@ impl Oracle {
             owners: BTreeMap::new(),
             uids: BTreeSet::new(),
             tokens: BTreeSet::new(),
+            replaced: BTreeSet::new(),
             starts: BTreeMap::new(),
         }
     }
