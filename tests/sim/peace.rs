@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use heeler::domain::activity::Standing;
 use heeler::domain::condition::Reason;
-use heeler::domain::id::{ActivityName, ResourceKey};
+use heeler::domain::id::{ActivityName, JobId, ResourceKey};
 use heeler::domain::job::JobPhase;
 use heeler::domain::time::Timestamp;
 use heeler::reconcile::{Fate, OffReason, Scheduled};
@@ -71,6 +71,7 @@ impl Run {
         let idle = self.processes.iter().all(|process| process.tasks.is_empty());
         let due = idle && self.processes[0].may(Pass::Due);
         let clients = self.is_under_way(Duty::Client);
+        let stopping = self.to_be_stopped();
         for pass in PASSES {
             let engine = &self.processes[0];
             let wanted = engine.may(pass)
@@ -86,7 +87,7 @@ impl Run {
         self.go_on();
         self.disk.write_all();
         if !clients {
-            self.judge_stops();
+            self.judge_stops(&stopping);
         }
         if due && !self.is_under_way(Duty::Pass(Pass::Due)) {
             self.judge_ticks();
@@ -193,15 +194,21 @@ impl Run {
         }
     }
 
-    /// P17: whatever is to be stopped was told so.
-    fn judge_stops(&self) {
+    /// The attempts that are to be stopped, and were not told.
+    fn to_be_stopped(&self) -> Vec<(JobId, u32)> {
         let attempts = lock(&self.attempts);
-        let mut oracle = lock(&self.oracle);
-        for ((job, number), lived) in &attempts.all {
-            let told = oracle.job(*job).is_some_and(|job| job.phase == JobPhase::Canceling);
-            if told && lived.life == Life::Live {
-                oracle.say(format!("attempt {number} of job {job} is to be stopped, and nobody told it"));
-            }
+        let oracle = lock(&self.oracle);
+        let told = |job: JobId| oracle.job(job).is_some_and(|job| job.phase == JobPhase::Canceling);
+        let live = attempts.all.iter().filter(|(_, lived)| lived.life == Life::Live);
+        live.map(|(at, _)| *at).filter(|(job, _)| told(*job)).collect()
+    }
+
+    /// P17: whatever was to be stopped when the round began was told so. A tick
+    /// that replaces a job may come in between.
+    fn judge_stops(&self, stopping: &[(JobId, u32)]) {
+        let left = self.to_be_stopped();
+        for (job, number) in left.iter().filter(|at| stopping.contains(at)) {
+            lock(&self.oracle).say(format!("attempt {number} of job {job} is to be stopped, and nobody told it"));
         }
     }
 

@@ -115,6 +115,9 @@ pub(crate) fn bound(wish: &mut Value, dice: &Dice) {
 /// A nominal instant, and whether it runs.
 pub(crate) type Tick = (Timestamp, bool);
 
+/// The ticks of a day in milliseconds, and whether each runs.
+type Day = Arc<[(i64, bool)]>;
+
 /// A schedule in force.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct InForce {
@@ -222,8 +225,8 @@ impl InForce {
     }
 
     /// The ticks of cron on a day of UTC, without regard to start and end.
-    fn of_day(&self, day: i64) -> Arc<[(i64, bool)]> {
-        static KNOWN: LazyLock<Mutex<HashMap<String, Arc<[(i64, bool)]>>>> = LazyLock::new(Mutex::default);
+    fn of_day(&self, day: i64) -> Day {
+        static KNOWN: LazyLock<Mutex<HashMap<String, Day>>> = LazyLock::new(Mutex::default);
         let Timing::Cron(cron) = &self.schedule.timing else { return Arc::new([]) };
         let (zone, dst) = (self.schedule.timezone.name(), self.schedule.dst);
         let name = format!("{cron} {zone} {dst:?} {day}");
@@ -231,7 +234,7 @@ impl InForce {
             return Arc::clone(known);
         }
         let case = CASES.iter().find(|case| case.cron == cron.as_str()).expect("one of ours");
-        let walked: Arc<[(i64, bool)]> = walk(case, zone, dst.gap, dst.overlap, day).into();
+        let walked: Day = walk(case, zone, dst.gap, dst.overlap, day).into();
         lock(&KNOWN).insert(name, Arc::clone(&walked));
         walked
     }
