@@ -241,7 +241,7 @@ impl Ledger {
         let from = status.filter(|_| replaced).filter(|status| rows.iter().any(|(at, _)| *at >= status.anchor));
         let from = from.filter(|_| look.schedule().is_some_and(|new| new.start == Some(Start::Now)));
         let split = from.map_or(rows.len(), |status| rows.partition_point(|(at, _)| *at < status.anchor));
-        self.take(&rows[..split], look)?;
+        self.take(&rows[..split], Era::Before, look)?;
         if let Some((earliest, _)) = look.edited {
             let waits = !replaced && look.is_busy() && status.is_some_and(|status| status.backlog_until.is_some());
             if !waits {
@@ -251,7 +251,7 @@ impl Ledger {
         if replaced {
             self.replace(look, status)?;
         }
-        self.take(&rows[split..], look)?;
+        self.take(&rows[split..], Era::After, look)?;
         Self::pairs(rows, look)?;
         let Some(status) = status else {
             return say_unless(self.cursor.is_none() || look.after.state.desired.is_none(), || {
@@ -294,7 +294,7 @@ impl Ledger {
     }
 
     /// I6: the rows follow each other without a gap, and each says what is so.
-    fn take(&mut self, rows: &[(Timestamp, TickOutcome)], look: &Look<'_>) -> Result<(), String> {
+    fn take(&mut self, rows: &[(Timestamp, TickOutcome)], era: Era, look: &Look<'_>) -> Result<(), String> {
         for (index, (at, outcome)) in rows.iter().enumerate() {
             let (at, outcome) = (*at, *outcome);
             let (Some(force), Some(cursor)) = (&mut self.force, self.cursor) else {
@@ -336,7 +336,7 @@ impl Ledger {
                         format!("{joined} and more ticks from {at} are {run:?}, and there are {count} more")
                     })?;
                     say_unless(force.at(run.until).is_some(), || format!("there is no tick at the end of {run:?}"))?;
-                    let skipped = Skipped { first, cursor, run, comes_more };
+                    let skipped = Skipped { first, cursor, run, comes_more, era };
                     skipped.is_justified(force, look)?;
                     self.cursor = Some(run.until);
                 }
@@ -468,21 +468,31 @@ struct Skipped {
     run: SkippedRun,
     /// Whether later ticks were decided with them.
     comes_more: bool,
+    era: Era,
+}
+
+/// Whether ticks are of the schedule that was there before a commit, or of the one after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Era {
+    Before,
+    After,
 }
 
 impl Skipped {
     fn is_justified(&self, force: &InForce, look: &Look<'_>) -> Result<(), String> {
         let SkippedRun { reason, until, .. } = self.run;
-        let standings = [&look.was, &look.is].map(|activity| activity.as_ref().map(|activity| activity.standing));
-        let shut = |standing| standings.contains(&Some(standing));
-        // Where the document was not changed, what it says is all that counts.
-        let only = match standings[0] {
+        let standing = |activity: &Option<Activity>| activity.as_ref().map(|activity| activity.standing);
+        let (was, is) = (standing(&look.was), standing(&look.is));
+        let first = if self.era == Era::Before { was } else { is };
+        // What waited for a job can meet what the document says next.
+        let shut = |standing| first == Some(standing) || is == Some(standing);
+        let only = match first {
             Some(Standing::Suspended) => Some(SkipReason::Suspended),
             Some(Standing::Canceled) => Some(SkipReason::Canceled),
             Some(Standing::Active) | None => None,
         };
         say_unless(only.is_none_or(|only| only == reason), || {
-            format!("{} to {until} are skipped as {reason:?} while {:?}", self.first, standings[0])
+            format!("{} to {until} are skipped as {reason:?} while {first:?}", self.first)
         })?;
         let (_, latest) = look.now;
         let schedule = &force.schedule;

@@ -62,6 +62,10 @@ impl Oracle {
         if is.attempts.get(..ended) != Some(&was.attempts[..ended]) {
             self.say(format!("the past of job {id} changed"));
         }
+        if (was.phase, is.phase) == (JobPhase::Queued, JobPhase::Canceling) {
+            self.count("claims that were cancelled with them");
+            self.replaced.insert(id);
+        }
         if is.attempts.len() > was.attempts.len() {
             self.check_claim(is, before);
         }
@@ -162,6 +166,9 @@ impl Oracle {
         if launch.job.get("id").and_then(Value::as_str) != Some(attempt.job.to_string().as_str()) {
             self.say(format!("job {} was handed to its work as another one", at.0));
         }
+        if self.replaced.contains(&attempt.job) {
+            self.say(format!("job {} was started, and was cancelled with its claim", at.0));
+        }
         let limit = launch.operation.concurrency.and_then(|limit| usize::try_from(limit).ok());
         let live = attempts.live_of(&launch.operation.name);
         if limit.is_some_and(|limit| live > limit) {
@@ -178,7 +185,7 @@ impl Oracle {
 fn may_follow(was: JobPhase, is: JobPhase) -> bool {
     use JobPhase::{Canceled, Canceling, Failed, Lost, Queued, Running, Starting, Succeeded};
     match was {
-        Queued => matches!(is, Queued | Starting | Canceled),
+        Queued => matches!(is, Queued | Starting | Canceling | Canceled),
         Starting => matches!(is, Starting | Running | Canceling | Queued | Succeeded | Failed | Canceled | Lost),
         Running => matches!(is, Running | Canceling | Queued | Succeeded | Failed | Canceled | Lost),
         Canceling => matches!(is, Canceling | Succeeded | Failed | Canceled | Lost),

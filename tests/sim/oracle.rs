@@ -20,7 +20,7 @@ use crate::once::{Remembered, split};
 use crate::runner::Attempts;
 use crate::world::{Witness, wanted};
 
-/// One resource, with every job it ever had.
+/// One resource, with its jobs as long as anything can become of them.
 #[derive(Debug, Clone)]
 pub(crate) struct Model {
     pub(crate) state: ResourceState,
@@ -36,6 +36,8 @@ pub(crate) struct Oracle {
     pub(crate) running: usize,
     pub(crate) models: BTreeMap<ResourceKey, Model>,
     pub(crate) jobs: BTreeMap<JobId, ResourceKey>,
+    /// Jobs of which nothing becomes any more, with their rows.
+    past: BTreeMap<JobId, (Job, Vec<(Key, Bytes)>)>,
     pub(crate) history: History,
     pub(crate) remembered: Remembered,
     /// How far chores got.
@@ -51,6 +53,8 @@ pub(crate) struct Oracle {
     owners: BTreeMap<Key, ResourceKey>,
     uids: BTreeSet<Uid>,
     pub(crate) tokens: BTreeSet<String>,
+    /// Jobs that were cancelled in the commit that claimed them.
+    pub(crate) replaced: BTreeSet<JobId>,
     pub(crate) starts: BTreeMap<(JobId, u32), usize>,
 }
 
@@ -61,6 +65,7 @@ impl Oracle {
             running,
             models: BTreeMap::new(),
             jobs: BTreeMap::new(),
+            past: BTreeMap::new(),
             history: History::default(),
             remembered: Remembered::default(),
             bookmarks: BTreeMap::new(),
@@ -73,6 +78,7 @@ impl Oracle {
             owners: BTreeMap::new(),
             uids: BTreeSet::new(),
             tokens: BTreeSet::new(),
+            replaced: BTreeSet::new(),
             starts: BTreeMap::new(),
         }
     }
@@ -86,7 +92,8 @@ impl Oracle {
     }
 
     pub(crate) fn job(&self, id: JobId) -> Option<&Job> {
-        self.models.get(self.jobs.get(&id)?)?.state.jobs.get(&id)
+        let of_model = self.models.get(self.jobs.get(&id)?).and_then(|model| model.state.jobs.get(&id));
+        of_model.or_else(|| self.past.get(&id).map(|(job, _)| job))
     }
 
     /// A transaction was applied.
@@ -113,7 +120,8 @@ impl Oracle {
         let has_key = of_keys.iter().any(|op| matches!(op, Op::Put(..)));
         let Some(key) = self.subject(txn) else { return };
         let absent = Model { state: ResourceState::absent(key.clone()), changed: Rev(0), rows: BTreeMap::new() };
-        let before = self.models.remove(&key).unwrap_or(absent);
+        let mut before = self.models.remove(&key).unwrap_or(absent);
+        self.wake(&others, &mut before);
         let mut after = before.clone();
         let (ticks, others) = calendar::split(&others, &mut self.violations);
         self.apply(&others, rev, &mut after);
@@ -126,8 +134,11 @@ impl Oracle {
         self.check_asked(&after.state);
         self.check_log(txn, &before, &after);
         self.note(rev, &before, &after);
-        for job in before.state.jobs.values().filter(|job| !after.state.jobs.contains_key(&job.id)) {
-            self.check_forgotten(job, &before.state);
+        let forgotten = |job: &&Job| !after.state.jobs.contains_key(&job.id);
+        let forgotten: Vec<&Job> = before.state.jobs.values().filter(forgotten).collect();
+        if !forgotten.is_empty() {
+            let whole = self.whole(&before.state);
+            forgotten.into_iter().for_each(|job| self.check_forgotten(job, &whole));
         }
         for job in after.state.jobs.values() {
             match before.state.jobs.get(&job.id) {
@@ -136,7 +147,32 @@ impl Oracle {
                 Some(_) => {}
             }
         }
+        self.lay_down(&mut after);
         self.models.insert(key, after);
+    }
+
+    /// Takes up the jobs again that a transaction writes.
+    fn wake(&mut self, ops: &[&Op], model: &mut Model) {
+        for op in ops {
+            let (Op::Put(key, _) | Op::Delete(key)) = op;
+            if let Some((job, rows)) = keys::read_job(key).and_then(|id| self.past.remove(&id)) {
+                model.state.jobs.insert(job.id, job);
+                model.rows.extend(rows);
+            }
+        }
+    }
+
+    /// Puts the jobs aside that are over.
+    fn lay_down(&mut self, model: &mut Model) {
+        let statuses = model.state.observed.iter().flat_map(|observed| observed.activities.values());
+        let asked: BTreeSet<JobId> = statuses.filter_map(|status| status.asked.as_ref()?.job).collect();
+        let over = |job: &Job| job.phase.is_final() && !job.is_to_be_forgotten() && !asked.contains(&job.id);
+        let ids: Vec<JobId> = model.state.jobs.values().filter(|job| over(job)).map(|job| job.id).collect();
+        for job in ids.into_iter().filter_map(|id| model.state.jobs.remove(&id)) {
+            let rows = [keys::job(job.id), keys::job_of_activity(job.uid, &job.activity, job.id)];
+            let rows = rows.into_iter().filter_map(|key| model.rows.remove_entry(&key)).collect();
+            self.past.insert(job.id, (job, rows));
+        }
     }
 
     fn note(&mut self, rev: Rev, before: &Model, after: &Model) {
@@ -289,7 +325,7 @@ impl Oracle {
             Action::Tick { activity, verdict, .. } => {
                 let known = after.state.status(activity).and_then(|status| status.schedule.as_ref());
                 let same = known.is_some_and(|known| (known.next, known.due) == (verdict.next, verdict.due));
-                let comes = known.and_then(|known| known.due).is_some_and(|due| due.as_millis() > decided);
+                let comes = known.and_then(|known| known.next).is_some_and(|next| next.as_millis() > decided);
                 // That the clock was set back is seen by who looks at it.
                 !(comes || (same && verdict.outcomes.is_empty()))
             }
@@ -357,11 +393,24 @@ impl Oracle {
         }
     }
 
+    /// Every resource with all of its jobs.
+    pub(crate) fn whole_states(&self) -> Vec<ResourceState> {
+        self.models.values().map(|model| self.whole(&model.state)).collect()
+    }
+
+    /// A resource with all of its jobs.
+    fn whole(&self, state: &ResourceState) -> ResourceState {
+        let past = self.past.values().map(|(job, _)| job).filter(|job| job.resource == state.key);
+        let jobs = state.jobs.values().chain(past).map(|job| (job.id, job.clone()));
+        ResourceState { jobs: jobs.collect(), ..state.clone() }
+    }
+
     /// Every row that the resources account for.
     pub(crate) fn all_rows(&self) -> BTreeMap<Key, Bytes> {
         let remembered = self.remembered.rows.clone();
         let beside = remembered.into_iter().chain(self.bookmarks.clone()).chain(self.ledgers.rows.clone());
-        self.models.values().flat_map(|model| rows_of(&model.state)).chain(beside).collect()
+        let past = self.past.values().flat_map(|(_, rows)| rows.clone());
+        self.models.values().flat_map(|model| rows_of(&model.state)).chain(beside).chain(past).collect()
     }
 
     /// Whether a transaction is about nothing but how far a chore got.

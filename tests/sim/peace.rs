@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use heeler::domain::activity::Standing;
 use heeler::domain::condition::Reason;
-use heeler::domain::id::{ActivityName, ResourceKey};
+use heeler::domain::id::{ActivityName, JobId, ResourceKey};
 use heeler::domain::job::{Job, JobPhase};
 use heeler::domain::time::Timestamp;
-use heeler::reconcile::{Fate, OffReason, Scheduled};
+use heeler::reconcile::{Fate, OffReason, ResourceState, Scheduled};
 use heeler::state::keys;
 use heeler::store::{Entry, Key};
 
@@ -44,11 +44,11 @@ impl Run {
             }
             if self.rests() {
                 self.judge_the_end();
+                self.restart();
+                self.set_back();
                 if self.chores > 0 {
                     self.clean_up();
                 }
-                self.restart();
-                self.set_back();
                 return;
             }
             if number >= ROUNDS_OF_TICKS {
@@ -74,6 +74,7 @@ impl Run {
         let idle = self.processes.iter().all(|process| process.tasks.is_empty());
         let due = idle && self.processes[0].may(Pass::Due);
         let clients = self.is_under_way(Duty::Client);
+        let stopping = self.to_be_stopped();
         for pass in PASSES {
             let engine = &self.processes[0];
             let wanted = engine.may(pass)
@@ -89,7 +90,7 @@ impl Run {
         self.go_on();
         self.disk.write_all();
         if !clients {
-            self.judge_stops();
+            self.judge_stops(&stopping);
         }
         if due && !self.is_under_way(Duty::Pass(Pass::Due)) {
             self.judge_ticks();
@@ -196,15 +197,21 @@ impl Run {
         }
     }
 
-    /// P17: whatever is to be stopped was told so.
-    fn judge_stops(&self) {
+    /// The attempts that are to be stopped, and were not told.
+    fn to_be_stopped(&self) -> Vec<(JobId, u32)> {
         let attempts = lock(&self.attempts);
-        let mut oracle = lock(&self.oracle);
-        for ((job, number), lived) in &attempts.all {
-            let told = oracle.job(*job).is_some_and(|job| job.phase == JobPhase::Canceling);
-            if told && lived.life == Life::Live {
-                oracle.say(format!("attempt {number} of job {job} is to be stopped, and nobody told it"));
-            }
+        let oracle = lock(&self.oracle);
+        let told = |job: JobId| oracle.job(job).is_some_and(|job| job.phase == JobPhase::Canceling);
+        let live = attempts.all.iter().filter(|(_, lived)| lived.life == Life::Live);
+        live.map(|(at, _)| *at).filter(|(job, _)| told(*job)).collect()
+    }
+
+    /// P17: whatever was to be stopped when the round began was told so. A tick
+    /// that replaces a job may come in between.
+    fn judge_stops(&self, stopping: &[(JobId, u32)]) {
+        let left = self.to_be_stopped();
+        for (job, number) in left.iter().filter(|at| stopping.contains(at)) {
+            lock(&self.oracle).say(format!("attempt {number} of job {job} is to be stopped, and nobody told it"));
         }
     }
 
@@ -243,17 +250,24 @@ impl Run {
         if live > 0 {
             oracle.say(format!("{live} attempts go on, and nobody knows them"));
         }
-        let stored: std::collections::BTreeMap<_, _> =
-            self.disk.dump().into_iter().map(|(key, entry)| (key, entry.value)).collect();
-        if stored != oracle.all_rows() {
-            oracle.say("what is stored is not what was committed".to_owned());
-        }
+        drop(oracle);
+        self.judge_what_is_stored();
+        let mut oracle = lock(&self.oracle);
         if oracle.history.manual_jobs > oracle.history.posts {
             let (jobs, posts) = (oracle.history.manual_jobs, oracle.history.posts);
             oracle.say(format!("{jobs} jobs of at most {posts} POSTs"));
         }
         let wrong: Vec<String> = oracle.models.values().flat_map(unfinished_business).collect();
         oracle.violations.extend(wrong);
+    }
+
+    fn judge_what_is_stored(&self) {
+        let mut oracle = lock(&self.oracle);
+        let stored: std::collections::BTreeMap<_, _> =
+            self.disk.dump().into_iter().map(|(key, entry)| (key, entry.value)).collect();
+        if stored != oracle.all_rows() {
+            oracle.say("what is stored is not what was committed".to_owned());
+        }
     }
 
     /// What is old is forgotten once nothing else is left to do, and nothing but that.
@@ -267,9 +281,9 @@ impl Run {
             self.go_on();
             self.go_on();
         }
-        self.judge_the_end();
+        self.judge_what_is_stored();
         let mut oracle = lock(&self.oracle);
-        let kept: Vec<String> = oracle.models.values().flat_map(never_forgotten).collect();
+        let kept: Vec<String> = oracle.whole_states().iter().flat_map(never_forgotten).collect();
         oracle.violations.extend(kept);
     }
 
@@ -342,8 +356,7 @@ fn unfinished_business(model: &Model) -> Vec<String> {
 }
 
 /// The jobs of a resource that are kept for no reason, however old they are.
-fn never_forgotten(model: &Model) -> Vec<String> {
-    let state = &model.state;
+fn never_forgotten(state: &ResourceState) -> Vec<String> {
     let there = |job: &&Job| state.desired.as_ref().is_some_and(|desired| desired.uid == job.uid);
     let kept = state.jobs.values().filter(|job| {
         let status = state.status(&job.activity).filter(|_| there(job));

@@ -14,7 +14,7 @@ use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use serde_json::{Value, json};
 
-use crate::world::{Dice, lock};
+use crate::world::{BEGINNINGS, Dice, lock};
 
 /// An expression, whether it follows real time, and when it matches.
 struct Case {
@@ -50,8 +50,10 @@ pub(crate) fn think(dice: &Dice, now: Timestamp) -> Value {
     let mut schedule = match dice.below(10) {
         0..=4 => json!({"every": dice.pick(&["1s", "2s", "7s", "1m", "1m", "10m", "1h", "24h", "1500ms"])}),
         5..=7 => {
-            let mut cron = json!({"cron": dice.pick(&CASES).cron, "timezone": dice.pick(&ZONES)});
-            if dice.happens(400) {
+            // Rather the zone whose clocks change.
+            let zone = near(now).filter(|_| dice.happens(700)).unwrap_or_else(|| *dice.pick(&ZONES));
+            let mut cron = json!({"cron": dice.pick(&CASES).cron, "timezone": zone});
+            if dice.happens(600) {
                 cron["dst"] = json!({
                     "gap": dice.pick(&["shift", "skip"]),
                     "overlap": dice.pick(&["first", "both"]),
@@ -93,6 +95,15 @@ pub(crate) fn think(dice: &Dice, now: Timestamp) -> Value {
     schedule
 }
 
+/// The zone whose clocks change at about that time.
+fn near(now: Timestamp) -> Option<&'static str> {
+    let beside = |at: &str| {
+        let at: Timestamp = at.parse().expect("an instant");
+        (at.as_millis() - now.as_millis()).abs() < DAY
+    };
+    BEGINNINGS.iter().find(|(at, _)| beside(at)).map(|(_, zone)| *zone)
+}
+
 /// Keeps a wish from asking for hundreds of jobs at once.
 pub(crate) fn bound(wish: &mut Value, dice: &Dice) {
     let limit = json!(1 + dice.below(12));
@@ -103,6 +114,9 @@ pub(crate) fn bound(wish: &mut Value, dice: &Dice) {
 
 /// A nominal instant, and whether it runs.
 pub(crate) type Tick = (Timestamp, bool);
+
+/// The ticks of a day in milliseconds, and whether each runs.
+type Day = Arc<[(i64, bool)]>;
 
 /// A schedule in force.
 #[derive(Debug, Clone, PartialEq)]
@@ -211,8 +225,8 @@ impl InForce {
     }
 
     /// The ticks of cron on a day of UTC, without regard to start and end.
-    fn of_day(&self, day: i64) -> Arc<[(i64, bool)]> {
-        static KNOWN: LazyLock<Mutex<HashMap<String, Arc<[(i64, bool)]>>>> = LazyLock::new(Mutex::default);
+    fn of_day(&self, day: i64) -> Day {
+        static KNOWN: LazyLock<Mutex<HashMap<String, Day>>> = LazyLock::new(Mutex::default);
         let Timing::Cron(cron) = &self.schedule.timing else { return Arc::new([]) };
         let (zone, dst) = (self.schedule.timezone.name(), self.schedule.dst);
         let name = format!("{cron} {zone} {dst:?} {day}");
@@ -220,7 +234,7 @@ impl InForce {
             return Arc::clone(known);
         }
         let case = CASES.iter().find(|case| case.cron == cron.as_str()).expect("one of ours");
-        let walked: Arc<[(i64, bool)]> = walk(case, zone, dst.gap, dst.overlap, day).into();
+        let walked: Day = walk(case, zone, dst.gap, dst.overlap, day).into();
         lock(&KNOWN).insert(name, Arc::clone(&walked));
         walked
     }

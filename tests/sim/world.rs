@@ -226,16 +226,16 @@ pub(crate) struct Profile {
     pub(crate) recurs: bool,
 }
 
-/// When runs begin in which work recurs: some of them right before clocks change.
-const BEGINNINGS: [&str; 8] = [
-    "2023-11-14T22:13:20Z",
-    "2024-02-28T23:59:30Z",
-    "2026-03-29T00:48:10Z",
-    "2026-10-25T00:21:00Z",
-    "2026-03-08T06:50:00Z",
-    "2026-11-01T05:25:00Z",
-    "2026-04-04T14:20:00Z",
-    "2026-10-03T15:10:00Z",
+/// When runs begin in which work recurs, most of them right before the clocks of a zone change.
+pub(crate) const BEGINNINGS: [(&str, &str); 8] = [
+    ("2023-11-14T22:13:20Z", "UTC"),
+    ("2024-02-28T23:59:30Z", "America/St_Johns"),
+    ("2026-03-29T00:48:10Z", "Europe/Berlin"),
+    ("2026-10-25T00:21:00Z", "Europe/Berlin"),
+    ("2026-03-08T06:50:00Z", "America/New_York"),
+    ("2026-11-01T05:25:00Z", "America/New_York"),
+    ("2026-04-04T14:20:00Z", "Australia/Lord_Howe"),
+    ("2026-10-03T15:10:00Z", "Australia/Lord_Howe"),
 ];
 
 /// When every other run begins.
@@ -273,7 +273,7 @@ impl Profile {
         if !self.recurs {
             return BEGINNING;
         }
-        dice.pick(&BEGINNINGS).parse::<Timestamp>().expect("an instant").as_millis()
+        dice.pick(&BEGINNINGS).0.parse::<Timestamp>().expect("an instant").as_millis()
     }
 }
 

@@ -195,6 +195,21 @@ async fn a_claim_takes_slot_and_attempt_and_leaves_the_queue_in_one_transaction(
 }
 
 #[tokio::test]
+async fn what_had_its_time_before_its_resource_went_is_in_the_ledger() {
+    let (state, spy, time) = state_in_time();
+    let key = key("42");
+    let scheduled = json!({"processing": {"operation": "a", "schedule": {"every": "10s"}}});
+    let uid = put(&state, &key, &scheduled).await.state.desired.expect("it is there").uid;
+    *locked(&time.1) = Duration::from_secs(10);
+    let gone = state.happen(&key, Event::DeleteAsked).await.expect("it can be deleted");
+    assert_eq!(gone.state.desired, None);
+    let job = keys::job(only_job(&gone));
+    let tick = keys::tick(uid, &name("processing"), BEGINNING.after(Duration::from_secs(10)));
+    let (puts, _) = last_ops(&spy);
+    assert!(puts.contains(&tick) && puts.contains(&job), "{puts:?}");
+}
+
+#[tokio::test]
 async fn a_slot_is_never_taken_twice() {
     let (state, _) = state();
     let mut jobs = Vec::new();

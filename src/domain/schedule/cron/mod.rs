@@ -28,6 +28,7 @@
 //! Zones: every time here is local, as if no clock was ever changed. The parser of
 //! the fields is croner's; nothing of its search is used.
 
+mod memo;
 mod text;
 mod times;
 
@@ -59,6 +60,15 @@ impl Cron {
     /// # Errors
     /// It is not one of the dialect above.
     pub fn parse(text: &str) -> Result<Self, ParseCronError> {
+        if let Some(known) = memo::recall(text) {
+            return Ok(known);
+        }
+        let cron = Self::read(text)?;
+        memo::remember(text, &cron);
+        Ok(cron)
+    }
+
+    fn read(text: &str) -> Result<Self, ParseCronError> {
         let text = text::normalize(text)?;
         let parser = CronParser::builder().seconds(Seconds::Optional).year(Year::Disallowed).build();
         let parsed = parser.parse(&text).map_err(|error| ParseCronError::other(&text, &error.to_string()))?;
