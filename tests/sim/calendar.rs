@@ -167,14 +167,19 @@ fn say_unless(good: bool, wrong: impl FnOnce() -> String) -> Result<(), String> 
 impl<'a> Look<'a> {
     fn new(name: &'a ActivityName, before: &'a Model, after: &'a Model, witness: &'a Witness) -> Self {
         let deleting = |model: &Model| model.state.observed.as_ref().and_then(|observed| observed.deleting_since);
+        let updated = |model: &Model| model.state.desired.as_ref().map(|desired| desired.updated);
         let gone = after.state.desired.is_none();
         let new_jobs = after.state.jobs.keys().filter(|id| !before.state.jobs.contains_key(id)).count();
         // Jobs made in one commit are dated one after another.
         let now = match after.state.observed.as_ref().filter(|_| !gone) {
             Some(observed) => (earlier(observed.latest, i64::try_from(new_jobs).unwrap_or(i64::MAX)), observed.latest),
-            None => (Timestamp::from_millis(i64::MIN), Timestamp::from_millis(i64::MAX)),
+            // It is gone, and when is told by the clock alone.
+            None => {
+                let known = before.state.observed.as_ref().map(|observed| observed.latest);
+                let latest = known.max(updated(before)).max(witness.newest).unwrap_or(Timestamp::EPOCH);
+                (Timestamp::from_millis(i64::MIN), latest)
+            }
         };
-        let updated = |model: &Model| model.state.desired.as_ref().map(|desired| desired.updated);
         let edited = match (updated(before), updated(after)) {
             (_, None) => None,
             (was, Some(is)) if was != Some(is) => {

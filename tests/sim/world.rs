@@ -140,8 +140,8 @@ pub(crate) struct Witness {
     pub(crate) since: Option<Timestamp>,
     /// Where the wall clock was seen to be set forward, each with what it showed before and after.
     pub(crate) leaps: Vec<(Timestamp, Timestamp)>,
-    /// How often it was seen to be set back.
-    pub(crate) set_back: usize,
+    /// The most that it ever showed.
+    pub(crate) newest: Option<Timestamp>,
     last: Option<(Timestamp, i64)>,
 }
 
@@ -149,12 +149,12 @@ impl Witness {
     fn reads(&mut self, wall: Timestamp, run: i64) {
         const STEP: i64 = 60_000;
         self.since.get_or_insert(wall);
+        self.newest = self.newest.max(Some(wall));
         if let Some((before, at)) = self.last {
             let set = wall.as_millis() - before.as_millis() - (run - at);
             if set > STEP {
                 self.leaps.push((before, wall));
             }
-            self.set_back += usize::from(set < -STEP);
         }
         self.last = Some((wall, run));
     }
