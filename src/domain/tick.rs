@@ -67,6 +67,18 @@ pub enum SkipReason {
 }
 
 impl SkipReason {
+    /// All reasons.
+    pub const ALL: [Self; 8] = [
+        Self::Overlap,
+        Self::Missed,
+        Self::Deadline,
+        Self::CatchUp,
+        Self::Clock,
+        Self::DstGap,
+        Self::Suspended,
+        Self::Canceled,
+    ];
+
     /// The word on the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -18,6 +18,7 @@ mod timers;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -54,6 +55,10 @@ pub const UNHEARD: Duration = Duration::from_secs(60);
 /// comes back after a while, and not a second copy of all that ever happened.
 pub const LOG_KEPT: u64 = 100_000;
 
+/// How many attempts are in hand, for others to be claimed while a storm of
+/// ticks is recorded.
+const IN_STORM: usize = 4;
+
 /// The most rows of an index that one pass reads.
 const ROWS_MAX: usize = 10_000;
 
@@ -64,6 +69,8 @@ pub struct Steps {
     runner: Arc<dyn Runner>,
     running: usize,
     in_hand: Arc<Mutex<BTreeSet<JobId>>>,
+    /// That more ticks are due than are decided at once.
+    storm: Arc<AtomicBool>,
     /// Up to where the change log was trimmed by this process.
     trimmed: Arc<AtomicU64>,
 }
@@ -87,7 +94,7 @@ impl Steps {
     /// are in hand at once, beside those that are found at a start.
     #[must_use]
     pub fn new(state: State, runner: Arc<dyn Runner>, running: usize) -> Self {
-        Self { state, runner, running, in_hand: Arc::default(), trimmed: Arc::default() }
+        Self { state, runner, running, in_hand: Arc::default(), storm: Arc::default(), trimmed: Arc::default() }
     }
 
     /// Takes a job in hand, unless it is in hand already. It is given back
@@ -102,9 +109,12 @@ impl Steps {
         self.in_hand.lock().unwrap_or_else(PoisonError::into_inner).contains(&job)
     }
 
-    /// How many more attempts may be taken in hand.
+    /// How many more attempts may be taken in hand. While a storm of ticks is
+    /// recorded, few are: a job can wait, and a tick is late.
     fn room(&self) -> usize {
-        self.running.saturating_sub(self.in_hand.lock().unwrap_or_else(PoisonError::into_inner).len())
+        let storm = self.storm.load(Ordering::Relaxed);
+        let running = if storm { self.running.min(IN_STORM) } else { self.running };
+        running.saturating_sub(self.in_hand.lock().unwrap_or_else(PoisonError::into_inner).len())
     }
 }
 

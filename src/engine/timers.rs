@@ -1,5 +1,6 @@
 //! Looking at resources when their time has come.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::stream::{self, TryStreamExt as _};
@@ -20,6 +21,14 @@ impl Steps {
     /// # Errors
     /// The store failed.
     pub async fn due(&self) -> Result<Option<Duration>, StepError> {
+        let result = self.all_due().await;
+        if self.storm.swap(false, Ordering::Relaxed) {
+            self.state.hints().queue.notify_one();
+        }
+        result
+    }
+
+    async fn all_due(&self) -> Result<Option<Duration>, StepError> {
         loop {
             let Some((first, _)) = self.state.timers(1).await?.pop() else { return Ok(None) };
             let now = self.state.wall();
@@ -28,6 +37,7 @@ impl Steps {
             }
             let mut due = self.state.timers(DUE_CHUNK).await?;
             due.retain(|(at, _)| *at <= now);
+            self.storm.store(due.len() > SIDE_BY_SIDE, Ordering::Relaxed);
             self.look_at(due.iter()).await?;
             // A look that could not be recorded leaves its timer; it is tried again soon.
             let still = self.state.timers(1).await?;

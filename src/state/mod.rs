@@ -22,6 +22,7 @@ mod rows;
 mod stages;
 #[cfg(test)]
 mod tests;
+mod tick_counts;
 mod waiting;
 mod watch;
 
@@ -47,9 +48,11 @@ use crate::domain::catalog::Catalog;
 use crate::domain::id::ResourceId;
 use crate::domain::moment::Moment;
 use crate::domain::time::Timestamp;
+use crate::metrics::Metrics;
 use crate::store::{CommitError, Rev, Store};
 use changes::Changes;
 use locks::Locks;
+use tick_counts::TickCounts;
 use watch::Watch;
 
 /// Access to the stored state of all resources. Cheap to clone.
@@ -63,6 +66,7 @@ pub struct State {
     hints: Arc<Hints>,
     changes: Arc<Changes>,
     watch: Arc<Watch>,
+    ticks: TickCounts,
     /// Where the time is noted that things take, if anybody asks.
     stages: Option<Arc<Stages>>,
 }
@@ -73,7 +77,14 @@ impl State {
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, catalog: Arc<Catalog>) -> Self {
         let changes = Arc::new(Changes::new(*store.committed().borrow()));
         let (locks, hints, watch) = (Arc::default(), Arc::default(), Arc::default());
-        Self { store, clock, entropy, catalog, locks, hints, changes, watch, stages: None }
+        let ticks = TickCounts::of(&Metrics::default());
+        Self { store, clock, entropy, catalog, locks, hints, changes, watch, ticks, stages: None }
+    }
+
+    /// The same state, counted there.
+    #[must_use]
+    pub fn counted(self, metrics: &Metrics) -> Self {
+        Self { ticks: TickCounts::of(metrics), ..self }
     }
 
     /// What is declared.

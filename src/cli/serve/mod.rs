@@ -106,7 +106,9 @@ impl Service {
     pub(super) async fn open(config: &Config) -> Result<Self, Failure> {
         let keeping = Keeping::open(&config.store)?;
         let catalog = Arc::new(config.catalog.clone());
+        let metrics = Metrics::default();
         let state = State::new(keeping.store(), Arc::new(SystemClock), Arc::new(SystemEntropy), catalog);
+        let state = state.counted(&metrics);
         undeclared::refuse(&state).await?;
         let runner =
             ExecRunner::new(ExecConfig::new(keeping.attempts())).map_err(|error| Failure::Store(error.into()))?;
@@ -114,7 +116,6 @@ impl Service {
         let (listener, address) = listen(config.server.listen).await?;
         let api = Api::new(state.clone(), Arc::new(Logs(Arc::clone(&runner))), patch_limits(&config.limits))
             .running_at_most(config.limits.running);
-        let metrics = Metrics::default();
         let http = Http::new(api, HttpConfig { metrics: metrics.clone(), ..http_config(config, address) });
         let housekeeping = housekeeping(config, metrics);
         let engine = Engine::new(state, runner, EngineConfig { running: config.limits.running, housekeeping });

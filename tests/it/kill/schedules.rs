@@ -83,6 +83,9 @@ fn each_tick_has_one_outcome_and_at_most_one_job_however_often_the_service_is_ki
         service.kill();
         service = world.start();
     }
+    let counted = service.get("/metrics").text();
+    assert!(counted.contains("heeler_ticks_total{outcome=\"skipped\",reason=\"overlap\"}"), "{counted}");
+    assert!(counted.contains("heeler_tick_lag_seconds_sum"), "{counted}");
     for (id, _) in schedules() {
         let last = |thing: &Value| thing["status"]["processing"]["ticks"]["launched"].as_u64() > Some(KILLS as u64);
         service.until("it goes on", &format!("/v1/things/{id}"), last);

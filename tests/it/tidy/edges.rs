@@ -9,7 +9,7 @@ const ROOMS: [(&str, &[&str]); 13] = [
     ("reconcile", &["domain"]),
     ("store", &[]),
     ("clock", &["domain"]),
-    ("state", &["domain", "reconcile", "store", "clock"]),
+    ("state", &["domain", "reconcile", "store", "clock", "metrics"]),
     ("runner", &["domain"]),
     ("engine", &["domain", "reconcile", "state", "runner", "clock", "metrics"]),
     ("api", &["domain", "state", "store", "clock"]),
