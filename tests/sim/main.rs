@@ -42,7 +42,7 @@ use world::lock;
 const STEPS: usize = 200;
 
 /// How many seeds are run, unless `SIM_SEEDS` says otherwise.
-const SEEDS: u64 = 1000;
+const SEEDS: u64 = 800;
 
 fn options(seed: u64, steps: usize) -> Options {
     Options { seed, steps, planted: Planted::None }
