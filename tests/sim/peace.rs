@@ -21,8 +21,9 @@ use crate::process::{Duty, PASSES, Pass};
 use crate::runner::{Deed, Life};
 use crate::world::{Faults, Hints, lock, wanted};
 
-/// How many rounds everything has to come to rest.
-const ROUNDS_MAX: usize = 150;
+/// How many rounds everything has to come to rest: an activity can have a
+/// hundred jobs, each of which takes some.
+const ROUNDS_MAX: usize = 500;
 
 /// In how many of them schedules go on as they are.
 const ROUNDS_OF_TICKS: usize = 12;
