@@ -341,9 +341,8 @@ impl Api {
     }
 
     fn judge<'a>(&'a self, collection: &'a Collection, request: &ChangeRequest) -> Judge<'a> {
-        // Only mappings ask what time it is.
-        let now = if collection.keeps_its_shape() { self.state.clock().now() } else { Timestamp::EPOCH };
-        Judge { collection, catalog: &self.catalog, limits: &self.limits, strictness: request.strictness, now }
+        let Self { catalog, limits, state, .. } = self;
+        Judge { collection, catalog, limits, strictness: request.strictness, now: state }
     }
 
     pub(super) fn view(&self, key: &ResourceKey, stored: &StoredResource) -> View {

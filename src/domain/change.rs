@@ -6,7 +6,9 @@
 
 mod echo;
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde_json::{Map, Value};
 
@@ -62,8 +64,20 @@ pub struct Judge<'a> {
     pub limits: &'a PatchLimits,
     /// How literally the client wants to be taken.
     pub strictness: Strictness,
-    /// When the change happens.
-    pub now: Timestamp,
+    /// When the change happens; asked only where that matters.
+    pub now: &'a dyn Now,
+}
+
+/// What time it is.
+pub trait Now: fmt::Debug + Sync {
+    /// The instant of this question.
+    fn now(&self) -> Timestamp;
+}
+
+impl Now for Timestamp {
+    fn now(&self) -> Timestamp {
+        *self
+    }
 }
 
 /// A resource before a change.
@@ -245,13 +259,17 @@ impl Judge<'_> {
         before: Option<&Before<'_>>,
     ) -> Vec<Violation> {
         let mut violations = Vec::new();
-        let subject = Subject { collection: self.collection, id, members, observed, updated: self.now };
+        let read = OnceCell::new();
+        let now = || *read.get_or_init(|| self.now.now());
+        // Only mappings ask when a document was changed.
+        let updated = if self.collection.keeps_its_shape() { now() } else { Timestamp::EPOCH };
+        let subject = Subject { collection: self.collection, id, members, observed, updated };
         for spec in &self.collection.activities {
             let wanted = subject.wants(spec);
             if let Wanted::Activity(activity) = &wanted
                 && let Some(schedule) = &activity.schedule
             {
-                violations.extend(self.impossible(id, spec, schedule, before));
+                violations.extend(self.impossible(id, spec, schedule, before, &now));
             }
             match (wanted, &spec.mapping) {
                 (Wanted::Activity(activity), None) => violations.extend(activity.judge(&spec.name, self.catalog)),
@@ -287,12 +305,13 @@ impl Judge<'_> {
         spec: &ActivitySpec,
         schedule: &Schedule,
         before: Option<&Before<'_>>,
+        now: &dyn Fn() -> Timestamp,
     ) -> Vec<Violation> {
         let known = before.and_then(|before| before.schedule(self.collection, id, spec));
         if known.as_ref() == Some(schedule) {
             return Vec::new();
         }
-        let Err(refusal) = schedule.feasible(self.now) else { return Vec::new() };
+        let Err(refusal) = schedule.feasible(now()) else { return Vec::new() };
         match &spec.mapping {
             Some(mapping) => unschedulable(spec, mapping, vec![refusal]),
             None => vec![Violation {

@@ -45,6 +45,7 @@ pub use crate::reconcile::{Event, Launch, Observed, Refused, ResourceState, Sche
 
 use crate::clock::{Clock, Entropy};
 use crate::domain::catalog::Catalog;
+use crate::domain::change::Now;
 use crate::domain::id::ResourceId;
 use crate::domain::moment::Moment;
 use crate::domain::time::Timestamp;
@@ -149,5 +150,11 @@ impl State {
     #[must_use]
     pub fn set_back(&self) -> u64 {
         self.watch.set_back()
+    }
+}
+
+impl Now for State {
+    fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 }

@@ -53,7 +53,7 @@ fn shown() -> Value {
 
 fn judge<T>(collection: &Collection, strictness: Strictness, run: impl FnOnce(&Judge<'_>) -> T) -> T {
     let (catalog, limits) = (Catalog::default(), PatchLimits::default());
-    run(&Judge { collection, catalog: &catalog, limits: &limits, strictness, now: Timestamp::EPOCH })
+    run(&Judge { collection, catalog: &catalog, limits: &limits, strictness, now: &Timestamp::EPOCH })
 }
 
 fn before<T>(run: impl FnOnce(&Before<'_>) -> T) -> T {
