@@ -386,15 +386,20 @@ impl<'a> Pass<'a> {
         self.skip_until(until, SkipReason::Missed);
     }
 
+    /// Notes that ticks up to an instant were not looked at in time. A tick or
+    /// two that came in one look are no event.
     fn note_missed(&mut self, first: Option<Tick>, until: Timestamp, count: u64) {
-        let since = self.ticks.now;
-        let from = first.map_or(until, |tick| tick.at);
-        let leapt = self.ticks.past.leap.is_some_and(|leap| leap.from < until && from <= leap.to);
-        let reason = if leapt { OffReason::ClockForward } else { OffReason::TicksMissed };
-        // A tick or two that came in one look are no event.
-        if until <= self.ticks.missed_until() {
-            self.off = Some(OffTime { reason, since, from, until, count });
+        let (Some(first), since) = (first, self.ticks.now) else { return };
+        if first.at > self.ticks.missed_until() {
+            return;
         }
+        let until = self.calendar.last(self.cursor, until).map_or(first.at, |tick| tick.at);
+        let leapt = self.ticks.past.leap.is_some_and(|leap| leap.from < until && first.at <= leap.to);
+        let reason = if leapt { OffReason::ClockForward } else { OffReason::TicksMissed };
+        // What this look has found already is a part of it.
+        let found = self.off.filter(|off| off.since == since && off.reason == reason);
+        let (from, before) = found.map_or((first.at, 0), |found| (found.from, found.count));
+        self.off = Some(OffTime { reason, since, from, until, count: before.saturating_add(count) });
     }
 
     /// Skips every tick from the cursor to an instant, that one included.

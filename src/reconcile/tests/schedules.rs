@@ -136,8 +136,9 @@ fn what_was_missed_becomes_what_missed_says() {
         let mut world = World::with(&every("10s", missed.clone()));
         world.down(45);
         assert_eq!(world.ledger(), ledger, "{missed}");
-        let off = world.scheduled().off.map(|off| (off.reason, off.until));
-        assert_eq!(off.map(|off| off.0), Some(OffReason::TicksMissed), "{missed}");
+        let off = world.scheduled().off.expect("a condition");
+        assert_eq!(off.reason, OffReason::TicksMissed, "{missed}");
+        assert_eq!((off.from, off.until), span(10, if off.count == 3 { 30 } else { 40 }), "{missed}");
     }
 }
 
@@ -148,6 +149,21 @@ fn a_deadline_holds_for_what_came_a_little_late_as_well() {
         world.seconds(14);
         world.look();
         assert_eq!(world.ledger(), "10 deadline", "{missed}");
+    }
+}
+
+fn span(from: u64, until: u64) -> (Timestamp, Timestamp) {
+    (BEGINNING.after(Duration::from_secs(from)), BEGINNING.after(Duration::from_secs(until)))
+}
+
+#[test]
+fn ticks_that_nobody_looked_at_for_minutes_are_said_to_be_missed_and_a_slow_look_is_not() {
+    // The process stood still, and its clocks with it.
+    for (stood_still, is_said) in [(45, false), (300, true)] {
+        let mut world = World::with(&every("10s", json!({})));
+        world.seconds(stood_still);
+        world.look();
+        assert_eq!(world.scheduled().off.is_some(), is_said, "{stood_still}");
     }
 }
 
