@@ -19,7 +19,9 @@ pub fn json_schema() -> Value {
                 "type": "string",
                 "minLength": 6,
                 "maxLength": CRON_BYTES_MAX,
-                "description": "5 fields (minute, hour, day of month, month, day of week), 6 with seconds first, or a macro.",
+                "description": "5 fields (minute, hour, day of month, month, day of week), 6 with seconds first, or a \
+                                macro. Names, `L`, `#` and `W` are taken; where neither field of days is `*`, a day \
+                                matches if either does.",
                 "examples": ["0 3 * * *", "*/15 9-17 * * MON-FRI", "@daily"],
             },
             "every": duration("Even intervals of at least 1s, from `start` on, or from the commit."),

@@ -92,7 +92,11 @@ fn each_tick_has_one_outcome_and_at_most_one_job_however_often_the_service_is_ki
         let suspend = json!({ "processing": { "suspend": true } });
         let patch = crate::service::client::request("PATCH", &format!("/v1/things/{id}"));
         assert_eq!(service.ask(&patch.json(crate::service::client::MERGE, &suspend)).status, 200);
-        let settled = |thing: &Value| thing["status"]["processing"]["activeCount"] == 0;
+        // What waits for its start goes on waiting while it is suspended.
+        let settled = |thing: &Value| {
+            let active = thing["status"]["processing"]["active"].as_array();
+            active.is_some_and(|active| active.iter().all(|job| job["phase"] == "queued"))
+        };
         let thing = service.until("its jobs end", &format!("/v1/things/{id}"), settled);
         // What passes while it is suspended has its row as well.
         let rows = ledger(&service, id);
