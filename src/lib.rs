@@ -23,7 +23,7 @@
 //! 7. [`api`]: what can be done with resources and jobs, without HTTP.
 //! 8. [`http`]: the wire.
 //! 9. [`config`], [`cli`] and [`telemetry`]: the operator's file, the command, its logs.
-//! 10. [`clock`]: the machine's clock and randomness, behind traits.
+//! 10. [`clock`]: the machine's clock and randomness, behind traits; [`metrics`]: what is counted.
 //!
 //! # Never
 //! - The core reads no clock, makes no randomness, and knows neither tokio nor disk.
@@ -57,5 +57,7 @@ pub mod config;
 pub mod clock;
 
 pub mod telemetry;
+
+pub mod metrics;
 
 pub mod cli;

@@ -52,8 +52,7 @@ impl Api {
             Err(error) => return error,
         };
         let if_match = job.map_or_else(|| before.etag(), |job| before.job_etag(job));
-        let collection = self.catalog.collections.get(&key.collection).map(AsRef::as_ref);
-        let trial = Trial::new(about, &before.state, &after, collection, if_match);
+        let trial = Trial::new(about, &before.state, &after, &self.catalog, if_match);
         ApplyError::Decided(ApiError::Tried(Box::new(trial)))
     }
 }

@@ -13,6 +13,7 @@ mod enact;
 pub mod error;
 mod job_lists;
 pub mod jobs;
+mod ledger;
 mod members;
 mod once;
 mod posts;
@@ -35,7 +36,7 @@ use crate::domain::version::ETag;
 use crate::state::State;
 
 pub use crate::domain::links;
-pub use crate::state::{Load, Stage, Stages, Subject, describe_shown};
+pub use crate::state::{Load, LocalTime, Stage, Stages, Subject, describe_shown};
 pub use error::{AlreadyApplied, ApiError};
 pub use jobs::AttemptLog;
 pub use members::{Found, member_of};

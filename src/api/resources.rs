@@ -1,5 +1,6 @@
 //! Resources: read, list, create, replace, patch, delete.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -11,13 +12,15 @@ use super::{AlreadyApplied, Api, ApiError, ChangeRequest, Deleted, ListView, PAG
 use crate::domain::catalog::{Collection, PreconditionPolicy};
 use crate::domain::change::{Before, ChangeError, Changed, Judge, Reads};
 use crate::domain::document::Desired;
-use crate::domain::id::{CollectionName, ResourceId, ResourceKey};
+use crate::domain::id::{ActivityName, CollectionName, ResourceId, ResourceKey};
 use crate::domain::json::{self, Pointer};
 use crate::domain::patch::{PatchBody, PatchError};
 use crate::domain::precondition::{self, Current, Failed};
 use crate::domain::time::Timestamp;
 use crate::domain::version::ETag;
-use crate::state::{Applied, ApplyError, Decision, Event, Loaded, Refused, StateError, StoredResource, UNFINISHED_MAX};
+use crate::state::{
+    Applied, ApplyError, Decision, Event, Loaded, Observed, Refused, StateError, StoredResource, UNFINISHED_MAX,
+};
 
 /// How many resources of a list are read at once: enough to make a page of
 /// small ones in one go, and few enough to end a page of large ones early.
@@ -86,8 +89,8 @@ impl Api {
         let changed = judge.create(&id, object(body)?)?;
         judge.obeys_rules(&changed, None)?;
         let key = ResourceKey { collection: collection.clone(), id };
-        let Changed { document, observed } = changed;
-        let event = Event::Changed { document, observed, fingerprint: request.fingerprint };
+        let Changed { document, observed, restarts } = changed;
+        let event = Event::Changed { document, observed, fingerprint: request.fingerprint, restarts };
         let create = |_: &Loaded| {
             self.believes_list(collection, request)?;
             Ok(Decision::Happen(event.clone()))
@@ -267,15 +270,22 @@ impl Api {
             let shown = seen.map_or_else(shown, Ok)?;
             let nothing = Map::new();
             let observed = loaded.state.observed.as_ref().map_or(&nothing, |observed| &observed.members);
-            let before = desired.map(|desired| Before { document: &desired.document, observed, shown: &shown });
+            let anchors = anchors(loaded);
+            let before = desired.map(|desired| Before {
+                document: &desired.document,
+                observed,
+                shown: &shown,
+                anchors: &anchors,
+                updated: desired.updated,
+            });
             let changed = make(before.as_ref())?;
             let same = |before: &Desired| equal(before.document.members(), changed.document.members());
-            if desired.is_some_and(same) {
+            if desired.is_some_and(same) && changed.restarts.is_empty() {
                 return Ok(Decision::Leave);
             }
             judge.obeys_rules(&changed, before.as_ref())?;
-            let Changed { document, observed } = changed;
-            Ok(Decision::Happen(Event::Changed { document, observed, fingerprint: request.fingerprint }))
+            let Changed { document, observed, restarts } = changed;
+            Ok(Decision::Happen(Event::Changed { document, observed, fingerprint: request.fingerprint, restarts }))
         });
         applied.await.map_err(|error| self.refusal(key, error, etag))
     }
@@ -331,9 +341,8 @@ impl Api {
     }
 
     fn judge<'a>(&'a self, collection: &'a Collection, request: &ChangeRequest) -> Judge<'a> {
-        // Only mappings ask what time it is.
-        let now = if collection.keeps_its_shape() { self.state.clock().now() } else { Timestamp::EPOCH };
-        Judge { collection, catalog: &self.catalog, limits: &self.limits, strictness: request.strictness, now }
+        let Self { catalog, limits, state, .. } = self;
+        Judge { collection, catalog, limits, strictness: request.strictness, now: state }
     }
 
     pub(super) fn view(&self, key: &ResourceKey, stored: &StoredResource) -> View {
@@ -429,6 +438,12 @@ fn equal(before: &Map<String, Value>, after: &Map<String, Value>) -> bool {
 /// Our own representation as a tree.
 pub(super) fn tree(bytes: &[u8]) -> Result<Value, ApiError> {
     serde_json::from_slice(bytes).map_err(|error| ApiError::Store(std::sync::Arc::new(error)))
+}
+
+/// The instants that the schedules of a resource count from.
+fn anchors(loaded: &Loaded) -> BTreeMap<ActivityName, Timestamp> {
+    let schedules = loaded.state.observed.iter().flat_map(Observed::schedules);
+    schedules.map(|(activity, scheduled)| (activity.clone(), scheduled.anchor)).collect()
 }
 
 /// A cursor is the id before it, in hex: opaque, and safe in a query.

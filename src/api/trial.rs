@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::once::About;
-use crate::domain::catalog::Collection;
+use crate::domain::catalog::Catalog;
 use crate::domain::diff::{Change, diff};
 use crate::domain::document::ID;
 use crate::domain::id::{ActivityName, JobId, OperationName};
 use crate::domain::job::{Job, TriggerKind};
-use crate::domain::time::Timestamp;
+use crate::domain::schedule::Upcoming;
 use crate::domain::version::ETag;
-use crate::state::ResourceState;
+use crate::state::{ResourceState, upcoming};
 
 /// What a change would do.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,7 +26,7 @@ pub struct Trial {
     /// The jobs that would be stopped.
     pub cancel: Vec<(ActivityName, JobId)>,
     /// When each activity would run by itself next.
-    pub next: BTreeMap<ActivityName, Vec<Timestamp>>,
+    pub next: BTreeMap<ActivityName, Vec<Upcoming>>,
     /// The tag that the request itself should name; `None` where there is nothing yet.
     pub if_match: Option<ETag>,
 }
@@ -50,10 +50,11 @@ impl Trial {
         about: About,
         before: &ResourceState,
         after: &ResourceState,
-        collection: Option<&Collection>,
+        catalog: &Catalog,
         if_match: Option<ETag>,
     ) -> Self {
         let absent = Map::new();
+        let collection = catalog.collections.get(&after.key.collection);
         let members = |state: &ResourceState| state.desired.as_ref().map(|desired| desired.document.members().clone());
         // What is deleted goes, be it only once its jobs are gone.
         let goes = about == About::Resource && after.is_deleting();
@@ -70,7 +71,7 @@ impl Trial {
             changes,
             launch: launched.map(launching).collect(),
             cancel: stopped.map(|job| (job.activity.clone(), job.id)).collect(),
-            next: activities.iter().map(|spec| (spec.name.clone(), Vec::new())).collect(),
+            next: activities.iter().map(|spec| (spec.name.clone(), upcoming(after, &spec.name, catalog))).collect(),
             if_match,
         }
     }

@@ -9,11 +9,6 @@ pub(super) fn run(args: &CheckArgs) -> Result<(), Failure> {
     let catalog = settings::for_check(args)?.catalog;
     let collections = counted(catalog.collections.len(), "collection");
     let operations = counted(catalog.operations.len(), "operation");
-    for (collection, activity) in catalog.scheduled() {
-        say(&format!(
-            "`collections.{collection}.activities.{activity}.schedule` is read, and launches nothing in this version"
-        ));
-    }
     say(&format!("{} is right: {collections}, {operations}", args.config.config.display()));
     Ok(())
 }

@@ -29,7 +29,7 @@ use exit::{Exit, Failure};
 use crate::telemetry::{self, Format};
 
 /// What is logged unless something else is said.
-const LOG_DEFAULT: &str = "info";
+const LOG_DEFAULT: &str = "info,tokio_cron_scheduler=warn";
 
 /// A demo shows what it does itself.
 const LOG_DEFAULT_OF_DEMO: &str = "warn";

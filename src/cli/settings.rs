@@ -1,11 +1,13 @@
 //! Lays flags and environment over the file, and judges what comes out.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 
 use tracing::warn;
 
 use super::args::{CheckArgs, InsecureArg, OpenapiArgs, ServeArgs};
 use super::exit::Failure;
+use super::serve;
 use crate::config::{self, Config, ConfigErrors, Place};
 use crate::domain::principal::Access;
 
@@ -47,14 +49,19 @@ fn is_loopback(ip: IpAddr) -> bool {
     ip.to_canonical().is_loopback()
 }
 
+/// Reads a configuration file.
+pub(super) fn load(path: &Path) -> Result<Config, Failure> {
+    config::load(path, &serve::judge_cron).map_err(Failure::Configuration)
+}
+
 /// What `openapi` describes.
 pub(super) fn for_openapi(args: &OpenapiArgs) -> Result<Config, Failure> {
-    config::load(&args.config.config).map_err(Failure::Configuration)
+    load(&args.config.config)
 }
 
 /// What `serve` goes by.
 pub(super) fn for_serve(args: &ServeArgs) -> Result<Config, Failure> {
-    let mut config = config::load(&args.config.config).map_err(Failure::Configuration)?;
+    let mut config = load(&args.config.config)?;
     if let Some(listen) = args.listen {
         config.server.listen = listen;
         config.server.listen_at = None;
@@ -71,7 +78,7 @@ pub(super) fn for_serve(args: &ServeArgs) -> Result<Config, Failure> {
 
 /// What `serve` would find in the file.
 pub(super) fn for_check(args: &CheckArgs) -> Result<Config, Failure> {
-    let config = config::load(&args.config.config).map_err(Failure::Configuration)?;
+    let config = load(&args.config.config)?;
     judge_listen(&config, &args.insecure)?;
     Ok(config)
 }

@@ -23,6 +23,15 @@
 //! depth    = 64                      # nesting of a body or document
 //! patch_operations = 1000            # operations in one patch
 //!
+//! [retention]                        # the defaults
+//! jobs  = { succeeded = "7d", failed = "30d", per_activity = 50 }  # how old a finished job gets, how many an activity has
+//! ticks = "30d"                      # what was skipped, and why
+//!
+//! [housekeeping]                     # the defaults: cron expressions, in UTC
+//! retention = "*/10 * * * *"         # forgets what is older than that
+//! log       = "5 * * * *"            # trims the change log
+//! sweep     = "17 3 * * *"           # looks at every resource, should anything have been missed
+//!
 //! [operations.transcode]
 //! description = "Transcode a video"
 //! input  = "schemas/transcode.json"  # JSON Schema of the input
@@ -71,6 +80,7 @@ mod collections;
 mod cors;
 mod error;
 mod files;
+mod housekeeping;
 mod mounts;
 mod operations;
 mod replies;
@@ -79,12 +89,14 @@ mod section;
 mod server;
 
 pub use error::{ConfigError, ConfigErrors, ERRORS_MAX, Place};
+pub use housekeeping::{Housekeeping, JudgeCron, PER_ACTIVITY_MAX};
 pub use server::{
     BYTES_MAX, BYTES_MIN, DEPTH_MAX, Limits, PATCH_OPERATIONS_MAX, ParseStoreUrlError, RUNNING_MAX, Server, StoreUrl,
 };
 
 use crate::domain::catalog::Catalog;
 use crate::domain::principal::Access;
+use crate::domain::retention::Retention;
 use error::Report;
 use files::Files;
 use section::{Keys, Section};
@@ -107,38 +119,47 @@ pub struct Config {
     pub access: Access,
     /// The collections and operations.
     pub catalog: Catalog,
+    /// For how long what is over is remembered.
+    pub retention: Retention,
+    /// When the service keeps its house.
+    pub housekeeping: Housekeeping,
 }
 
 const ROOT: Keys = Keys {
-    known: &["server", "store", "limits", "auth", "operations", "collections", "aliases"],
-    later: &["secrets", "mail", "retention", "housekeeping"],
+    known: &["server", "store", "limits", "auth", "operations", "collections", "aliases", "retention", "housekeeping"],
+    later: &["secrets", "mail"],
 };
 
-/// Reads a configuration file and the schema files that it names.
+/// Reads a configuration file and the schema files that it names; `cron` judges
+/// the expressions in it.
 ///
 /// # Errors
 /// The file cannot be read, or anything in it is wrong: all of it.
-pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
+pub fn load(path: &Path, cron: &JudgeCron<'_>) -> Result<Config, ConfigErrors> {
     let unreadable = |error: io::Error| ConfigErrors::whole_file(path, format!("cannot be read: {error}"));
     let text = read_file(path).map_err(unreadable)?;
     let absolute = std::path::absolute(path).map_err(unreadable)?;
     let base = absolute.parent().unwrap_or(&absolute);
-    parse(&text, path, base, &read_file)
+    parse(&text, path, base, Outside { read: &read_file, cron })
+}
+
+/// What a configuration is read with, and does not know itself.
+#[derive(Clone, Copy)]
+pub struct Outside<'o> {
+    /// Gives the text of a schema file.
+    pub read: &'o dyn Fn(&Path) -> io::Result<String>,
+    /// Judges cron expressions.
+    pub cron: &'o JudgeCron<'o>,
 }
 
 /// Reads the text of a configuration.
 ///
 /// `file` is what errors call it, `base` is the absolute folder at which
-/// relative paths start, and `read` gives the text of a schema file.
+/// relative paths start.
 ///
 /// # Errors
 /// Anything in it is wrong: all of it. Where the text is not TOML, only that.
-pub fn parse(
-    text: &str,
-    file: &Path,
-    base: &Path,
-    read: &dyn Fn(&Path) -> io::Result<String>,
-) -> Result<Config, ConfigErrors> {
+pub fn parse(text: &str, file: &Path, base: &Path, outside: Outside<'_>) -> Result<Config, ConfigErrors> {
     let mut report = Report::new(file, text);
     let (table, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
@@ -148,7 +169,7 @@ pub fn parse(
         return Err(report.into_errors());
     }
     let root = Section::root(table.get_ref());
-    let mut files = Files::new(base, read);
+    let mut files = Files::new(base, outside.read);
     root.check_keys(ROOT, &mut report);
     let operations = operations::operations(&root, &mut files, &mut report);
     let mut catalog = Catalog {
@@ -164,6 +185,8 @@ pub fn parse(
         limits: server::limits(&root, &mut report),
         access: auth::access(&root, &mut report),
         catalog,
+        retention: housekeeping::retention(&root, &mut report),
+        housekeeping: housekeeping::housekeeping(&root, outside.cron, &mut report),
     };
     if report.is_empty() { Ok(config) } else { Err(report.into_errors()) }
 }

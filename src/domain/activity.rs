@@ -19,6 +19,7 @@ use super::json;
 use super::near::did_you_mean;
 use super::operation::Operation;
 use super::retry::{ATTEMPTS_MAX, RetryPolicy};
+use super::schedule::Schedule;
 use super::schema::Violation;
 use super::time::parse_duration;
 
@@ -41,18 +42,9 @@ pub struct Activity {
     pub retry: Option<RetryOverride>,
     /// The longest attempt, where the document overrides the operation.
     pub timeout: Option<Duration>,
-    /// What asks for a job, beside a POST.
-    pub asks: Asks,
-}
-
-/// What asks for a job of an activity, beside a POST.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Asks {
-    /// A change of what is to be run.
-    #[default]
-    Changes,
-    /// A schedule; changes ask for nothing.
-    Schedule,
+    /// When it is to be run again and again. With one, a change asks for
+    /// nothing, but for a new `trigger`.
+    pub schedule: Option<Schedule>,
 }
 
 /// What happens when a trigger meets an active job.
@@ -157,19 +149,17 @@ impl Activity {
         for member in members.keys().filter(|member| !MEMBERS.contains(&member.as_str())) {
             reader.refuse(&[member], format!("an activity has no member `{member}`{}", did_you_mean(member, MEMBERS)));
         }
-        if members.contains_key("schedule") {
-            reader.refuse(&["schedule"], "schedules are not in this version".to_owned());
-        }
         let operation = reader.operation(members, &spec.operations);
         let trigger = reader.trigger(members);
         let overlap = reader.overlap(members);
         let standing = reader.standing(members);
         let retry = reader.retry(members);
         let timeout = reader.duration(members, &["timeout"]);
+        let schedule = reader.schedule(members);
         match operation {
             Some(operation) if reader.violations.is_empty() => {
                 let input = members.get("input").cloned().unwrap_or_else(|| json!({}));
-                Ok(Self { operation, input, trigger, overlap, standing, retry, timeout, asks: Asks::Changes })
+                Ok(Self { operation, input, trigger, overlap, standing, retry, timeout, schedule })
             }
             Some(_) | None => Err(reader.violations),
         }
@@ -178,7 +168,7 @@ impl Activity {
     /// What a document of its own shape asks for: an operation with an input,
     /// and of everything else what holds unless a document says otherwise.
     #[must_use]
-    pub const fn mapped(operation: OperationName, input: Value, asks: Asks) -> Self {
+    pub const fn mapped(operation: OperationName, input: Value, schedule: Option<Schedule>) -> Self {
         Self {
             operation,
             input,
@@ -187,7 +177,7 @@ impl Activity {
             standing: Standing::Active,
             retry: None,
             timeout: None,
-            asks,
+            schedule,
         }
     }
 
@@ -214,10 +204,19 @@ impl Activity {
     /// trigger, compared by value.
     #[must_use]
     pub fn digest(&self) -> String {
-        let asked = json!([self.operation.as_str(), self.input, self.trigger]);
-        let hash = Sha256::digest(json::canonical(&asked));
-        hash[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+        digest(&json!([self.operation.as_str(), self.input, self.trigger]))
     }
+
+    /// What tells its `trigger` from every other, if it has one.
+    #[must_use]
+    pub fn trigger_digest(&self) -> Option<String> {
+        self.trigger.as_ref().map(digest)
+    }
+}
+
+fn digest(value: &Value) -> String {
+    let hash = Sha256::digest(json::canonical(value));
+    hash[..16].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What is wrong with an input in view of the operation's schema.
@@ -338,6 +337,21 @@ impl Reader {
         }
     }
 
+    fn schedule(&mut self, members: &Map<String, Value>) -> Option<Schedule> {
+        match Schedule::parse(members.get("schedule")?) {
+            Ok(schedule) => Some(schedule),
+            Err(refusals) => {
+                let at = format!("{}/schedule", self.at);
+                self.violations.extend(
+                    refusals
+                        .into_iter()
+                        .map(|refusal| Violation { pointer: format!("{at}{}", refusal.path), detail: refusal.detail }),
+                );
+                None
+            }
+        }
+    }
+
     fn retry(&mut self, members: &Map<String, Value>) -> Option<RetryOverride> {
         let value = members.get("retry")?;
         let Value::Object(retry) = value else {
@@ -407,7 +421,8 @@ mod tests {
             (json!({"operation": "t", "retry": {"back-off": "1s"}}), "/processing/retry/back-off", "`backoff`"),
             (json!({"operation": "t", "retry": {"max": 7}}), "/processing/retry/max", "length of time"),
             (json!({"operation": "t", "retry": {"backoff": "3s", "max": "1s"}}), "/processing/retry/max", "`backoff`"),
-            (json!({"operation": "t", "schedule": {}}), "/processing/schedule", "not in this version"),
+            (json!({"operation": "t", "schedule": {}}), "/processing/schedule", "`cron`"),
+            (json!({"operation": "t", "schedule": {"cron": "* *"}}), "/processing/schedule/cron", "field"),
             (json!({"operation": "t", "a/b": 1}), "/processing/a~1b", "no member"),
         ] {
             let violations = parse(member.clone()).expect_err("refused");

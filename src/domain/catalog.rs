@@ -35,17 +35,6 @@ impl Catalog {
     }
 }
 
-impl Catalog {
-    /// The activities whose documents map to a schedule. This version reads
-    /// schedules and launches nothing by them.
-    pub fn scheduled(&self) -> impl Iterator<Item = (&CollectionName, &ActivityName)> {
-        self.collections.values().flat_map(|collection| {
-            let mapped = |spec: &&ActivitySpec| spec.mapping.as_ref().is_some_and(|mapping| mapping.schedule.is_some());
-            collection.activities.iter().filter(mapped).map(|spec| (&collection.name, &spec.name))
-        })
-    }
-}
-
 /// A named set of resources.
 #[derive(Debug, Clone)]
 pub struct Collection {

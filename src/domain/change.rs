@@ -6,19 +6,24 @@
 
 mod echo;
 
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::fmt;
+
 use serde_json::{Map, Value};
 
 use super::activity::judge_input;
-use super::catalog::{Catalog, Collection};
+use super::catalog::{ActivitySpec, Catalog, Collection};
 use super::document::{Document, ID, overlaid};
 use super::expression::{EvaluationError, Variable};
-use super::id::ResourceId;
+use super::id::{ActivityName, ResourceId};
 use super::json;
 use super::patch::{PatchBody, PatchError, PatchLimits, apply_patch};
 use super::precondition::Strictness;
+use super::schedule::Schedule;
 use super::schema::Violation;
 use super::time::Timestamp;
-use super::wanted::{Subject, Wanted};
+use super::wanted::{Subject, Wanted, unschedulable};
 use echo::Echo;
 
 /// Why a change is refused.
@@ -59,8 +64,20 @@ pub struct Judge<'a> {
     pub limits: &'a PatchLimits,
     /// How literally the client wants to be taken.
     pub strictness: Strictness,
-    /// When the change happens.
-    pub now: Timestamp,
+    /// When the change happens; asked only where that matters.
+    pub now: &'a dyn Now,
+}
+
+/// What time it is.
+pub trait Now: fmt::Debug + Sync {
+    /// The instant of this question.
+    fn now(&self) -> Timestamp;
+}
+
+impl Now for Timestamp {
+    fn now(&self) -> Timestamp {
+        *self
+    }
 }
 
 /// A resource before a change.
@@ -72,6 +89,10 @@ pub struct Before<'a> {
     pub observed: &'a Map<String, Value>,
     /// The representation, where [`Judge::reads`] says that it is looked at.
     pub shown: &'a Value,
+    /// The instants that the schedules of its activities count from.
+    pub anchors: &'a BTreeMap<ActivityName, Timestamp>,
+    /// When clients last changed it.
+    pub updated: Timestamp,
 }
 
 /// What a change looks at.
@@ -90,6 +111,8 @@ pub struct Changed {
     pub document: Document,
     /// The observed members that a new resource begins with; empty for one that exists.
     pub observed: Map<String, Value>,
+    /// The activities whose schedules begin anew even if the document stays as it is.
+    pub restarts: Vec<ActivityName>,
 }
 
 impl Judge<'_> {
@@ -130,12 +153,12 @@ impl Judge<'_> {
         mut body: Map<String, Value>,
         before: Option<&Before<'_>>,
     ) -> Result<Changed, ChangeError> {
-        let echo = Echo { collection: self.collection, strictness: self.strictness };
+        let echo = Echo { collection: self.collection, strictness: self.strictness, id };
         echo.take_own(&mut body, id, before.map(|before| before.shown))?;
         let given = echo.take_shown(&mut body, before)?;
         let observed = before.map_or(&given, |before| before.observed);
-        let document = self.judge(id, body, observed)?;
-        Ok(Changed { document, observed: given })
+        let document = self.judge(id, body, observed, before)?;
+        Ok(Changed { document, observed: given, restarts: Vec::new() })
     }
 
     /// What a PATCH of `id` would make. A JSON Patch sees the whole representation.
@@ -143,12 +166,13 @@ impl Judge<'_> {
     /// # Errors
     /// [`ChangeError`].
     pub fn patch(&self, id: &ResourceId, before: &Before<'_>, patch: &PatchBody) -> Result<Changed, ChangeError> {
-        let echo = Echo { collection: self.collection, strictness: self.strictness };
+        let echo = Echo { collection: self.collection, strictness: self.strictness, id };
+        let restarts;
         let members = match patch {
             PatchBody::Merge(body) => {
                 let mut body = body.clone();
                 echo.take_own(&mut body, id, Some(before.shown))?;
-                echo.take_patched(&mut body, before)?;
+                restarts = echo.take_patched(&mut body, before)?;
                 let document = Value::Object(before.document.members().clone());
                 apply_patch(&document, &PatchBody::Merge(body), self.limits)?
             }
@@ -162,14 +186,16 @@ impl Judge<'_> {
                     // What is shown beside the document is not the client's to know.
                     if too_large { PatchError::TooLarge { limit: self.limits.bytes_max } } else { error }
                 })?;
-                echo.own_members(before, after)?
+                let (members, wishes) = echo.own_members(before, after)?;
+                restarts = wishes;
+                members
             }
         };
         let Value::Object(members) = members else {
             return Err(ChangeError::Patch(PatchError::NotAnObject { index: 0 }));
         };
-        let document = self.judge(id, members, before.observed)?;
-        Ok(Changed { document, observed: Map::new() })
+        let document = self.judge(id, members, before.observed, Some(before))?;
+        Ok(Changed { document, observed: Map::new(), restarts })
     }
 
     /// Judges a change that was made by the operator's rules.
@@ -208,6 +234,7 @@ impl Judge<'_> {
         id: &ResourceId,
         members: Map<String, Value>,
         observed: &Map<String, Value>,
+        before: Option<&Before<'_>>,
     ) -> Result<Document, ChangeError> {
         let value = Value::Object(members);
         let depth_max = self.limits.depth_max.min(json::NESTING_MAX);
@@ -218,7 +245,7 @@ impl Judge<'_> {
             return Err(PatchError::TooLarge { limit: self.limits.bytes_max }.into());
         }
         let Value::Object(members) = value else { unreachable!("it was made as an object") };
-        let violations = self.violations(id, &members, observed);
+        let violations = self.violations(id, &members, observed, before);
         if violations.is_empty() { Ok(Document::new(members)) } else { Err(ChangeError::Invalid(violations)) }
     }
 
@@ -229,11 +256,22 @@ impl Judge<'_> {
         id: &ResourceId,
         members: &Map<String, Value>,
         observed: &Map<String, Value>,
+        before: Option<&Before<'_>>,
     ) -> Vec<Violation> {
         let mut violations = Vec::new();
-        let subject = Subject { collection: self.collection, id, members, observed, updated: self.now };
+        let read = OnceCell::new();
+        let now = || *read.get_or_init(|| self.now.now());
+        // Only mappings ask when a document was changed.
+        let updated = if self.collection.keeps_its_shape() { now() } else { Timestamp::EPOCH };
+        let subject = Subject { collection: self.collection, id, members, observed, updated };
         for spec in &self.collection.activities {
-            match (subject.wants(spec), &spec.mapping) {
+            let wanted = subject.wants(spec);
+            if let Wanted::Activity(activity) = &wanted
+                && let Some(schedule) = &activity.schedule
+            {
+                violations.extend(self.impossible(id, spec, schedule, before, &now));
+            }
+            match (wanted, &spec.mapping) {
                 (Wanted::Activity(activity), None) => violations.extend(activity.judge(&spec.name, self.catalog)),
                 (Wanted::Activity(activity), Some(_)) => {
                     let operation = self.catalog.operations.get(&activity.operation);
@@ -257,6 +295,38 @@ impl Judge<'_> {
             violations.extend(schema.validate(&Value::Object(overlaid(own, &self.collection.observed, observed))));
         }
         violations
+    }
+
+    /// What is wrong with a schedule that is new: it has no tick to come, or
+    /// costs too much. One that was there before may have come to its end.
+    fn impossible(
+        &self,
+        id: &ResourceId,
+        spec: &ActivitySpec,
+        schedule: &Schedule,
+        before: Option<&Before<'_>>,
+        now: &dyn Fn() -> Timestamp,
+    ) -> Vec<Violation> {
+        let known = before.and_then(|before| before.schedule(self.collection, id, spec));
+        if known.as_ref() == Some(schedule) {
+            return Vec::new();
+        }
+        let Err(refusal) = schedule.feasible(now()) else { return Vec::new() };
+        match &spec.mapping {
+            Some(mapping) => unschedulable(spec, mapping, vec![refusal]),
+            None => vec![Violation {
+                pointer: format!("{}{}", json::pointer(&[spec.name.as_str(), "schedule"]), refusal.path),
+                detail: refusal.detail,
+            }],
+        }
+    }
+}
+
+impl Before<'_> {
+    /// The schedule of an activity.
+    fn schedule(&self, collection: &Collection, id: &ResourceId, spec: &ActivitySpec) -> Option<Schedule> {
+        let (members, observed, updated) = (self.document.members(), self.observed, self.updated);
+        Subject { collection, id, members, observed, updated }.wants(spec).activity()?.schedule
     }
 }
 

@@ -11,6 +11,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::time::Timestamp;
+
 /// A name or identifier that cannot be one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{input}` is not a {what}: {expected}")]
@@ -240,6 +242,17 @@ uuid_id!(
     JobId,
     "job id"
 );
+
+impl JobId {
+    /// When the job was made, as far as its id says.
+    #[must_use]
+    pub fn made(&self) -> Timestamp {
+        let [a, b, c, d, e, f, ..] = *self.as_bytes();
+        let millis = u64::from_be_bytes([0, 0, a, b, c, d, e, f]);
+        // 48 bits, so it always fits.
+        Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
+    }
+}
 
 /// The secret that one attempt holds, and that its reports must name.
 ///

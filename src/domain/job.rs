@@ -151,6 +151,9 @@ impl JobPhase {
 pub struct Trigger {
     /// What kind of reason.
     pub kind: TriggerKind,
+    /// The nominal instant of the tick, where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheduled_for: Option<Timestamp>,
     /// The generation of the resource at that time.
     pub generation: Generation,
 }
@@ -161,6 +164,8 @@ pub struct Trigger {
 pub enum TriggerKind {
     /// The document asked for it.
     Change,
+    /// A tick of its schedule.
+    Schedule,
     /// Somebody posted to the activity.
     Manual,
 }

@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use super::change::ChangeError;
 use super::document::{ID, LINKS};
 use super::id::JobId;
-use super::job::Job;
+use super::job::{Job, JobPhase};
 use super::json;
 use super::near::did_you_mean;
 use super::patch::{PatchBody, PatchLimits, apply_patch};
@@ -143,7 +143,7 @@ impl Reading<'_> {
                 wishes.launch.push((index, item.clone()));
                 continue;
             }
-            let place = self.find(index, members)?;
+            let Some(place) = self.find(index, members)? else { continue };
             if self.is_literal() && seen.last().is_some_and(|last| place < *last) {
                 let detail = "the order is the service's: the newest job is the first";
                 return Err(read_only(at(&[ITEMS, &index.to_string()]), detail));
@@ -157,11 +157,16 @@ impl Reading<'_> {
         Ok(wishes)
     }
 
-    /// The place of the job that an item names.
-    fn find(&self, index: usize, item: &Map<String, Value>) -> Result<usize, ChangeError> {
+    /// The place of the job that an item names; none where it says of itself
+    /// that it is finished, and is forgotten since: that asks for nothing.
+    fn find(&self, index: usize, item: &Map<String, Value>) -> Result<Option<usize>, ChangeError> {
         let id: Option<JobId> = item.get(ID).and_then(Value::as_str).and_then(|id| id.parse().ok());
         let place = id.and_then(|id| self.listed.iter().position(|listed| listed.job.id == id));
-        place.ok_or_else(|| {
+        let word = item.get("phase").and_then(Value::as_str).and_then(JobPhase::from_word);
+        if place.is_none() && id.is_some() && !self.is_literal() && word.is_some_and(JobPhase::is_final) {
+            return Ok(None);
+        }
+        place.map(Some).ok_or_else(|| {
             let detail = "no job of this list has this id: leave it out to launch a new one";
             invalid(&at(&[ITEMS, &index.to_string(), ID]), detail)
         })
@@ -230,7 +235,7 @@ fn invalid(pointer: &str, detail: &str) -> ChangeError {
 mod tests {
     use super::*;
     use crate::domain::id::Uid;
-    use crate::domain::job::{Cancel, CancelReason, JobPhase, StartRule, Trigger, TriggerKind};
+    use crate::domain::job::{Cancel, CancelReason, StartRule, Trigger, TriggerKind};
     use crate::domain::operation::Keep;
     use crate::domain::time::Timestamp;
     use crate::domain::version::Generation;
@@ -251,7 +256,7 @@ mod tests {
             activity: "processing".parse().expect("a name"),
             operation: "transcode".parse().expect("a name"),
             input: json!({}),
-            trigger: Trigger { kind: TriggerKind::Manual, generation: Generation::FIRST },
+            trigger: Trigger { kind: TriggerKind::Manual, scheduled_for: None, generation: Generation::FIRST },
             start: StartRule::AtOnce,
             retry: None,
             timeout_ms: None,
@@ -316,6 +321,14 @@ mod tests {
     fn what_was_read_a_while_ago_is_an_echo() {
         let stale = with(0, "progress", json!({ "fraction": 0.1 }));
         assert_eq!(put(json!({ "items": [stale, { "id": id(2) }] })), Ok(Wishes::default()));
+    }
+
+    #[test]
+    fn a_finished_job_that_is_forgotten_since_is_no_reason_to_refuse_the_list() {
+        let forgotten = json!({ "id": id(0), "operation": "transcode", "phase": "failed", "canceled": false });
+        let new = json!({ "operation": "transcode" });
+        let wished = put(json!({ "items": [new, shown(0), shown(1), shown(2), forgotten] })).expect("wishes");
+        assert_eq!(wished, Wishes { launch: vec![(0, new)], cancel: vec![] });
     }
 
     #[test]
@@ -385,6 +398,8 @@ mod tests {
             (json!({ "items": {} }), "/items"),
             (json!({ "items": [], "itmes": [] }), "/itmes"),
             (json!({ "items": [{ "id": id(9) }] }), "/items/0/id"),
+            (json!({ "items": [{ "id": id(9), "phase": "running" }] }), "/items/0/id"),
+            (json!({ "items": [{ "id": "x", "phase": "failed" }] }), "/items/0/id"),
             (json!({ "items": [{ "id": 7 }] }), "/items/0/id"),
             (json!({ "items": [{ "id": id(3) }, { "id": id(3) }] }), "/items/1/id"),
             (json!({ "items": [with(0, "operation", json!("other"))] }), "/items/0/operation"),

@@ -7,7 +7,7 @@ use super::id::{ActivityName, CollectionName, JobId, ResourceKey};
 use super::json::Pointer;
 
 /// What else a representation of a resource links to, beside its activities.
-pub const RELATIONS: [&str; 6] = ["self", "collection", "describedby", "form", "run-now", "cancel"];
+pub const RELATIONS: [&str; 7] = ["self", "collection", "describedby", "form", "ticks", "run-now", "cancel"];
 
 /// What a link of ours says.
 pub const LINK_MEMBERS: [&str; 4] = ["href", "method", "type", "name"];
@@ -40,6 +40,12 @@ pub fn activity(catalog: &Catalog, key: &ResourceKey, activity: &ActivityName) -
 #[must_use]
 pub fn form(catalog: &Catalog, key: &ResourceKey, activity: &ActivityName) -> String {
     format!("{}/{}/{activity}/form", catalog.path_of(&key.collection), key.id)
+}
+
+/// What became of the ticks of an activity.
+#[must_use]
+pub fn ticks(catalog: &Catalog, key: &ResourceKey, activity: &ActivityName) -> String {
+    format!("{}/{}/{activity}/ticks", catalog.path_of(&key.collection), key.id)
 }
 
 /// A job under its resource.

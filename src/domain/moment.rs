@@ -7,13 +7,43 @@ use uuid::Uuid;
 use super::id::{JobId, Token, Uid};
 use super::time::Timestamp;
 
+/// How time went, as far as the service saw it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Past {
+    /// What the wall clock shows, even where that is behind what happened before.
+    pub wall: Timestamp,
+    /// Since when somebody looks: what fell due before was missed.
+    pub since: Timestamp,
+    /// The last time that the wall clock was set forward.
+    pub leap: Option<Leap>,
+}
+
+/// That the wall clock was set forward, or stood still while time went on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Leap {
+    /// What it showed before.
+    pub from: Timestamp,
+    /// What it showed next.
+    pub to: Timestamp,
+}
+
+impl Past {
+    /// Somebody always looked, and the clock was never set.
+    #[must_use]
+    pub const fn steady(now: Timestamp) -> Self {
+        Self { wall: now, since: Timestamp::EPOCH, leap: None }
+    }
+}
+
 /// What the core is handed instead of a clock and a random number generator.
 ///
 /// The same moment mints the same ids in the same order.
 #[derive(Debug, Clone)]
 pub struct Moment {
-    /// The wall clock, read once.
+    /// The wall clock, read once; never behind what happened before.
     pub now: Timestamp,
+    /// How time went until now.
+    pub past: Past,
     seed: [u8; 32],
     minted: u64,
 }
@@ -25,7 +55,14 @@ impl Moment {
     /// operating system, and is used for one moment only.
     #[must_use]
     pub const fn new(now: Timestamp, seed: [u8; 32]) -> Self {
-        Self { now, seed, minted: 0 }
+        Self { now, past: Past::steady(now), seed, minted: 0 }
+    }
+
+    /// The same moment after another past.
+    #[must_use]
+    pub const fn after(mut self, past: Past) -> Self {
+        self.past = past;
+        self
     }
 
     /// The same randomness at a later instant, for a step that may not go back in time.

@@ -177,7 +177,9 @@ fn leads_into(target: &[AliasSegment], collection: &Collection) -> bool {
     match below {
         [AliasSegment::Literal(member), below @ ..] if collection.activity(member).is_some() => match below {
             [] => true,
-            [AliasSegment::Literal(word)] => matches!(word.as_str(), "last" | "form") || word.parse::<JobId>().is_ok(),
+            [AliasSegment::Literal(word)] => {
+                matches!(word.as_str(), "last" | "form" | "ticks") || word.parse::<JobId>().is_ok()
+            }
             [AliasSegment::Variable(_)] => true,
             _ => false,
         },
@@ -378,6 +380,7 @@ mod tests {
             ("/v1/dogs/{id}/barks", true),
             ("/v1/dogs/{id}/barks/last", true),
             ("/v1/dogs/{id}/barks/form", true),
+            ("/v1/dogs/{id}/barks/ticks", true),
             ("/v1/dogs/{id}/barks/{job}", true),
             ("/v1/dogs/{id}/barks/first", false),
             ("/v1/dogs/{id}/barks/last/x", false),

@@ -53,10 +53,23 @@ impl Timestamp {
         Self::from_millis(self.0.saturating_add(millis))
     }
 
+    /// This instant and a duration less, at least the first instant there is.
+    #[must_use]
+    pub fn before(self, duration: Duration) -> Self {
+        let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        Self::from_millis(self.0.saturating_sub(millis))
+    }
+
     /// The next instant that can be told from this one.
     #[must_use]
     pub const fn next(self) -> Self {
         Self::from_millis(self.0.saturating_add(1))
+    }
+
+    /// The last instant that can be told from this one.
+    #[must_use]
+    pub const fn previous(self) -> Self {
+        Self::from_millis(self.0.saturating_sub(1))
     }
 
     /// How long after `earlier` this is; zero if it is not after it.
@@ -243,6 +256,8 @@ mod tests {
         assert_eq!(start.to_string(), "0000-01-01T00:00:00.000Z");
         assert_eq!(start.to_string().parse(), Ok(start));
         assert_eq!(Timestamp::EPOCH.since(end), Duration::ZERO);
+        assert_eq!((start.before(Duration::MAX), start.previous()), (start, start));
+        assert_eq!(end.previous().next(), end);
     }
 
     #[test]

@@ -8,12 +8,14 @@
 
 use serde_json::{Map, Value, json};
 
-use super::activity::{Activity, Asks};
+use super::activity::Activity;
 use super::catalog::{ActivitySpec, Collection, Mapping};
 use super::document::{ID, overlaid};
 use super::expression::{EvaluationError, Expression, Variable};
 use super::id::ResourceId;
 use super::json as values;
+use super::json::Pointer;
+use super::schedule::{Refusal, Schedule};
 use super::schema::Violation;
 use super::time::Timestamp;
 
@@ -22,7 +24,8 @@ use super::time::Timestamp;
 pub enum Wanted {
     /// Nothing.
     Nothing,
-    /// The member is not written in the vocabulary of this version.
+    /// The member is not written in the vocabulary of this version, or the
+    /// mapping makes a schedule that is none.
     Unreadable(Vec<Violation>),
     /// An expression of the mapping has no value. Why, for people.
     Failed(String),
@@ -62,7 +65,13 @@ impl Subject<'_> {
     pub fn wants(&self, spec: &ActivitySpec) -> Wanted {
         match (&spec.mapping, spec.operations.fixed()) {
             (Some(mapping), Some(operation)) => match self.mapped(mapping) {
-                Ok(Some((input, asks))) => Wanted::Activity(Box::new(Activity::mapped(operation.clone(), input, asks))),
+                Ok(Some((input, None))) => Wanted::Activity(Box::new(Activity::mapped(operation.clone(), input, None))),
+                Ok(Some((input, Some(schedule)))) => match Schedule::parse(&schedule) {
+                    Ok(schedule) => {
+                        Wanted::Activity(Box::new(Activity::mapped(operation.clone(), input, Some(schedule))))
+                    }
+                    Err(refusals) => Wanted::Unreadable(unschedulable(spec, mapping, refusals)),
+                },
                 Ok(None) => Wanted::Nothing,
                 Err(detail) => Wanted::Failed(detail),
             },
@@ -76,17 +85,19 @@ impl Subject<'_> {
         }
     }
 
-    /// The input and what asks for it; nothing where an expression is over a
-    /// member that is not there, or is null.
-    fn mapped(&self, mapping: &Mapping) -> Result<Option<(Value, Asks)>, String> {
-        let asks = match &mapping.schedule {
-            None => Asks::Changes,
-            Some(expression) if self.object("schedule", expression)?.is_none() => return Ok(None),
-            Some(_) => Asks::Schedule,
+    /// The input and the schedule, if the mapping has one; nothing where an
+    /// expression is over a member that is not there, or is null.
+    fn mapped(&self, mapping: &Mapping) -> Result<Option<(Value, Option<Value>)>, String> {
+        let schedule = match &mapping.schedule {
+            None => None,
+            Some(expression) => match self.object("schedule", expression)? {
+                None => return Ok(None),
+                schedule @ Some(_) => schedule,
+            },
         };
         match &mapping.input {
-            None => Ok(Some((json!({}), asks))),
-            Some(expression) => Ok(self.object("input", expression)?.map(|input| (input, asks))),
+            None => Ok(Some((json!({}), schedule))),
+            Some(expression) => Ok(self.object("input", expression)?.map(|input| (input, schedule))),
         }
     }
 
@@ -128,4 +139,31 @@ impl Subject<'_> {
         members.extend(overlaid(self.members.clone(), &self.collection.observed, self.observed));
         Value::Object(members)
     }
+}
+
+/// What is wrong with a schedule that a mapping made, said of the place in the
+/// document that it was made from.
+#[must_use]
+pub fn unschedulable(spec: &ActivitySpec, mapping: &Mapping, refusals: Vec<Refusal>) -> Vec<Violation> {
+    let pointer = made_from(mapping).to_string();
+    let say = |refusal: Refusal| Violation {
+        pointer: pointer.clone(),
+        detail: format!(
+            "the document gives `{}` a schedule that cannot be kept: `{}`: {}",
+            spec.name, refusal.path, refusal.detail
+        ),
+    };
+    refusals.into_iter().map(say).collect()
+}
+
+/// The place in the document that holds everything that a mapped schedule is made of.
+fn made_from(mapping: &Mapping) -> Pointer {
+    let expression = mapping.schedule.as_ref();
+    let mut reads = expression.into_iter().flat_map(|expression| expression.reads(Variable::Document));
+    let Some(mut common) = reads.next() else { return Pointer::new(Vec::new()) };
+    for read in reads {
+        let same = common.iter().zip(&read).take_while(|(one, other)| one == other).count();
+        common.truncate(same);
+    }
+    Pointer::new(common)
 }

@@ -71,7 +71,12 @@ impl Steps {
     /// It cannot be recorded.
     pub async fn claim(&self, claim: &Claim) -> Result<Option<Launch>, StepError> {
         let event = Event::Claimed { job: claim.job, slot: claim.slot };
-        let applied = unless_refused(self.state.happen(&claim.resource, event).await)?;
-        Ok(applied.and_then(|applied| launch_of(&applied.state, claim.job, self.state.catalog())))
+        let Some(applied) = unless_refused(self.state.happen(&claim.resource, event).await)? else { return Ok(None) };
+        if applied.state.jobs.get(&claim.job).is_some_and(|job| job.phase.is_stopping()) {
+            // A tick that came with the claim replaced the job: it ends before it begins.
+            self.adopt(claim.job).await?;
+            return Ok(None);
+        }
+        Ok(launch_of(&applied.state, claim.job, self.state.catalog()))
     }
 }

@@ -10,15 +10,22 @@
 //! [`crate::reconcile`].
 
 mod attempts;
+mod chores;
 mod dispatcher;
+mod housekeeping;
 mod run;
+mod timers;
 
 use std::collections::BTreeSet;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 pub use attempts::Next;
+pub use chores::Part;
 pub use dispatcher::Claim;
+pub use housekeeping::{Housekeeping, NotCron, judge_cron};
 pub use run::{Engine, EngineConfig};
 
 use crate::domain::id::JobId;
@@ -27,6 +34,10 @@ use crate::state::{ApplyError, State, StateError};
 
 /// How often everything is looked at again, whether or not anybody was woken.
 pub const SWEEP: Duration = Duration::from_secs(30);
+
+/// How often the wall clock is looked at, at least: who waits for an instant
+/// sleeps by a clock that nobody sets.
+pub const CLOCK_LOOK: Duration = Duration::from_secs(1);
 
 /// How often progress of one job is committed at most: people cannot follow
 /// more, and the store has better things to do.
@@ -44,6 +55,10 @@ pub const UNHEARD: Duration = Duration::from_secs(60);
 /// comes back after a while, and not a second copy of all that ever happened.
 pub const LOG_KEPT: u64 = 100_000;
 
+/// How many attempts are in hand, for others to be claimed while a storm of
+/// ticks is recorded.
+const IN_STORM: usize = 4;
+
 /// The most rows of an index that one pass reads.
 const ROWS_MAX: usize = 10_000;
 
@@ -54,6 +69,10 @@ pub struct Steps {
     runner: Arc<dyn Runner>,
     running: usize,
     in_hand: Arc<Mutex<BTreeSet<JobId>>>,
+    /// That more ticks are due than are decided at once.
+    storm: Arc<AtomicBool>,
+    /// Up to where the change log was trimmed by this process.
+    trimmed: Arc<AtomicU64>,
 }
 
 /// Why a step could not be taken.
@@ -65,6 +84,9 @@ pub enum StepError {
     /// The store does not take or give anything any more.
     #[error("the store failed")]
     Store(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Nothing wakes the housekeeping.
+    #[error("the housekeeping cannot be started")]
+    Housekeeping(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl Steps {
@@ -72,7 +94,7 @@ impl Steps {
     /// are in hand at once, beside those that are found at a start.
     #[must_use]
     pub fn new(state: State, runner: Arc<dyn Runner>, running: usize) -> Self {
-        Self { state, runner, running, in_hand: Arc::default() }
+        Self { state, runner, running, in_hand: Arc::default(), storm: Arc::default(), trimmed: Arc::default() }
     }
 
     /// Takes a job in hand, unless it is in hand already. It is given back
@@ -87,9 +109,12 @@ impl Steps {
         self.in_hand.lock().unwrap_or_else(PoisonError::into_inner).contains(&job)
     }
 
-    /// How many more attempts may be taken in hand.
+    /// How many more attempts may be taken in hand. While a storm of ticks is
+    /// recorded, few are: a job can wait, and a tick is late.
     fn room(&self) -> usize {
-        self.running.saturating_sub(self.in_hand.lock().unwrap_or_else(PoisonError::into_inner).len())
+        let storm = self.storm.load(Ordering::Relaxed);
+        let running = if storm { self.running.min(IN_STORM) } else { self.running };
+        running.saturating_sub(self.in_hand.lock().unwrap_or_else(PoisonError::into_inner).len())
     }
 }
 

@@ -13,7 +13,8 @@ use tracing::{error, info, warn};
 use super::attempts::Next;
 use super::dispatcher::Claim;
 use super::{
-    InHand, LOG_KEPT, PROGRESS_INTERVAL, RECORD_AGAIN, ROWS_MAX, SWEEP, StepError, Steps, UNHEARD, unless_refused,
+    CLOCK_LOOK, Housekeeping, InHand, PROGRESS_INTERVAL, RECORD_AGAIN, ROWS_MAX, SWEEP, StepError, Steps, UNHEARD,
+    unless_refused,
 };
 use crate::domain::id::JobId;
 use crate::runner::{AttemptRef, Report, Runner};
@@ -31,16 +32,19 @@ const SWEEP_CHUNK: usize = 500;
 const FORGOTTEN_MAX: usize = 100_000;
 
 /// What the engine is allowed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct EngineConfig {
     /// Attempts at once in this process.
     pub running: usize,
+    /// When the house is kept, and for how long what is in it.
+    pub housekeeping: Housekeeping,
 }
 
 /// Finds what is to be done and does it, until told to stop.
 #[derive(Debug)]
 pub struct Engine {
-    steps: Steps,
+    pub(super) steps: Steps,
+    pub(super) housekeeping: Housekeeping,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -50,7 +54,8 @@ impl Engine {
     #[must_use]
     pub fn new(state: State, runner: Arc<dyn Runner>, config: EngineConfig) -> Self {
         let steps = Steps::new(state, runner, config.running);
-        Self { steps, tasks: TaskTracker::new(), stop: CancellationToken::new() }
+        let housekeeping = config.housekeeping;
+        Self { steps, housekeeping, tasks: TaskTracker::new(), stop: CancellationToken::new() }
     }
 
     /// Runs until `shutdown`, then lets go of all attempts, which go on.
@@ -63,6 +68,7 @@ impl Engine {
         engine.attempts_pass().await?;
         let mut loops = JoinSet::new();
         engine.spawn_loops(&mut loops);
+        let alarms = engine.keep_house(&mut loops).await?;
         let mut shutdown = std::pin::pin!(shutdown);
         let result = tokio::select! {
             () = &mut shutdown => Ok(()),
@@ -76,6 +82,7 @@ impl Engine {
         if tokio::time::timeout(DRAIN, engine.tasks.wait()).await.is_err() {
             warn!("some attempts were still being started; they are looked for at the next start");
         }
+        alarms.stop().await;
         loops.shutdown().await;
         result
     }
@@ -231,9 +238,15 @@ impl Engine {
 
     /// Looks at each resource again when it is due.
     async fn keep_time(self: Arc<Self>) -> Result<(), StepError> {
+        let mut set_back = 0;
         loop {
             let bell = self.steps.state.hints().timers.notified();
-            let wait = self.steps.due().await?.map_or(SWEEP, |wait| wait.min(SWEEP));
+            let wait = self.steps.due().await?.map_or(CLOCK_LOOK, |wait| wait.min(CLOCK_LOOK));
+            let seen = self.steps.state.set_back();
+            if seen != set_back {
+                set_back = seen;
+                self.steps.look_at_waiting().await?;
+            }
             self.wait(bell, wait).await;
         }
     }
@@ -244,7 +257,7 @@ impl Engine {
         loop {
             self.steps.sweep().await?;
             self.steps.forget_unheard().await?;
-            self.steps.trim_log().await?;
+            self.steps.bound_log().await?;
             self.steps.forget_answers().await?;
             self.sleep(SWEEP).await;
         }
@@ -271,29 +284,6 @@ async fn over(pause: &mut Option<Pin<Box<dyn Future<Output = ()> + Send + '_>>>)
 }
 
 impl Steps {
-    /// Looks again at every resource that is due, and says how long it is until the next one.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub async fn due(&self) -> Result<Option<Duration>, StepError> {
-        loop {
-            let timers = self.state.timers(SWEEP_CHUNK).await?;
-            let now = self.state.clock().now();
-            let due: Vec<_> = timers.iter().take_while(|(at, _)| *at <= now).collect();
-            for (_, key) in &due {
-                self.look(key).await?;
-            }
-            if due.is_empty() {
-                return Ok(timers.first().map(|(at, _)| at.since(now)));
-            }
-            // A look that could not be recorded leaves its timer; it is tried again soon.
-            let still = self.state.timers(1).await?;
-            if still.first().is_some_and(|first| due.contains(&first)) {
-                return Ok(Some(RECORD_AGAIN));
-            }
-        }
-    }
-
     /// Looks again at every resource that is not settled.
     ///
     /// # Errors
@@ -335,14 +325,6 @@ impl Steps {
         Ok(())
     }
 
-    /// Forgets what the change log holds beyond [`LOG_KEPT`].
-    ///
-    /// # Errors
-    /// The store failed.
-    pub async fn trim_log(&self) -> Result<(), StepError> {
-        Ok(self.state.trim_log(LOG_KEPT).await?)
-    }
-
     /// Forgets answers to idempotency keys that have expired, at most
     /// [`FORGOTTEN_MAX`] of them.
     ///
@@ -357,7 +339,7 @@ impl Steps {
         Ok(())
     }
 
-    async fn look(&self, key: &crate::domain::id::ResourceKey) -> Result<(), StepError> {
+    pub(super) async fn look(&self, key: &crate::domain::id::ResourceKey) -> Result<(), StepError> {
         match unless_refused(self.state.happen(key, Event::Looked).await) {
             Ok(_) | Err(StepError::Later(_)) => Ok(()),
             Err(error) => Err(error),

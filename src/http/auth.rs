@@ -54,6 +54,7 @@ const fn needed(route: &Route, verb: Verb) -> Needed {
         Route::Health | Route::Ready => Needed::Nothing,
         Route::Home
         | Route::Server
+        | Route::Metrics
         | Route::OpenApi
         | Route::Schema(_)
         | Route::Problems
@@ -63,6 +64,7 @@ const fn needed(route: &Route, verb: Verb) -> Needed {
         | Route::Activity(..)
         | Route::EditableActivity(..)
         | Route::Form(..)
+        | Route::Ticks(..)
         | Route::Member(..)
         | Route::LastJob(..)
         | Route::ActivityJob(..)

@@ -31,7 +31,7 @@ pub(super) fn links_of(route: &Route, catalog: &Catalog) -> Option<HeaderValue> 
             field.plain(&links::activity(catalog, key, name), "collection");
             field.plain(&links::resource(catalog, key), "up");
         }
-        Route::Form(key, name) => field.plain(&links::activity(catalog, key, name), "up"),
+        Route::Form(key, name) | Route::Ticks(key, name) => field.plain(&links::activity(catalog, key, name), "up"),
         Route::Member(key, _) => field.plain(&links::resource(catalog, key), "up"),
         Route::Job(_) => field.plain("/v1/jobs", "collection"),
         Route::JobLog(job) | Route::JobQueue(job) => field.plain(&links::job(*job), "up"),
@@ -40,6 +40,7 @@ pub(super) fn links_of(route: &Route, catalog: &Catalog) -> Option<HeaderValue> 
         Route::Server
         | Route::Health
         | Route::Ready
+        | Route::Metrics
         | Route::OpenApi
         | Route::Schema(_)
         | Route::Problems

@@ -33,7 +33,7 @@ use super::reply::{self, ACCEPT_PATCH, With};
 use super::routes::{self, Known, NoRoute, Route, Verb};
 use super::timing::{Step, Timing, millis};
 use super::{
-    HttpConfig, Inner, discovery, forms, home, job_lists, jobs, logs, members, once, openapi, pages, resources,
+    HttpConfig, Inner, discovery, forms, home, job_lists, jobs, ledger, logs, members, once, openapi, pages, resources,
 };
 use crate::api::{Api, ChangeRequest, Intent, Once};
 use crate::domain::json::{self, JsonError, JsonLimits};
@@ -227,6 +227,7 @@ pub(super) async fn handle(call: Call<'_>, verb: Verb) -> Result<Response, Probl
         Route::Home | Route::Server => home::home(&call),
         Route::Health => Ok(home::health()),
         Route::Ready => home::ready(http),
+        Route::Metrics => Ok(home::metrics(http)),
         Route::OpenApi => openapi::openapi(&call, http.descriptions),
         Route::Schema(name) => openapi::schema(&call, http.descriptions, name),
         Route::Problems => home::problems(&call),
@@ -240,6 +241,7 @@ pub(super) async fn handle(call: Call<'_>, verb: Verb) -> Result<Response, Probl
         Route::Member(key, pointer) => members::member(call, verb, key, pointer).await,
         Route::LastJob(key, activity) => jobs::last(call, verb, key, activity).await,
         Route::Form(key, activity) => forms::form(&call, key, activity).await,
+        Route::Ticks(key, activity) => ledger::ticks(&call, key, activity).await,
         Route::ActivityJob(key, activity, id) => jobs::activity_job(call, verb, key, activity, *id).await,
         Route::Jobs => jobs::all(call).await,
         Route::Job(id) => jobs::job(call, verb, *id).await,
@@ -270,8 +272,8 @@ pub(super) fn not_allowed(route: &Route, method: &Method) -> Problem {
 /// Refuses a client that takes nothing of what there is, before anything is done.
 fn acceptable(route: &Route, headers: &HeaderMap) -> Result<Face, Problem> {
     let available = match route {
-        Route::JobLog(_) if media::accepts(headers, logs::TEXT) => return Ok(Face::Json),
-        Route::JobLog(_) => vec![logs::TEXT],
+        Route::JobLog(_) | Route::Metrics if media::accepts(headers, logs::TEXT) => return Ok(Face::Json),
+        Route::JobLog(_) | Route::Metrics => vec![logs::TEXT],
         Route::Home
         | Route::Server
         | Route::Health
@@ -287,6 +289,7 @@ fn acceptable(route: &Route, headers: &HeaderMap) -> Result<Face, Problem> {
         | Route::Member(..)
         | Route::LastJob(..)
         | Route::Form(..)
+        | Route::Ticks(..)
         | Route::ActivityJob(..)
         | Route::Jobs
         | Route::Job(_)

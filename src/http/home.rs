@@ -1,6 +1,7 @@
 //! What there is: the home page, the operations, the problems, and whether we are well.
 
-use http::Method;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method};
 use serde_json::{Map, Value, json};
 use warp::reply::Response;
 
@@ -14,6 +15,7 @@ use crate::api::{ApiError, Load, links};
 use crate::domain::catalog::{Catalog, Collection};
 use crate::domain::id::OperationName;
 use crate::domain::operation::Operation;
+use crate::metrics;
 
 /// `/`
 pub(super) fn home(call: &Call<'_>) -> Result<Response, Problem> {
@@ -37,6 +39,7 @@ pub(super) fn home(call: &Call<'_>) -> Result<Response, Problem> {
             "problem": { "href": "/problems/{name}", "templated": true },
             "health": { "href": "/healthz" },
             "ready": { "href": "/readyz" },
+            "metrics": { "href": "/metrics" },
         },
     });
     fixed(call, body.to_string())
@@ -52,7 +55,8 @@ fn represent_collection(collection: &Collection, catalog: &Catalog) -> Value {
         "item": { "href": format!("{href}/{{id}}"), "templated": true },
     });
     if !activities.is_empty() {
-        let templates = [("activity", ""), ("form", "/form"), ("last", "/last"), ("job", "/{job}")];
+        let templates =
+            [("activity", ""), ("form", "/form"), ("ticks", "/ticks"), ("last", "/last"), ("job", "/{job}")];
         for (relation, rest) in templates {
             below[relation] = json!({ "href": format!("{href}/{{id}}/{{activity}}{rest}"), "templated": true });
         }
@@ -132,6 +136,13 @@ pub(super) fn ready(http: Site<'_>) -> Result<Response, Problem> {
         return Err(ApiError::Stopping.into());
     }
     Ok(reply::momentary(&json!({ "status": "ready" })))
+}
+
+/// `/metrics`: what is counted, for scrapers.
+pub(super) fn metrics(http: Site<'_>) -> Response {
+    let mut response = reply::at_this_moment(http.config.metrics.text());
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(metrics::MEDIA_TYPE));
+    response
 }
 
 /// `/problems`

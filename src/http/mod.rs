@@ -28,6 +28,7 @@ use warp::reply::Response;
 
 use crate::api::Api;
 use crate::domain::principal::Access;
+use crate::metrics::Metrics;
 
 mod auth;
 mod body;
@@ -41,6 +42,7 @@ mod forms;
 mod home;
 mod job_lists;
 mod jobs;
+mod ledger;
 mod logs;
 mod media;
 mod members;
@@ -91,6 +93,8 @@ pub struct HttpConfig {
     pub body: Duration,
     /// How long connections may take over everything else.
     pub server: ServerConfig,
+    /// What is counted.
+    pub metrics: Metrics,
 }
 
 impl HttpConfig {
@@ -116,6 +120,7 @@ impl Default for HttpConfig {
             patch_operations_max: Self::PATCH_OPERATIONS_MAX,
             body: Self::BODY,
             server: ServerConfig::default(),
+            metrics: Metrics::default(),
         }
     }
 }

@@ -34,6 +34,8 @@ pub(super) enum Route {
     Health,
     /// `/readyz`
     Ready,
+    /// `/metrics`
+    Metrics,
     /// `/openapi.json`
     OpenApi,
     /// `/schemas/{name}`
@@ -52,6 +54,8 @@ pub(super) enum Route {
     EditableActivity(ResourceKey, ActivityName),
     /// `/v1/{collection}/{id}/{activity}/form`
     Form(ResourceKey, ActivityName),
+    /// `/v1/{collection}/{id}/{activity}/ticks`
+    Ticks(ResourceKey, ActivityName),
     /// `/v1/{collection}/{id}/{activity}/last`
     LastJob(ResourceKey, ActivityName),
     /// `/v1/{collection}/{id}/{activity}/{job}`
@@ -104,6 +108,7 @@ fn named(names: &[&str], catalog: &Catalog) -> Result<Route, NoRoute> {
         [] => Ok(Route::Home),
         ["healthz"] => Ok(Route::Health),
         ["readyz"] => Ok(Route::Ready),
+        ["metrics"] => Ok(Route::Metrics),
         ["openapi.json"] => Ok(Route::OpenApi),
         ["schemas", name] => Ok(Route::Schema((*name).to_owned())),
         ["problems"] => Ok(Route::Problems),
@@ -153,6 +158,7 @@ fn resources(collection: &Collection, rest: &[&str]) -> Result<Route, NoRoute> {
         [] => Ok(Route::Activity(key, activity)),
         ["last"] => Ok(Route::LastJob(key, activity)),
         ["form"] => Ok(Route::Form(key, activity)),
+        ["ticks"] => Ok(Route::Ticks(key, activity)),
         [job] => known(job).map(|job| Route::ActivityJob(key, activity, job)),
         _ => Err(NoRoute::Unknown),
     }
@@ -223,11 +229,13 @@ impl Route {
             Self::Home
             | Self::Health
             | Self::Ready
+            | Self::Metrics
             | Self::OpenApi
             | Self::Schema(_)
             | Self::Problems
             | Self::Problem(_)
             | Self::Form(..)
+            | Self::Ticks(..)
             | Self::Jobs
             | Self::JobLog(_)
             | Self::JobQueue(_)
@@ -277,6 +285,7 @@ impl Route {
             }
             Self::LastJob(key, activity) => format!("{}/last", links::activity(catalog, key, activity)),
             Self::Form(key, activity) => links::form(catalog, key, activity),
+            Self::Ticks(key, activity) => links::ticks(catalog, key, activity),
             Self::ActivityJob(key, activity, job) => links::activity_job(catalog, key, activity, *job),
             Self::Member(key, pointer) => links::member(catalog, key, pointer),
             Self::Job(job) => links::job(*job),
@@ -286,6 +295,7 @@ impl Route {
             | Self::Server
             | Self::Health
             | Self::Ready
+            | Self::Metrics
             | Self::OpenApi
             | Self::Schema(_)
             | Self::Problems
@@ -298,7 +308,10 @@ impl Route {
 
     /// Whether it is read page by page.
     pub(super) const fn is_list(&self) -> bool {
-        matches!(self, Self::Collection(_) | Self::Activity(..) | Self::EditableActivity(..) | Self::Jobs)
+        matches!(
+            self,
+            Self::Collection(_) | Self::Activity(..) | Self::EditableActivity(..) | Self::Ticks(..) | Self::Jobs
+        )
     }
 
     /// The methods that it takes, as `Allow` lists them.
@@ -325,6 +338,7 @@ impl Route {
             | Self::Server
             | Self::Health
             | Self::Ready
+            | Self::Metrics
             | Self::OpenApi
             | Self::Schema(_)
             | Self::Problems
@@ -333,6 +347,7 @@ impl Route {
             | Self::Activity(..)
             | Self::LastJob(..)
             | Self::Form(..)
+            | Self::Ticks(..)
             | Self::Member(..)
             | Self::Jobs
             | Self::JobLog(_)
@@ -345,7 +360,7 @@ impl Route {
     /// The query parameters that a method on it takes.
     pub(super) const fn parameters(&self, verb: Verb) -> &'static [&'static str] {
         match (self, verb) {
-            (Self::Collection(_) | Self::Activity(..) | Self::EditableActivity(..), Verb::Get) => {
+            (Self::Collection(_) | Self::Activity(..) | Self::EditableActivity(..) | Self::Ticks(..), Verb::Get) => {
                 &["limit", "cursor", "fields"]
             }
             (Self::Jobs, Verb::Get) => &["limit", "cursor", "fields", "operation", "phase", "collection", "resource"],
@@ -364,6 +379,7 @@ impl Route {
             Self::Server => "*",
             Self::Health => "/healthz",
             Self::Ready => "/readyz",
+            Self::Metrics => "/metrics",
             Self::OpenApi => "/openapi.json",
             Self::Schema(_) => "/schemas/{name}",
             Self::Problems => "/problems",
@@ -372,6 +388,7 @@ impl Route {
             Self::Resource(_) => "/v1/{collection}/{id}",
             Self::Activity(..) | Self::EditableActivity(..) => "/v1/{collection}/{id}/{activity}",
             Self::Form(..) => "/v1/{collection}/{id}/{activity}/form",
+            Self::Ticks(..) => "/v1/{collection}/{id}/{activity}/ticks",
             Self::Member(..) => "/v1/{collection}/{id}/{member}",
             Self::LastJob(..) => "/v1/{collection}/{id}/{activity}/last",
             Self::ActivityJob(..) => "/v1/{collection}/{id}/{activity}/{job}",

@@ -8,7 +8,7 @@ use serde_json::Value;
 use warp::reply::Response;
 
 use super::reply;
-use crate::api::Trial;
+use crate::api::{LocalTime, Trial};
 use crate::domain::diff::Change;
 use crate::domain::id::{ActivityName, JobId, OperationName};
 use crate::domain::job::TriggerKind;
@@ -21,7 +21,10 @@ struct Shown<'a> {
     document: Option<&'a Value>,
     changes: &'a [Change],
     plan: Plan<'a>,
-    next: &'a BTreeMap<ActivityName, Vec<Timestamp>>,
+    /// The next ticks of each activity.
+    next: BTreeMap<&'a ActivityName, Vec<Timestamp>>,
+    /// The same ticks, as clocks in the zones of the schedules show them.
+    next_local: BTreeMap<&'a ActivityName, Vec<LocalTime>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     if_match: Option<String>,
 }
@@ -69,7 +72,8 @@ pub(super) fn found(trial: &Trial) -> Response {
             launch: launch.collect(),
             cancel: trial.cancel.iter().map(|(activity, job)| Cancel { activity, job: *job }).collect(),
         },
-        next: &trial.next,
+        next: trial.next.iter().map(|(name, ticks)| (name, ticks.iter().map(|tick| tick.at).collect())).collect(),
+        next_local: trial.next.iter().map(|(name, ticks)| (name, ticks.iter().map(LocalTime::of).collect())).collect(),
         if_match: trial.if_match.map(|etag| etag.to_string()),
     };
     reply::at_this_moment(serde_json::to_vec(&shown).expect("what we show can be written"))

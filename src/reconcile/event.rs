@@ -18,6 +18,8 @@ pub enum Event {
         observed: Map<String, Value>,
         /// A digest of the request.
         fingerprint: [u8; 32],
+        /// The activities whose schedules begin anew, whether or not they differ.
+        restarts: Vec<ActivityName>,
     },
     /// A client wants the resource gone.
     DeleteAsked,
@@ -41,6 +43,11 @@ pub enum Event {
     Forgotten {
         /// The job.
         job: JobId,
+    },
+    /// Finished jobs have been kept for as long as they are to be.
+    Expired {
+        /// The jobs.
+        jobs: Vec<JobId>,
     },
     /// A client edited the list of an activity's jobs: all of it happens, or nothing.
     JobsEdited {
@@ -97,6 +104,12 @@ pub enum Event {
 }
 
 impl Event {
+    /// The finished jobs that it is about.
+    #[must_use]
+    pub fn expired(&self) -> &[JobId] {
+        if let Self::Expired { jobs } = self { jobs } else { &[] }
+    }
+
     /// The job that it is about.
     #[must_use]
     pub const fn job(&self) -> Option<JobId> {
@@ -111,6 +124,7 @@ impl Event {
             Self::Changed { .. }
             | Self::DeleteAsked
             | Self::Launched { .. }
+            | Self::Expired { .. }
             | Self::JobsEdited { .. }
             | Self::Looked => None,
         }

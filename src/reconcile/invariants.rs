@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use super::scheduled::{PREVIOUS_MAX, Scheduled};
 use super::state::{ActivityStatus, Fate, ResourceState, UNFINISHED_MAX};
 use crate::domain::id::ActivityName;
 use crate::domain::job::{Job, JobPhase, StartRule, TriggerKind};
+use crate::domain::schedule::Schedule;
 
 /// Everything that is wrong with a state, as sentences. Empty when nothing is.
 #[must_use]
@@ -108,9 +110,57 @@ fn of_status(state: &ResourceState, name: &ActivityName, status: &ActivityStatus
     {
         say(format!("the status shows job {} as the last one, and it leaves no record", job.id));
     }
+    if let Some(scheduled) = &status.schedule {
+        let mut say = |text: String| say(format!("the schedule of `{name}`: {text}"));
+        of_schedule(state, scheduled, &mut say);
+    }
     if let Some(asked) = status.asked.as_ref().filter(|asked| asked.fate == Fate::Launched)
         && !status.active.iter().any(|active| Some(active.id) == asked.job)
     {
         say(format!("`{name}` waits for a job that is not there"));
+    }
+}
+
+fn of_schedule(state: &ResourceState, scheduled: &Scheduled, say: &mut impl FnMut(String)) {
+    let Scheduled { cursor, next, due, previous, .. } = scheduled;
+    let schedule = scheduled.schedule.as_ref().map(Schedule::parse);
+    if matches!(schedule, Some(Err(_))) {
+        say("it does not read".to_owned());
+    }
+    if schedule.is_none() && (next.is_some() || scheduled.backlog_until.is_some() || scheduled.run.is_some()) {
+        say("there is none, and something is known of its ticks".to_owned());
+    }
+    if next.is_some_and(|next| next <= *cursor) {
+        say(format!("{next:?} is next, and everything until {cursor} is decided"));
+    }
+    if due.is_some_and(|due| next.is_none_or(|next| due < next)) {
+        say(format!("it is due at {due:?}, and {next:?} is next"));
+    }
+    if due.is_some() && (schedule.is_none() || state.is_deleting()) {
+        say("it is due, and nobody wants it any more".to_owned());
+    }
+    if scheduled.backlog_until.is_some_and(|until| until <= *cursor) {
+        say("a backlog is left that is decided".to_owned());
+    }
+    if !previous.is_sorted_by(|a, b| a < b) || previous.last().is_some_and(|newest| newest > cursor) {
+        say(format!("{previous:?} were launched, and everything until {cursor} is decided"));
+    }
+    if u64::try_from(previous.len()).ok() != Some(scheduled.launched.min(PREVIOUS_MAX as u64)) {
+        say(format!("{} ticks are named of {} that were launched", previous.len(), scheduled.launched));
+    }
+    if scheduled.launches > scheduled.launched {
+        say(format!("{} launches of {}", scheduled.launches, scheduled.launched));
+    }
+    if let Some(Ok(schedule)) = &schedule
+        && schedule
+            .limit
+            .is_some_and(|limit| scheduled.launches > limit || (scheduled.launches == limit && next.is_some()))
+    {
+        say(format!("it had {} launches of at most {:?}", scheduled.launches, schedule.limit));
+    }
+    if let Some((first, run)) = scheduled.run
+        && (run.until > *cursor || first > run.until || run.count == 0 || (run.count == 1) != (first == run.until))
+    {
+        say(format!("the run from {first} is {run:?}, and everything until {cursor} is decided"));
     }
 }

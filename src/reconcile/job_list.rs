@@ -30,6 +30,11 @@ pub fn version(uid: Uid, activity: &ActivityName, status: Option<&ActivityStatus
         digest.update([2]);
         digest.update(last.id.as_bytes());
     }
+    number_of(digest)
+}
+
+/// A digest where the tag of a resource has a revision.
+pub(super) fn number_of(digest: Sha256) -> Revision {
     let hash = digest.finalize();
     let number = hash[..8].iter().fold(0, |number, byte| (number << 8) | u64::from(*byte));
     Revision::from_number(number)

@@ -18,22 +18,27 @@ mod effect;
 mod event;
 mod invariants;
 pub mod job_list;
-mod keep;
+pub mod keep;
+pub mod ledger;
 mod plan;
+mod scheduled;
 pub mod show;
 mod state;
 mod step;
+mod ticks;
 mod transitions;
 pub mod waiting;
 
 pub use event::{Event, Launch, Refused};
 pub use invariants::violations;
-pub use plan::{Action, Plan, plan};
+pub use plan::{Action, Look, Plan, plan};
+pub use scheduled::{OffReason, OffTime, PREVIOUS_MAX, Scheduled};
 pub use state::{
     ActiveJob, ActivityStatus, Asked, EffectRefused, Fate, LastJob, Observed, Phase, Ready, ResourceState,
     UNFINISHED_MAX,
 };
 pub use step::step;
+pub use ticks::{CATCH_UP_MAX, TickVerdict, Verdict};
 
 #[cfg(test)]
 pub(crate) mod tests;

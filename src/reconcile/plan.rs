@@ -1,14 +1,19 @@
 //! What brings one resource closer to what is desired of it.
 
+mod recurring;
+
 use serde_json::Value;
 
 use super::state::{ActiveJob, ActivityStatus, Asked, Fate, Observed, ResourceState};
-use crate::domain::activity::{Activity, Asks, Overlap, Standing, judge_input};
+use super::ticks::Verdict;
+use crate::domain::activity::{Activity, Overlap, Standing, judge_input};
 use crate::domain::catalog::Catalog;
 use crate::domain::condition::Reason;
 use crate::domain::id::{ActivityName, JobId, OperationName};
 use crate::domain::job::{CancelReason, JobPhase, StartRule, TriggerKind};
+use crate::domain::moment::Past;
 use crate::domain::retry::RetryPolicy;
+use crate::domain::schedule::Schedule;
 use crate::domain::time::Timestamp;
 use crate::domain::version::Generation;
 use crate::domain::wanted::Wanted;
@@ -32,9 +37,35 @@ pub enum Action {
         /// The activity.
         activity: ActivityName,
         /// What tells this ask from every other.
-        digest: String,
-        /// The generation that asks.
-        generation: Generation,
+        asked: Told,
+    },
+    /// The document says something new that asks for nothing: remember it.
+    Note {
+        /// The activity.
+        activity: ActivityName,
+        /// What tells it from everything else.
+        asked: Told,
+    },
+    /// The document has another schedule, whose ticks count from now on.
+    Schedule {
+        /// The activity.
+        activity: ActivityName,
+        /// The schedule.
+        schedule: Schedule,
+    },
+    /// The schedule is no longer there, or no longer counts.
+    Unschedule {
+        /// The activity.
+        activity: ActivityName,
+    },
+    /// The time of ticks has come, or the next one is another.
+    Tick {
+        /// The activity.
+        activity: ActivityName,
+        /// What is decided of them.
+        verdict: Verdict,
+        /// The job of those that launch one, if any may.
+        job: Option<Box<LaunchAction>>,
     },
     /// The ask is to be answered again: its work did not succeed and is held back.
     Reopen {
@@ -76,6 +107,17 @@ pub enum Action {
     Remove,
 }
 
+/// What a document says of an activity, as it is remembered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// What tells it from everything else.
+    pub digest: String,
+    /// What tells its `trigger` from every other.
+    pub trigger: Option<String>,
+    /// The generation that says it.
+    pub generation: Generation,
+}
+
 /// A job to be queued.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LaunchAction {
@@ -87,6 +129,8 @@ pub struct LaunchAction {
     pub input: Value,
     /// Why.
     pub trigger: TriggerKind,
+    /// The tick that it is launched for.
+    pub scheduled_for: Option<Timestamp>,
     /// How its start waits for older jobs.
     pub start: StartRule,
     /// Retries, where the document overrides the operation.
@@ -95,13 +139,34 @@ pub struct LaunchAction {
     pub timeout_ms: Option<u64>,
 }
 
+/// When is looked, and how time went until then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Look {
+    /// Now.
+    pub now: Timestamp,
+    /// How time went.
+    pub past: Past,
+    /// Whether the document may be another one in a moment: what has its time
+    /// by now belongs to the one that is there, even where it is held back by
+    /// its jitter.
+    pub closing: bool,
+}
+
+impl From<Timestamp> for Look {
+    fn from(now: Timestamp) -> Self {
+        Self { now, past: Past::steady(now), closing: false }
+    }
+}
+
 /// Proposes what to do now. See [`super`] for what it promises.
 #[must_use]
-pub fn plan(state: &ResourceState, catalog: &Catalog, now: Timestamp) -> Plan {
+pub fn plan(state: &ResourceState, catalog: &Catalog, look: impl Into<Look>) -> Plan {
+    let look = look.into();
+    let now = look.now;
     let mut actions = Vec::new();
     let mut reason = Reason::Settled;
     for name in activities(state, catalog) {
-        let view = ActivityView::new(state, catalog, &name, now);
+        let view = ActivityView::new(state, catalog, &name, look);
         view.plan(&mut actions);
         if reason.is_settled() {
             reason = view.reason();
@@ -109,7 +174,9 @@ pub fn plan(state: &ResourceState, catalog: &Catalog, now: Timestamp) -> Plan {
     }
     if state.is_deleting() {
         reason = Reason::Deleting;
-        if !state.observed.iter().flat_map(|o| o.activities.values()).any(|status| !status.active.is_empty()) {
+        if actions.is_empty()
+            && !state.observed.iter().flat_map(|o| o.activities.values()).any(|s| !s.active.is_empty())
+        {
             actions = vec![Action::Remove];
         }
     }
@@ -136,18 +203,20 @@ pub(super) struct ActivityView<'a> {
     state: &'a ResourceState,
     catalog: &'a Catalog,
     now: Timestamp,
+    look: Look,
 }
 
 impl<'a> ActivityView<'a> {
-    pub(super) fn new(state: &'a ResourceState, catalog: &'a Catalog, name: &'a ActivityName, now: Timestamp) -> Self {
+    pub(super) fn new(state: &'a ResourceState, catalog: &'a Catalog, name: &'a ActivityName, look: Look) -> Self {
         let wanted = state.wanted(name, catalog);
         let status = state.status(name).cloned().unwrap_or_default();
-        Self { name, wanted, status, state, catalog, now }
+        Self { name, wanted, status, state, catalog, now: look.now, look }
     }
 
     fn plan(&self, actions: &mut Vec<Action>) {
         if self.state.is_deleting() {
             self.cancel_all(CancelReason::Deleted, actions);
+            self.unschedule(actions);
             return;
         }
         self.end_waits(actions);
@@ -156,13 +225,21 @@ impl<'a> ActivityView<'a> {
             // that was never there, whose jobs somebody posted.
             Wanted::Nothing if self.status.asked.is_some() => {
                 self.cancel_all(CancelReason::Removed, actions);
+                self.unschedule(actions);
                 actions.push(Action::Forget { activity: self.name.clone() });
             }
-            Wanted::Nothing | Wanted::Unreadable(_) | Wanted::Failed(_) => self.ready(Standing::Active, actions),
-            Wanted::Activity(activity) => match activity.asks {
-                Asks::Changes => self.pursue(activity, actions),
-                Asks::Schedule => self.ready(activity.standing, actions),
-            },
+            Wanted::Nothing | Wanted::Unreadable(_) | Wanted::Failed(_) => {
+                self.hold_ticks(actions);
+                self.ready(Standing::Active, actions);
+            }
+            Wanted::Activity(activity) => {
+                let before = actions.len();
+                self.pursue(activity, actions);
+                // What is asked for goes first, and ticks see what became of it.
+                if actions.len() == before {
+                    self.keep_schedule(activity, actions);
+                }
+            }
         }
     }
 
@@ -171,7 +248,11 @@ impl<'a> ActivityView<'a> {
         let digest = activity.digest();
         let Some(asked) = self.status.asked.as_ref().filter(|asked| asked.digest == digest) else {
             let generation = self.state.desired.as_ref().map_or(Generation::FIRST, |desired| desired.generation);
-            actions.push(Action::Ask { activity: self.name.clone(), digest, generation });
+            let asked = Told { digest, trigger: activity.trigger_digest(), generation };
+            let before = self.status.asked.as_ref().and_then(|asked| asked.trigger.as_ref());
+            let asks = activity.schedule.is_none() || asked.trigger.as_ref().is_some_and(|new| Some(new) != before);
+            let activity = self.name.clone();
+            actions.push(if asks { Action::Ask { activity, asked } } else { Action::Note { activity, asked } });
             return;
         };
         if activity.standing == Standing::Canceled {
@@ -220,6 +301,7 @@ impl<'a> ActivityView<'a> {
             operation: activity.operation.clone(),
             input: activity.input.clone(),
             trigger: TriggerKind::Change,
+            scheduled_for: None,
             start: overlap.start_rule(),
             retry: retry_of(activity, self.catalog),
             timeout_ms: timeout_ms_of(activity),
@@ -295,6 +377,7 @@ impl<'a> ActivityView<'a> {
             (Wanted::Unreadable(_), _) => Some(Reason::InvalidActivity),
             (Wanted::Failed(_), _) => Some(Reason::ExpressionFailed),
             (Wanted::Activity(activity), Some(_)) => self.obstacle(activity).filter(|reason| !reason.is_settled()),
+            (Wanted::Activity(activity), None) if self.has_due_tick() => self.obstacle_of_ticks(activity),
             (Wanted::Activity(_) | Wanted::Nothing, _) => None,
         };
         let of_jobs = self.status.active.iter().map(|job| self.reason_of(job)).min_by_key(|(rank, _)| *rank);
@@ -333,7 +416,13 @@ pub(super) fn timeout_ms_of(activity: &Activity) -> Option<u64> {
 
 impl Asked {
     /// An ask that is new.
-    pub(super) const fn new(digest: String, generation: Generation) -> Self {
-        Self { digest, generation, fate: Fate::Pending, job: None }
+    pub(super) fn new(told: Told) -> Self {
+        Self { digest: told.digest, trigger: told.trigger, generation: told.generation, fate: Fate::Pending, job: None }
+    }
+
+    /// What is said anew, and asks for nothing: what was asked before stays.
+    pub(super) fn noted(told: Told, before: Option<&Self>) -> Self {
+        let (fate, job) = before.map_or((Fate::Noted, None), |before| (before.fate, before.job));
+        Self { fate, job, ..Self::new(told) }
     }
 }

@@ -5,6 +5,8 @@
 
 mod effective;
 mod job;
+mod recurring;
+mod tick;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -33,6 +35,9 @@ use crate::domain::wanted::Subject;
 
 use effective::Effective;
 pub use job::{JobShown, job};
+pub use recurring::{LocalTime, upcoming};
+use recurring::{Recurring, off_time};
+pub use tick::{TickShown, tick};
 
 /// The unfinished jobs that a status names; more are counted only.
 const ACTIVE_SHOWN_MAX: usize = 20;
@@ -182,6 +187,8 @@ enum ConditionKind {
     Settled,
     /// That the end of a job could not have its effect.
     EffectRefused,
+    /// Whether the ticks of a schedule were looked at in time.
+    OnTime,
 }
 
 /// Whether a condition holds.
@@ -213,6 +220,8 @@ struct ActivityShown<'a> {
     active_count: usize,
     /// The job that finished last.
     last: Option<LastShown<'a>>,
+    #[serde(flatten)]
+    recurring: Option<Recurring<'a>>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -255,20 +264,29 @@ fn status<'a>(
         .map_or_else(|| Settlement { reason: Reason::Settled, since: shown.created }, |observed| observed.settlement);
     let refused = shown.observed.iter().flat_map(|observed| &observed.activities);
     let refused = refused.filter_map(|(name, status)| Some(refusal(name, status.refused.as_ref()?)));
+    let schedules = shown.observed.into_iter().flat_map(Observed::schedules);
+    let off = schedules.filter_map(|(name, scheduled)| Some(off_time(name, scheduled.off.as_ref()?)));
     Status {
         uid: shown.uid,
         generation: shown.generation,
         created: shown.created,
         updated: shown.updated,
         settled: settlement.reason.is_settled(),
-        conditions: std::iter::once(condition(settlement)).chain(refused).collect(),
+        conditions: std::iter::once(condition(settlement)).chain(refused).chain(off).collect(),
         deletion: shown.observed.and_then(|observed| observed.deleting_since).map(|requested| Deletion { requested }),
         activities,
     }
 }
 
-static NOTHING_YET: ActivityStatus =
-    ActivityStatus { asked: None, active: Vec::new(), progress: None, last: None, refused: None, edited: None };
+static NOTHING_YET: ActivityStatus = ActivityStatus {
+    asked: None,
+    active: Vec::new(),
+    progress: None,
+    last: None,
+    refused: None,
+    edited: None,
+    schedule: None,
+};
 
 /// That the effect of a job was refused, and why.
 fn refusal(activity: &ActivityName, refused: &EffectRefused) -> Condition {
@@ -306,6 +324,7 @@ fn activity<'a>(status: &'a ActivityStatus, wanted: Option<&'a Activity>, catalo
         active: active.collect(),
         active_count: status.active.len(),
         last: status.last.as_ref().map(last),
+        recurring: Recurring::of(status, wanted),
     }
 }
 
@@ -424,6 +443,15 @@ impl<'a> Links<'a> {
         Link { name, ..Link::to(links::form(self.catalog, self.shown.key, &spec.name)) }
     }
 
+    /// What became of the ticks of an activity that has a schedule, or had one.
+    fn ticks(&self, spec: &'a ActivitySpec) -> Option<Link<'a>> {
+        let wanted = self.wanted.get(spec.name.as_str());
+        let ticks =
+            self.status(&spec.name).schedule.is_some() || wanted.is_some_and(|wanted| wanted.schedule.is_some());
+        let href = || links::ticks(self.catalog, self.shown.key, &spec.name);
+        ticks.then(|| Link { name: Some(spec.name.as_str()), ..Link::to(href()) })
+    }
+
     /// Starting a job as the document says, while that is possible.
     fn run_now(&self, spec: &'a ActivitySpec) -> Option<Link<'a>> {
         let name = spec.name.as_str();
@@ -486,6 +514,7 @@ impl Serialize for Links<'_> {
             map.serialize_entry(name.as_str(), &Link::to(links::activity(self.catalog, key, name)))?;
         }
         self.entries(&mut map, "form", |spec| Some(self.form(spec)))?;
+        self.entries(&mut map, "ticks", |spec| self.ticks(spec))?;
         if self.shown.observed.is_none_or(|observed| observed.deleting_since.is_none()) {
             self.entries(&mut map, "run-now", |spec| self.run_now(spec))?;
             self.entries(&mut map, "cancel", |spec| self.cancel(spec))?;
@@ -496,11 +525,12 @@ impl Serialize for Links<'_> {
 
 /// Describes what is shown, each type by its name.
 #[must_use]
-pub fn describe(generator: &mut SchemaGenerator) -> [(&'static str, Schema); 3] {
+pub fn describe(generator: &mut SchemaGenerator) -> [(&'static str, Schema); 4] {
     [
         ("Job", generator.subschema_for::<JobShown<'_>>()),
         ("ResourceLinks", generator.subschema_for::<Links<'_>>()),
         ("Status", generator.subschema_for::<Status<'_>>()),
+        ("Tick", generator.subschema_for::<TickShown>()),
     ]
 }
 

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::scheduled::Scheduled;
 use crate::domain::activity::Activity;
 use crate::domain::catalog::Catalog;
 use crate::domain::condition::Settlement;
@@ -14,6 +15,7 @@ use crate::domain::document::Desired;
 use crate::domain::id::{ActivityName, JobId, ResourceKey};
 use crate::domain::job::{Job, JobError, JobPhase, Progress, StartRule, TriggerKind};
 use crate::domain::json;
+use crate::domain::tick::TickOutcome;
 use crate::domain::time::Timestamp;
 use crate::domain::version::Generation;
 use crate::domain::wanted::{Subject, Wanted};
@@ -38,6 +40,9 @@ pub struct ResourceState {
     pub observed: Option<Observed>,
     /// Every unfinished job, and those that the event at hand is about.
     pub jobs: BTreeMap<JobId, Job>,
+    /// The rows of the ledger that were written by what happened last; those
+    /// before are never looked at again.
+    pub ledger: BTreeMap<(ActivityName, Timestamp), TickOutcome>,
 }
 
 /// Observed state: written by the service alone.
@@ -74,6 +79,9 @@ pub struct ActivityStatus {
     /// other one, in hex. Gone once a client changes the list in another way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edited: Option<String>,
+    /// How far the ticks of its schedule are decided, once it has had one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Scheduled>,
 }
 
 /// That the effect of a job could not be applied.
@@ -92,6 +100,9 @@ pub struct EffectRefused {
 pub struct Asked {
     /// [`Activity::digest`] of the ask.
     pub digest: String,
+    /// [`Activity::trigger_digest`] of the ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<String>,
     /// The generation that asked.
     pub generation: Generation,
     /// What became of it.
@@ -104,6 +115,8 @@ pub struct Asked {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Fate {
+    /// Nothing: with a schedule, what is to be run is not asked for.
+    Noted,
     /// It waits for a job to be launched.
     Pending,
     /// A job was launched and is not finished.
@@ -183,6 +196,8 @@ pub enum LastResult {
 pub enum Phase {
     /// Nothing happened yet.
     Idle,
+    /// Nothing is to be done before the next tick of its schedule.
+    Scheduled,
     /// A job waits.
     Queued,
     /// A job runs.
@@ -205,6 +220,7 @@ impl Phase {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Idle => "idle",
+            Self::Scheduled => "scheduled",
             Self::Queued => "queued",
             Self::Running => "running",
             Self::Canceling => "canceling",
@@ -237,6 +253,11 @@ impl ActivityStatus {
         if pending || !self.active.is_empty() {
             return Phase::Queued;
         }
+        if wanted.is_some_and(|activity| activity.schedule.is_some())
+            && self.schedule.as_ref().is_some_and(|scheduled| scheduled.next.is_some())
+        {
+            return Phase::Scheduled;
+        }
         match self.last.as_ref().map(|last| last.phase) {
             None => Phase::Idle,
             Some(JobPhase::Succeeded) => Phase::Succeeded,
@@ -248,14 +269,21 @@ impl ActivityStatus {
 }
 
 impl Observed {
-    /// The instant of the next timer: the end of the earliest wait of a job.
+    /// The instant of the next timer: the end of the earliest wait of a job,
+    /// or the next tick.
     ///
     /// Of a planned state it is always in the future: a wait that is over is
     /// forgotten even where the job may not start yet, or its timer would go
     /// off again and again.
     #[must_use]
     pub fn wake_at(&self) -> Option<Timestamp> {
-        self.activities.values().flat_map(|status| &status.active).filter_map(|job| job.not_before).min()
+        let waits = self.activities.values().flat_map(|status| &status.active).filter_map(|job| job.not_before);
+        waits.chain(self.schedules().filter_map(|(_, scheduled)| scheduled.due)).min()
+    }
+
+    /// What is known of the schedules of the activities.
+    pub fn schedules(&self) -> impl Iterator<Item = (&ActivityName, &Scheduled)> {
+        self.activities.iter().filter_map(|(name, status)| Some((name, status.schedule.as_ref()?)))
     }
 }
 
@@ -263,7 +291,7 @@ impl ResourceState {
     /// A place where there is no resource.
     #[must_use]
     pub const fn absent(key: ResourceKey) -> Self {
-        Self { key, desired: None, observed: None, jobs: BTreeMap::new() }
+        Self { key, desired: None, observed: None, jobs: BTreeMap::new(), ledger: BTreeMap::new() }
     }
 
     /// What expressions see of the resource, where there is one in a collection

@@ -1,11 +1,14 @@
 //! The one way through: an event, then planning, until nothing is left to do now.
 
+mod recurring;
+
 use serde_json::{Map, Value};
 
 use super::effect;
 use super::event::{Event, Launch, Refused};
 use super::keep;
-use super::plan::{Action, LaunchAction, plan, retry_of, timeout_ms_of};
+use super::plan::{Action, LaunchAction, Look, plan, retry_of, timeout_ms_of};
+use super::scheduled::Scheduled;
 use super::state::{
     ActiveJob, ActivityStatus, Asked, EffectRefused, Fate, LAST_RESULT_BYTES_MAX, LastJob, LastResult, Observed, Ready,
     ResourceState,
@@ -25,7 +28,7 @@ use crate::domain::version::Generation;
 
 /// How often planning is repeated at most. Each round answers what the one
 /// before it did, and no chain of answers is longer.
-const ROUNDS_MAX: usize = 8;
+const ROUNDS_MAX: usize = 12;
 
 /// The state after an event, planned.
 ///
@@ -38,21 +41,13 @@ pub fn step(
     moment: Moment,
 ) -> Result<ResourceState, Refused> {
     let moment = moment.not_before(latest(&state));
-    let now = moment.now;
     let before = state.observed.clone();
+    state.ledger.clear();
     let mut stepper = Stepper { state: &mut state, catalog, moment };
+    stepper.let_time_pass(&event);
     stepper.happen(event)?;
-    let mut planned = plan(stepper.state, catalog, now);
-    for _ in 0..ROUNDS_MAX {
-        if planned.actions.is_empty() {
-            break;
-        }
-        for action in planned.actions {
-            stepper.perform(action);
-        }
-        planned = plan(stepper.state, catalog, now);
-    }
-    stepper.note(planned.reason, before.as_ref());
+    let reason = stepper.pursue(false);
+    stepper.note(reason, before.as_ref());
     Ok(state)
 }
 
@@ -73,10 +68,47 @@ impl Stepper<'_> {
         self.moment.now
     }
 
+    /// Plans, and does what is planned, until nothing is left to do now.
+    fn pursue(&mut self, closing: bool) -> Reason {
+        let look = Look { now: self.now(), past: self.moment.past, closing };
+        let mut planned = plan(self.state, self.catalog, look);
+        for _ in 0..ROUNDS_MAX {
+            if planned.actions.is_empty() {
+                break;
+            }
+            for action in planned.actions {
+                self.perform(action);
+            }
+            planned = plan(self.state, self.catalog, look);
+        }
+        planned.reason
+    }
+
+    /// Lets what had its time before the event come before it: an edit is never
+    /// retroactive, and neither is anything else.
+    fn let_time_pass(&mut self, event: &Event) {
+        if matches!(event, Event::Looked) {
+            return;
+        }
+        let closing = matches!(event, Event::Changed { .. } | Event::DeleteAsked);
+        let now = self.now();
+        let comes = |scheduled: &Scheduled| {
+            let due = if closing { scheduled.next } else { scheduled.due };
+            due.is_some_and(|due| due <= now)
+        };
+        if self.state.observed.iter().flat_map(Observed::schedules).any(|(_, scheduled)| comes(scheduled)) {
+            self.pursue(closing);
+        }
+    }
+
     /// Makes the event true, without regard to what follows from it.
     fn happen(&mut self, event: Event) -> Result<(), Refused> {
         match event {
-            Event::Changed { document, observed, fingerprint } => self.changed(document, observed, fingerprint),
+            Event::Changed { document, observed, fingerprint, restarts } => {
+                self.changed(document, observed, fingerprint)?;
+                restarts.iter().for_each(|activity| self.unschedule(activity));
+                Ok(())
+            }
             Event::DeleteAsked => self.delete_asked(),
             Event::Launched { activity, operation, input, keep } => {
                 self.launched(&activity, operation, input, keep)?;
@@ -90,6 +122,10 @@ impl Stepper<'_> {
             }
             Event::Kept { job } => keep::keep(self.state, job),
             Event::Forgotten { job } => keep::forget(self.state, job),
+            Event::Expired { jobs } => {
+                keep::expire(self.state, &jobs);
+                Ok(())
+            }
             Event::CancelAsked { job } => {
                 self.job_event(job, JobEvent::Canceled { reason: CancelReason::Requested })?;
                 let activity = self.state.jobs.get(&job).map(|job| job.activity.clone()).ok_or(Refused::Absent)?;
@@ -189,8 +225,16 @@ impl Stepper<'_> {
         let (retry, timeout_ms) = overrides(same, self.catalog);
         let start = overlap.start_rule();
         let trigger = TriggerKind::Manual;
-        let id =
-            self.queue(LaunchAction { activity: name.clone(), operation, input, trigger, start, retry, timeout_ms });
+        let id = self.queue(LaunchAction {
+            activity: name.clone(),
+            operation,
+            input,
+            trigger,
+            scheduled_for: None,
+            start,
+            retry,
+            timeout_ms,
+        });
         if let Some(job) = self.state.jobs.get_mut(&id) {
             job.keep = keep;
         }
@@ -287,9 +331,17 @@ impl Stepper<'_> {
 
     fn perform(&mut self, action: Action) {
         match action {
-            Action::Ask { activity, digest, generation } => {
-                self.status(&activity).asked = Some(Asked::new(digest, generation));
+            Action::Ask { activity, asked } => self.status(&activity).asked = Some(Asked::new(asked)),
+            Action::Note { activity, asked } => {
+                let status = self.status(&activity);
+                status.asked = Some(Asked::noted(asked, status.asked.as_ref()));
             }
+            Action::Schedule { activity, schedule } => {
+                self.unschedule(&activity);
+                self.schedule(&activity, &schedule);
+            }
+            Action::Unschedule { activity } => self.unschedule(&activity),
+            Action::Tick { activity, verdict, job } => self.tick(&activity, verdict, job.as_deref()),
             Action::Reopen { activity } => {
                 if let Some(asked) = self.status(&activity).asked.as_mut() {
                     asked.fate = Fate::Pending;
@@ -333,7 +385,11 @@ impl Stepper<'_> {
             activity: launch.activity,
             operation: launch.operation,
             input: launch.input,
-            trigger: Trigger { kind: launch.trigger, generation: desired.generation },
+            trigger: Trigger {
+                kind: launch.trigger,
+                scheduled_for: launch.scheduled_for,
+                generation: desired.generation,
+            },
             start: launch.start,
             retry: launch.retry,
             timeout_ms: launch.timeout_ms,

@@ -76,7 +76,7 @@ pub fn waiting(state: &ResourceState, id: JobId, catalog: &Catalog, now: Timesta
     let status = state.status(&job.activity)?;
     let older = status.active.iter().position(|active| active.id == id)?;
     let active = &status.active[older];
-    let reason = match ActivityView::new(state, catalog, &job.activity, now).reason_of(active).1 {
+    let reason = match ActivityView::new(state, catalog, &job.activity, now.into()).reason_of(active).1 {
         Reason::UnknownOperation => WaitReason::UnknownOperation,
         Reason::Suspended => WaitReason::Suspended,
         Reason::Backoff => WaitReason::Backoff,

@@ -169,8 +169,8 @@ impl State {
         key: &ResourceKey,
         event: Event,
     ) -> Result<Applied, ApplyError<std::convert::Infallible>> {
-        let job = event.job();
-        self.apply(key, job, |_| Ok(Decision::Happen(event.clone()))).await
+        let jobs: Vec<JobId> = event.job().into_iter().chain(event.expired().iter().copied()).collect();
+        self.apply_with(key, &jobs, None, |_| Ok(Decision::Happen(event.clone()))).await
     }
 
     /// Decides on the state of a resource what is to happen to it, and commits that.
@@ -200,13 +200,23 @@ impl State {
         key: &ResourceKey,
         job: Option<JobId>,
         remember: Option<&Remember<'_>>,
+        decide: impl FnMut(&Loaded) -> Result<Decision, E>,
+    ) -> Result<Applied, ApplyError<E>> {
+        self.apply_with(key, job.as_slice(), remember, decide).await
+    }
+
+    async fn apply_with<E>(
+        &self,
+        key: &ResourceKey,
+        jobs: &[JobId],
+        remember: Option<&Remember<'_>>,
         mut decide: impl FnMut(&Loaded) -> Result<Decision, E>,
     ) -> Result<Applied, ApplyError<E>> {
         let waiting = self.note(Stage::Lock);
         let _locked = self.locks.lock(key).await;
         drop(waiting);
         for _ in 0..CONFLICTS_MAX {
-            let loaded = self.load(key, job).await?;
+            let loaded = self.load(key, jobs).await?;
             // After the state: who sees what another request with this name
             // has done also sees that it was answered.
             let free = match remember {
@@ -267,7 +277,7 @@ impl State {
     ) -> Result<Tried, ApplyError<E>> {
         // Nobody steps it meanwhile: document, status and jobs are of one moment.
         let _locked = self.locks.lock(key).await;
-        let before = self.load(key, job).await?;
+        let before = self.load(key, job.as_slice()).await?;
         let decision = decide(&before).map_err(ApplyError::Decided)?;
         let after = self.follow(&before, decision)?;
         Ok(Tried { before, after })
@@ -288,11 +298,11 @@ impl State {
     /// # Errors
     /// What is stored cannot be read.
     pub async fn resource_state(&self, key: &ResourceKey, job: Option<JobId>) -> Result<ResourceState, StateError> {
-        Ok(self.load(key, job).await?.state)
+        Ok(self.load(key, job.as_slice()).await?.state)
     }
 
-    /// Loads the state of a resource, and `job` if it is one of its jobs.
-    async fn load(&self, key: &ResourceKey, job: Option<JobId>) -> Result<Loaded, StateError> {
+    /// Loads the state of a resource, and those of `asked` that are its jobs.
+    async fn load(&self, key: &ResourceKey, asked: &[JobId]) -> Result<Loaded, StateError> {
         let pair = [keys::desired(key), keys::observed(key)];
         let (_, entries) = self.store.get(&pair).await?;
         let mut rows = BTreeMap::new();
@@ -307,7 +317,11 @@ impl State {
         }
         let unfinished = state.observed.iter().flat_map(|o| o.activities.values()).flat_map(|s| &s.active);
         let mut jobs: Vec<JobId> = unfinished.map(|active| active.id).collect();
-        jobs.extend(job.filter(|job| !jobs.contains(job)));
+        for job in asked {
+            if !jobs.contains(job) {
+                jobs.push(*job);
+            }
+        }
         if !jobs.is_empty() {
             let job_keys: Vec<Key> = jobs.into_iter().map(keys::job).collect();
             let (_, entries) = self.store.get(&job_keys).await?;
@@ -325,6 +339,7 @@ impl State {
 
     /// What is known after a commit; wakes those who act on it.
     fn committed(&self, loaded: Loaded, state: ResourceState, txn: &Txn, rev: Rev) -> Applied {
+        self.ticks.count(&loaded.state, &state);
         let mut rows: BTreeMap<Key, Rev> = loaded.rows.into_iter().map(|(key, entry)| (key, entry.rev)).collect();
         for op in &txn.ops {
             match op {

@@ -23,6 +23,8 @@ const UNSETTLED: u8 = b'u';
 const ONCE: u8 = b'i';
 const EXPIRY: u8 = b'x';
 const UNKEPT: u8 = b'f';
+const TICK: u8 = b't';
+const BOOKMARK: u8 = b'h';
 
 /// The row is the document.
 const DESIRED: u8 = 0;
@@ -61,6 +63,18 @@ pub fn collections(after: Option<&CollectionName>) -> KeyRange {
         None => KeyRange { start: all.key(), end },
         Some(name) => KeyRange { start: all.text(name.as_str()).end(), end },
     }
+}
+
+/// Both rows of every resource.
+#[must_use]
+pub fn all_resources() -> KeyRange {
+    Builder::new(RESOURCE).range()
+}
+
+/// The first key behind both rows of a resource.
+#[must_use]
+pub fn behind_resource(key: &ResourceKey) -> Key {
+    Builder::new(RESOURCE).text(key.collection.as_str()).text(key.id.as_str()).end()
 }
 
 /// What a key of [`resources`] is about.
@@ -128,6 +142,32 @@ fn activity_prefix(uid: Uid, activity: &ActivityName) -> Builder {
 #[must_use]
 pub fn read_job_of_activity(key: &Key) -> Option<JobId> {
     Reader::new(key, JOB_OF_ACTIVITY)?.last_id()
+}
+
+/// The jobs of every activity of every incarnation, activity by activity.
+#[must_use]
+pub fn jobs_of_activities() -> KeyRange {
+    Builder::new(JOB_OF_ACTIVITY).range()
+}
+
+/// Reads a key of [`jobs_of_activities`].
+#[must_use]
+pub fn read_activity_of_job(key: &Key) -> Option<(Uid, ActivityName)> {
+    let mut reader = Reader::new(key, JOB_OF_ACTIVITY)?;
+    let uid = Uid::from_bytes(reader.take(16)?.try_into().ok()?);
+    Some((uid, reader.text()?.parse().ok()?))
+}
+
+/// How far a chore of the housekeeping got.
+#[must_use]
+pub fn bookmark(chore: &str) -> Key {
+    Builder::new(BOOKMARK).text(chore).key()
+}
+
+/// Whether a row says how far a chore got.
+#[must_use]
+pub fn is_bookmark(key: &Key) -> bool {
+    key.0.first() == Some(&BOOKMARK)
 }
 
 /// That a job may be claimed.
@@ -217,6 +257,14 @@ pub fn all_due() -> KeyRange {
     Builder::new(DUE).range()
 }
 
+/// Everything that is due after this, or all of it.
+#[must_use]
+pub fn due_after(after: Option<&(Timestamp, ResourceKey)>) -> KeyRange {
+    let all = all_due();
+    let start = after.map(|(at, key)| Builder::from(due(*at, key)).byte(0).key());
+    KeyRange { start: start.unwrap_or(all.start), end: all.end }
+}
+
 /// Reads a key of [`all_due`].
 #[must_use]
 pub fn read_due(key: &Key) -> Option<(Timestamp, ResourceKey)> {
@@ -302,6 +350,44 @@ pub fn all_unkept() -> KeyRange {
 #[must_use]
 pub fn read_unkept(key: &Key) -> Option<JobId> {
     Reader::new(key, UNKEPT)?.last_id()
+}
+
+/// What became of the ticks of an activity of one incarnation of a resource
+/// that begin at an instant.
+#[must_use]
+pub fn tick(uid: Uid, activity: &ActivityName, at: Timestamp) -> Key {
+    ticks_prefix(uid, activity).bytes(&sortable_i64(at.as_millis()).to_be_bytes()).key()
+}
+
+/// The ledger of an activity: all of it that begins before an instant, or all.
+#[must_use]
+pub fn ticks_of_activity(uid: Uid, activity: &ActivityName, before: Option<Timestamp>) -> KeyRange {
+    let all = ticks_prefix(uid, activity);
+    let end = before.map_or_else(|| all.clone().end(), |at| tick(uid, activity, at));
+    KeyRange { start: all.key(), end }
+}
+
+/// The ledgers of all activities after this one, or of all.
+#[must_use]
+pub fn ledgers(after: Option<(Uid, &ActivityName)>) -> KeyRange {
+    let all = Builder::new(TICK);
+    let end = all.clone().end();
+    KeyRange { start: after.map_or_else(|| all.key(), |(uid, activity)| ticks_prefix(uid, activity).end()), end }
+}
+
+fn ticks_prefix(uid: Uid, activity: &ActivityName) -> Builder {
+    Builder::new(TICK).bytes(uid.as_bytes()).text(activity.as_str())
+}
+
+/// Reads a key of [`ledgers`] or [`ticks_of_activity`].
+#[must_use]
+pub fn read_tick(key: &Key) -> Option<(Uid, ActivityName, Timestamp)> {
+    let mut reader = Reader::new(key, TICK)?;
+    let uid = Uid::from_bytes(reader.take(16)?.try_into().ok()?);
+    let activity = reader.text()?.parse().ok()?;
+    let sortable = u64::from_be_bytes(reader.rest().try_into().ok()?);
+    let millis = i64::from_be_bytes((sortable ^ SIGN_64).to_be_bytes());
+    Some((uid, activity, Timestamp::from_millis(millis)))
 }
 
 /// Whether a row is a job.

@@ -11,7 +11,7 @@ use crate::domain::id::{ActivityName, CollectionName, JobId, OperationName, Reso
 use crate::domain::job::{Job, JobPhase};
 use crate::domain::time::Timestamp;
 use crate::domain::version::{ETag, Revision};
-use crate::reconcile::{Observed, job_list, show};
+use crate::reconcile::{ActivityStatus, Observed, job_list, show};
 use crate::store::{CommitError, Key, KeyRange, Order, ReadError, Rev};
 
 /// What is stored cannot be read, or nothing can be stored.
@@ -52,6 +52,13 @@ pub struct StoredResource {
 }
 
 impl StoredResource {
+    /// What is observed of an activity.
+    #[must_use]
+    pub fn status(&self, activity: &ActivityName) -> ActivityStatus {
+        let observed = self.observed.as_ref();
+        observed.and_then(|observed| observed.activities.get(activity)).cloned().unwrap_or_default()
+    }
+
     /// Which list of an activity's jobs this is.
     #[must_use]
     pub fn jobs_version(&self, activity: &ActivityName) -> Revision {
@@ -268,6 +275,19 @@ impl State {
     /// [`StateError`]: what is stored cannot be read.
     pub async fn timers(&self, limit: usize) -> Result<Vec<(Timestamp, ResourceKey)>, StateError> {
         let rows = self.rows(keys::all_due(), limit).await?;
+        Ok(rows.iter().filter_map(|(key, _)| keys::read_due(key)).collect())
+    }
+
+    /// At most `limit` timers after one, or from the earliest on.
+    ///
+    /// # Errors
+    /// [`StateError`]: what is stored cannot be read.
+    pub async fn timers_after(
+        &self,
+        after: Option<&(Timestamp, ResourceKey)>,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, ResourceKey)>, StateError> {
+        let rows = self.rows(keys::due_after(after), limit).await?;
         Ok(rows.iter().filter_map(|(key, _)| keys::read_due(key)).collect())
     }
 

@@ -12,37 +12,49 @@ mod apply;
 mod changes;
 mod hints;
 pub mod keys;
+mod ledger;
 mod locks;
 mod lookup;
 mod once;
 pub mod record;
+mod rounds;
 mod rows;
 mod stages;
 #[cfg(test)]
 mod tests;
+mod tick_counts;
 mod waiting;
+mod watch;
 
 use std::sync::Arc;
 
 pub use apply::{Applied, ApplyError, Decision, Loaded, Tried, show_state};
 pub use hints::Hints;
+pub use ledger::TickRow;
 pub use lookup::{AttemptRow, QueueRow, StateError, StoredResource};
 pub use once::{ONCE_KEPT, OnceName, Remember};
 pub use record::{OnceRecord, Subject};
+pub use rounds::{Busy, Place};
 pub use rows::rows_of;
 pub use stages::{Stage, Stages};
 pub use waiting::{COUNTED_MAX, InQueue, Load};
 
-pub use crate::reconcile::show::{describe as describe_shown, job as show_job};
-pub use crate::reconcile::{Event, Launch, Refused, ResourceState, UNFINISHED_MAX};
+pub use crate::reconcile::ledger::version as ledger_version;
+pub use crate::reconcile::show::{LocalTime, describe as describe_shown, job as show_job, tick as show_tick, upcoming};
+pub use crate::reconcile::{Event, Launch, Observed, Refused, ResourceState, Scheduled, UNFINISHED_MAX};
 
 use crate::clock::{Clock, Entropy};
 use crate::domain::catalog::Catalog;
+use crate::domain::change::Now;
 use crate::domain::id::ResourceId;
 use crate::domain::moment::Moment;
+use crate::domain::time::Timestamp;
+use crate::metrics::Metrics;
 use crate::store::{CommitError, Rev, Store};
 use changes::Changes;
 use locks::Locks;
+use tick_counts::TickCounts;
+use watch::Watch;
 
 /// Access to the stored state of all resources. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -54,6 +66,8 @@ pub struct State {
     locks: Arc<Locks>,
     hints: Arc<Hints>,
     changes: Arc<Changes>,
+    watch: Arc<Watch>,
+    ticks: TickCounts,
     /// Where the time is noted that things take, if anybody asks.
     stages: Option<Arc<Stages>>,
 }
@@ -63,7 +77,15 @@ impl State {
     #[must_use]
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, catalog: Arc<Catalog>) -> Self {
         let changes = Arc::new(Changes::new(*store.committed().borrow()));
-        Self { store, clock, entropy, catalog, locks: Arc::default(), hints: Arc::default(), changes, stages: None }
+        let (locks, hints, watch) = (Arc::default(), Arc::default(), Arc::default());
+        let ticks = TickCounts::of(&Metrics::default());
+        Self { store, clock, entropy, catalog, locks, hints, changes, watch, ticks, stages: None }
+    }
+
+    /// The same state, counted there.
+    #[must_use]
+    pub fn counted(self, metrics: &Metrics) -> Self {
+        Self { ticks: TickCounts::of(metrics), ..self }
     }
 
     /// What is declared.
@@ -98,20 +120,41 @@ impl State {
         uid.parse().expect("a UUID is a resource id")
     }
 
-    /// Forgets the change log but for the newest `kept` revisions.
+    /// Forgets the change log but for the newest `kept` revisions; how many
+    /// revisions there ever were before those.
     ///
     /// # Errors
     /// The store has stopped.
-    pub async fn trim_log(&self, kept: u64) -> Result<(), StateError> {
+    pub async fn trim_log(&self, kept: u64) -> Result<u64, StateError> {
         let newest = self.store.committed().borrow().0;
-        match self.store.compact(Rev(newest.saturating_sub(kept))).await {
+        let end = newest.saturating_sub(kept);
+        match self.store.compact(Rev(end)).await {
             // Where there is no room for it now, it can wait.
-            Ok(()) | Err(CommitError::Full) => Ok(()),
+            Ok(()) | Err(CommitError::Full) => Ok(end),
             Err(error) => Err(StateError::Write(error)),
         }
     }
 
     fn moment(&self) -> Moment {
-        Moment::new(self.clock.now(), self.entropy.seed())
+        let past = self.watch.look(&*self.clock);
+        Moment::new(past.wall, self.entropy.seed()).after(past)
+    }
+
+    /// The wall clock, and whether it was set is noted.
+    #[must_use]
+    pub fn wall(&self) -> Timestamp {
+        self.watch.look(&*self.clock).wall
+    }
+
+    /// How often the wall clock was seen to be set back.
+    #[must_use]
+    pub fn set_back(&self) -> u64 {
+        self.watch.set_back()
+    }
+}
+
+impl Now for State {
+    fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 }

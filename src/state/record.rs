@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::document::{Desired, Document};
 use crate::domain::id::{JobId, ResourceKey, Uid};
 use crate::domain::job::{Job, JobPhase};
+use crate::domain::tick::TickOutcome;
 use crate::domain::time::Timestamp;
 use crate::domain::version::Generation;
 use crate::reconcile::Observed;
@@ -103,6 +104,20 @@ impl DesiredRecord {
             fingerprint: self.fingerprint,
         })
     }
+}
+
+/// Encodes a row of a ledger.
+#[must_use]
+pub fn encode_tick(outcome: &TickOutcome) -> Bytes {
+    encode_json(outcome)
+}
+
+/// Decodes a row of a ledger.
+///
+/// # Errors
+/// [`RecordError`]: the value is something else.
+pub fn decode_tick(value: &Bytes) -> Result<TickOutcome, RecordError> {
+    decode_json(value)
 }
 
 /// Encodes observed state.

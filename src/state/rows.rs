@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::{keys, record};
+use crate::domain::id::Uid;
 use crate::domain::job::Job;
 use crate::reconcile::{ActiveJob, ResourceState};
 use crate::store::{Key, Op};
@@ -26,7 +27,14 @@ pub fn rows_of(state: &ResourceState) -> BTreeMap<Key, Bytes> {
     for job in state.jobs.values() {
         rows.insert(keys::job(job.id), record::encode_job(job));
     }
+    rows.extend(state.desired.iter().flat_map(|desired| ledger_rows(state, desired.uid)));
     rows
+}
+
+/// The rows of the ledger that what happened last has written.
+fn ledger_rows(state: &ResourceState, uid: Uid) -> impl Iterator<Item = (Key, Bytes)> {
+    let ledger = state.ledger.iter();
+    ledger.map(move |((activity, at), outcome)| (keys::tick(uid, activity, *at), record::encode_tick(outcome)))
 }
 
 /// What turns the rows of one state of a resource into those of a later one.
@@ -52,6 +60,10 @@ pub(super) fn difference(before: &ResourceState, after: &ResourceState) -> Vec<O
     ops.extend(changed.map(|job| Op::Put(keys::job(job.id), record::encode_job(job))));
     let forgotten = before.jobs.keys().filter(|id| !after.jobs.contains_key(id));
     ops.extend(forgotten.map(|id| Op::Delete(keys::job(*id))));
+    // What had its time before the resource went belongs to the one that was there.
+    let desired = after.desired.as_ref().or(before.desired.as_ref());
+    let ticks = desired.iter().flat_map(|desired| ledger_rows(after, desired.uid));
+    ops.extend(ticks.map(|(row, value)| Op::Put(row, value)));
     // Indexes are made of observed state and jobs, and of nothing else.
     if ops.len() > observed_alone {
         let old = index_rows(before);

@@ -5,6 +5,7 @@ mod api;
 mod cli;
 mod config;
 mod exec;
+mod housekeeping;
 mod http;
 mod kill;
 mod readme;

@@ -31,6 +31,8 @@ fn run(script: &str, folder: &Path, port: u16) -> String {
         "for _ in $(seq 200); do curl -sf http://127.0.0.1:{port}/readyz >/dev/null && break; sleep 0.05; done"
     );
     let script = script.replace("heeler serve &", &format!("heeler serve >>served 2>>log &\n{ready}"));
+    // A reader types the next line when the process is gone.
+    let script = script.replace("kill -9 $!", "kill -9 $!; wait $! || true");
     let script =
         format!("set -e\ntrap 'kill $! 2>/dev/null || true' EXIT\n{script}\n").replace("7117", &port.to_string());
     let output = Command::new("bash")
@@ -47,6 +49,21 @@ fn run(script: &str, folder: &Path, port: u16) -> String {
     said
 }
 
+/// The configurations in a section.
+fn blocks(section: &str) -> Vec<&'static str> {
+    let text = README.split("\n## ").find(|part| part.starts_with(section)).expect("the section is there");
+    text.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect()
+}
+
+/// Has a configuration judged.
+fn check(configuration: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("heeler.toml"), configuration).expect("a file");
+    let output = Command::new(env!("CARGO_BIN_EXE_heeler")).arg("check").current_dir(folder.path()).output();
+    let output = output.expect("it runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 #[test]
 fn the_tour_of_the_readme_goes_as_it_says() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -59,6 +76,7 @@ fn the_tour_of_the_readme_goes_as_it_says() {
         ("the dry run names the job", r#""plan":{"launch":[{"activity":"processing","operation":"nap""#),
         ("the job is stopped", r#""phase":"canceled""#),
         ("a job is launched by hand", "HTTP/1.1 202 Accepted"),
+        ("a tick is launched", r#""outcome":"launched","reason":null"#),
         ("the document is gone", "HTTP/1.1 204 No Content"),
     ] {
         assert!(said.contains(expected), "{what}: {said}");
@@ -70,11 +88,21 @@ fn the_tour_of_the_readme_goes_as_it_says() {
 
 #[test]
 fn the_configuration_of_a_document_with_its_own_shape_is_right() {
-    let section = README.split("\n## ").find(|part| part.starts_with("The operator's file")).expect("it is there");
-    let block = section.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a block");
-    let folder = tempfile::tempdir().expect("a folder");
-    std::fs::write(folder.path().join("heeler.toml"), block).expect("a file");
-    let output = Command::new(env!("CARGO_BIN_EXE_heeler")).arg("check").current_dir(folder.path()).output();
-    let output = output.expect("it runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    check(blocks("The operator's file")[0]);
+}
+
+#[test]
+fn the_configuration_of_what_is_kept_is_right() {
+    let blocks = blocks("Answers, faces, and what is kept");
+    check(blocks.iter().find(|block| block.contains("[retention]")).expect("it is there"));
+}
+
+#[test]
+fn the_schedule_that_shows_every_member_is_one_and_so_is_the_mapped_one() {
+    let section =
+        README.split("\n## ").find(|part| part.starts_with("Work by the clock")).expect("the section is there");
+    let shown = section.split("```json\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a block");
+    let shown: serde_json::Value = serde_json::from_str(&format!("{{{shown}}}")).expect("a member");
+    heeler::domain::schedule::Schedule::parse(&shown["schedule"]).expect("a schedule");
+    check(blocks("Work by the clock")[0]);
 }

@@ -14,7 +14,7 @@ fn example(name: &str) -> PathBuf {
 }
 
 fn described(name: &str) -> Value {
-    let config = config::load(&example(name)).expect("the example is right");
+    let config = config::load(&example(name), &crate::config::cron).expect("the example is right");
     document(&config.catalog, &config.access)
 }
 

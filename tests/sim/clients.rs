@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use heeler::domain::id::{ActivityName, JobId, ResourceKey};
-use heeler::domain::version::ETag;
+use heeler::domain::time::Timestamp;
+use heeler::domain::version::{ETag, Revision};
+use heeler::store::Rev;
 use serde_json::{Map, Value, json};
 
 use crate::history::Change;
 use crate::oracle::Oracle;
+use crate::schedules;
 use crate::world::{ACTIVITIES, Dice, LOOSE, OPERATIONS, STRICT};
 
 /// What a client asks for.
@@ -60,18 +63,25 @@ pub(crate) struct Clients {
 
 impl Clients {
     /// Somebody thinks of a request, or sends one again that has no answer yet.
-    pub(crate) fn think(&mut self, dice: &Dice, resources: usize, oracle: &Oracle) -> Request {
+    /// Some of it is to recur where the time is given.
+    pub(crate) fn think(
+        &mut self,
+        dice: &Dice,
+        resources: usize,
+        recurring: Option<Timestamp>,
+        oracle: &Oracle,
+    ) -> Request {
         if !self.unanswered.is_empty() && dice.happens(250) {
             return dice.pick(&self.unanswered).clone();
         }
         let key = self.key(dice, resources);
         let unknown = !self.tags.contains_key(&key) && dice.happens(600);
         let kind = match dice.below(20) {
-            _ if unknown => Kind::Change(Change::Put(document(dice))),
+            _ if unknown => Kind::Change(Change::Put(document(dice, recurring))),
             0..=2 => Kind::Get,
-            3 => Kind::Create(Change::Put(document(dice))),
-            4..=6 => Kind::Change(Change::Put(document(dice))),
-            7..=11 => Kind::Change(Change::Merge(patch(dice))),
+            3 => Kind::Create(Change::Put(document(dice, recurring))),
+            4..=6 => Kind::Change(Change::Put(document(dice, recurring))),
+            7..=11 => Kind::Change(Change::Merge(patch(dice, recurring))),
             12 => Kind::Change(Change::Set("n", json!(dice.below(4)))),
             13 => Kind::Delete,
             14..=16 => Kind::Launch(activity(dice), launch(dice)),
@@ -99,6 +109,23 @@ impl Clients {
         };
         self.unanswered.push(request.clone());
         request
+    }
+
+    /// Somebody takes the schedules of a resource back, as it is after this change.
+    pub(crate) fn take_back(&mut self, key: &ResourceKey, changed: Rev, activities: &[ActivityName]) -> Request {
+        let without = |name: &ActivityName| (name.as_str().to_owned(), json!({"schedule": null}));
+        let changed = Revision::from_number(changed.0);
+        self.sent += 1;
+        let mut fingerprint = [0; 32];
+        fingerprint[..8].copy_from_slice(&self.sent.to_be_bytes());
+        Request {
+            key: key.clone(),
+            kind: Kind::Change(Change::Merge(activities.iter().map(without).collect())),
+            if_match: Some(ETag { changed, revision: changed }),
+            if_absent: false,
+            fingerprint,
+            once: None,
+        }
     }
 
     fn key(&self, dice: &Dice, resources: usize) -> ResourceKey {
@@ -131,7 +158,7 @@ fn operation(dice: &Dice) -> &'static str {
     OPERATIONS[if dice.happens(300) { 0 } else { dice.below(OPERATIONS.len()) }]
 }
 
-fn wish(dice: &Dice) -> Value {
+fn wish(dice: &Dice, recurring: Option<Timestamp>) -> Value {
     let mut wish = json!({"operation": operation(dice), "input": {"v": dice.below(3)}});
     let optional = [
         ("trigger", json!(dice.below(3)), 300),
@@ -146,30 +173,39 @@ fn wish(dice: &Dice) -> Value {
             wish[member] = value;
         }
     }
+    if let Some(now) = recurring.filter(|_| dice.happens(750)) {
+        wish["schedule"] = schedules::think(dice, now);
+        schedules::bound(&mut wish, dice);
+    }
     wish
 }
 
-fn document(dice: &Dice) -> Map<String, Value> {
+fn document(dice: &Dice, recurring: Option<Timestamp>) -> Map<String, Value> {
     let mut document = Map::new();
     document.insert("n".to_owned(), json!(dice.below(4)));
     for (name, per_mille) in ACTIVITIES.into_iter().zip([800, 600]) {
         if dice.happens(per_mille) {
-            document.insert(name.to_owned(), wish(dice));
+            document.insert(name.to_owned(), wish(dice, recurring));
         }
     }
     document
 }
 
-fn patch(dice: &Dice) -> Map<String, Value> {
+fn patch(dice: &Dice, recurring: Option<Timestamp>) -> Map<String, Value> {
     let flag = if dice.happens(500) { json!(true) } else { Value::Null };
-    let inner = match dice.below(7) {
+    let inner = match dice.below(if recurring.is_some() { 12 } else { 7 }) {
         0 => return Map::from_iter([("n".to_owned(), json!(dice.below(4)))]),
         1 => json!({"suspend": flag}),
         2 => json!({"canceled": flag}),
         3 => json!({"trigger": dice.below(3)}),
         4 => json!({"input": {"v": dice.below(3)}}),
         5 => Value::Null,
-        _ => wish(dice),
+        6 => wish(dice, recurring),
+        7 => json!({"schedule": null}),
+        8 => json!({"schedule": {"limit": if dice.happens(500) { json!(1 + dice.below(4)) } else { Value::Null }}}),
+        9 => json!({"overlap": dice.pick(&["forbid", "queue", "replace", "allow"])}),
+        10 => json!({"schedule": {"missed": dice.pick(&["skip", "latest"])}}),
+        _ => json!({"schedule": {"every": dice.pick(&["3s", "90s", "2h"])}}),
     };
     Map::from_iter([(activity(dice).as_str().to_owned(), inner)])
 }

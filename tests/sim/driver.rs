@@ -15,7 +15,7 @@ use crate::planted::Planted;
 use crate::process::{Duty, PASSES, Pass, Process};
 use crate::runner::{Attempts, DEEDS, Deed, SimRunner};
 use crate::store::{Disk, SimStore};
-use crate::world::{Dice, Hints, Profile, SimClock, SimEntropy, catalog, lock};
+use crate::world::{Dice, Hints, ProcessClock, Profile, SimClock, SimEntropy, Witness, catalog, lock};
 
 /// What is run.
 #[derive(Debug, Clone, Copy)]
@@ -45,9 +45,37 @@ pub(crate) enum Step {
     /// The writer goes on with what it was handed.
     Write,
     Crash(usize),
+    /// Everything is down for so long.
+    Down(i64),
     /// No faults and no clients any more: everything must come to rest.
     Peace,
 }
+
+/// How far somebody sets the clock; the first six also where nothing recurs.
+const CLOCK_STEPS: [i64; 16] = [
+    -1,
+    -1000,
+    -3_600_000,
+    1000,
+    60_000,
+    86_400_000,
+    -59_000,
+    -61_000,
+    61_000,
+    3_600_000,
+    -86_400_000,
+    2_592_000_000,
+    -2_592_000_000,
+    315_576_000_000,
+    -315_576_000_000,
+    7_200_000,
+];
+
+/// How long everything is down, where it is for long.
+const DOWNTIMES: [i64; 5] = [1000, 90_000, 3_600_000, 86_400_000, 432_000_000];
+
+/// How much time passes at once where work recurs.
+const PASSES_OF_TIME: [i64; 9] = [1, 1000, 2500, 10_000, 10_000, 61_000, 600_000, 3_600_000, 86_400_000];
 
 /// What came of a run.
 #[derive(Debug)]
@@ -70,11 +98,15 @@ pub(crate) struct Run {
     entropy: Arc<SimEntropy>,
     pub(crate) oracle: Arc<Mutex<Oracle>>,
     pub(crate) attempts: Arc<Mutex<Attempts>>,
-    clients: Arc<Mutex<Clients>>,
+    pub(crate) clients: Arc<Mutex<Clients>>,
     pub(crate) disk: Arc<Disk>,
     pub(crate) processes: Vec<Process>,
     pub(crate) trace: Vec<Step>,
     pub(crate) planted: Planted,
+    /// When the house is kept: of its own, so that it changes nothing else in a run.
+    house: Dice,
+    /// In how many of a thousand steps.
+    pub(crate) chores: usize,
     born: u64,
     tasks: u64,
 }
@@ -104,7 +136,8 @@ pub(crate) fn run(options: Options) -> Outcome {
 impl Run {
     fn new(options: Options) -> Self {
         let dice = Arc::new(Dice::new(options.seed));
-        let profile = Profile::of(&dice);
+        let profile = Profile::of(&dice, options.seed);
+        let beginning = profile.beginning(&dice);
         let oracle = Arc::new(Mutex::new(Oracle::new(catalog(), profile.running)));
         let attempts = Arc::<Mutex<Attempts>>::default();
         let disk =
@@ -112,7 +145,7 @@ impl Run {
         let mut run = Self {
             profile,
             dice,
-            clock: Arc::new(SimClock::new()),
+            clock: Arc::new(SimClock::new(beginning)),
             entropy: Arc::new(SimEntropy::new(options.seed)),
             oracle,
             attempts,
@@ -121,6 +154,9 @@ impl Run {
             processes: Vec::new(),
             trace: Vec::new(),
             planted: options.planted,
+            house: Dice::new(!options.seed),
+            // Not in every run, so that each kind of trouble is also met alone.
+            chores: if options.seed.is_multiple_of(3) { 120 } else { 0 },
             born: 0,
             tasks: 0,
         };
@@ -136,10 +172,13 @@ impl Run {
     fn process(&mut self) -> Process {
         self.born += 1;
         let store = Arc::new(SimStore::new(Arc::clone(&self.disk), self.born));
+        let witness = Arc::<Mutex<Witness>>::default();
+        lock(&self.disk.witnesses).insert(self.born, Arc::clone(&witness));
+        let clock = ProcessClock::new(Arc::clone(&self.clock), witness);
         let catalog = Arc::new(lock(&self.oracle).catalog.clone());
         let state = State::new(
             Arc::clone(&store) as Arc<dyn heeler::store::Store>,
-            Arc::clone(&self.clock) as Arc<dyn heeler::clock::Clock>,
+            Arc::new(clock) as Arc<dyn heeler::clock::Clock>,
             Arc::clone(&self.entropy) as Arc<dyn heeler::clock::Entropy>,
             catalog,
         );
@@ -170,9 +209,20 @@ impl Run {
         let number = dead.number;
         drop(dead);
         self.disk.abandon(number);
+        self.planted.forget(&self.disk);
         if index == 0 {
             self.boot();
         }
+    }
+
+    /// Every process dies, and time passes before they are started again.
+    fn go_down(&mut self, millis: i64) {
+        lock(&self.oracle).count("times that everything was down");
+        for index in 0..self.processes.len() {
+            self.crash(index);
+        }
+        // Nothing of them has run yet.
+        self.clock.pass(millis);
     }
 
     pub(crate) fn settle_in(&mut self) {
@@ -210,6 +260,9 @@ impl Run {
         {
             return Some(Step::Crash(dying));
         }
+        if self.house.happens(self.chores) && self.processes[0].may(Pass::House) {
+            return Some(Step::Begin(Pass::House));
+        }
         if dice.happens(profile.crashes) {
             return Some(Step::Crash(dice.below(self.processes.len())));
         }
@@ -219,7 +272,15 @@ impl Run {
             return (!clients.is_empty()).then(|| Step::HangUp(*dice.pick(&clients)));
         }
         if dice.happens(profile.clock_steps) {
-            return Some(Step::SetClock(*dice.pick(&[-1, -1000, -3_600_000, 1000, 60_000, 86_400_000])));
+            let steps: &[i64] = if profile.recurs { &CLOCK_STEPS } else { &CLOCK_STEPS[..6] };
+            return Some(Step::SetClock(*dice.pick(steps)));
+        }
+        if profile.recurs && dice.happens(150) {
+            return match dice.below(12) {
+                0 => Some(Step::Down(*dice.pick(&DOWNTIMES))),
+                1..=6 => Some(Step::Pass(*dice.pick(&PASSES_OF_TIME))),
+                _ => self.processes[0].may(Pass::Due).then_some(Step::Begin(Pass::Due)).filter(|_| self.time_is_kept()),
+            };
         }
         match dice.below(100) {
             0..=12 => Some(Step::Send(dice.below(self.processes.len()), String::new())),
@@ -238,6 +299,10 @@ impl Run {
                 (!tasks.is_empty()).then(|| dice.pick(&tasks).clone())
             }
         }
+    }
+
+    fn time_is_kept(&self) -> bool {
+        self.planted != Planted::NobodyDispatches(Pass::Due)
     }
 
     /// A report of an attempt, and rather of one whose successor is under way.
@@ -287,6 +352,7 @@ impl Run {
             Step::SetClock(millis) => self.clock.step(millis),
             Step::Write => self.disk.write_all(),
             Step::Crash(index) => self.crash(index),
+            Step::Down(millis) => self.go_down(millis),
             Step::Peace => {}
         }
         self.settle_in();
@@ -302,7 +368,8 @@ impl Run {
     }
 
     fn send(&mut self, process: usize) {
-        let request = lock(&self.clients).think(&self.dice, self.profile.resources, &lock(&self.oracle));
+        let recurring = self.profile.recurs.then(|| self.clock.now());
+        let request = lock(&self.clients).think(&self.dice, self.profile.resources, recurring, &lock(&self.oracle));
         if let Some(Step::Send(_, text)) = self.trace.last_mut() {
             *text = request.to_string();
         }

@@ -14,8 +14,14 @@ use crate::world::wanted;
 
 impl Oracle {
     /// I5: a job belongs to what asked for it.
-    pub(crate) fn check_new_job(&mut self, job: &Job, state: &ResourceState, has_key: bool) {
+    pub(crate) fn check_new_job(&mut self, job: &Job, before: &ResourceState, after: &ResourceState, has_key: bool) {
         self.count("jobs");
+        // What had its time before an edit belongs to the document that was there.
+        let made_before = |state: &ResourceState| {
+            state.desired.as_ref().is_some_and(|desired| desired.generation == job.trigger.generation)
+        };
+        let of_schedule = job.trigger.kind == TriggerKind::Schedule;
+        let state = if of_schedule && made_before(before) { before } else { after };
         let Some(desired) = &state.desired else {
             self.say(format!("job {} was made for a resource that is gone", job.id));
             return;
@@ -56,6 +62,10 @@ impl Oracle {
         if is.attempts.get(..ended) != Some(&was.attempts[..ended]) {
             self.say(format!("the past of job {id} changed"));
         }
+        if (was.phase, is.phase) == (JobPhase::Queued, JobPhase::Canceling) {
+            self.count("claims that were cancelled with them");
+            self.replaced.insert(id);
+        }
         if is.attempts.len() > was.attempts.len() {
             self.check_claim(is, before);
         }
@@ -95,6 +105,31 @@ impl Oracle {
         }
     }
 
+    /// Only what is over and not named any more is forgotten, and of what is
+    /// there never the newest one that is over.
+    pub(crate) fn check_forgotten(&mut self, job: &Job, before: &ResourceState) {
+        self.count("jobs forgotten");
+        let id = job.id;
+        if !job.phase.is_final() {
+            self.say(format!("job {id} was forgotten while it was {}", job.phase.as_str()));
+        }
+        if before.desired.as_ref().is_none_or(|desired| desired.uid != job.uid) {
+            self.count("jobs forgotten of what is gone");
+            return;
+        }
+        let status = before.status(&job.activity);
+        let asked = status.and_then(|status| status.asked.as_ref()).and_then(|asked| asked.job);
+        let last = status.and_then(|status| status.last.as_ref()).map(|last| last.id);
+        if asked == Some(id) || last == Some(id) {
+            self.say(format!("job {id} was forgotten, and the status names it"));
+        }
+        let of_activity = |other: &&Job| other.uid == job.uid && other.activity == job.activity;
+        let newest = before.jobs.values().filter(of_activity).filter(|other| other.phase.is_final());
+        if newest.map(|other| other.id).max() == Some(id) {
+            self.say(format!("job {id} was forgotten, and is the newest one of its activity that is over"));
+        }
+    }
+
     /// What is recorded as over is over, and as the attempt itself said.
     fn check_end(&mut self, job: JobId, number: u32, outcome: Option<AttemptOutcome>, attempts: &Attempts) {
         self.count("ends");
@@ -131,6 +166,9 @@ impl Oracle {
         if launch.job.get("id").and_then(Value::as_str) != Some(attempt.job.to_string().as_str()) {
             self.say(format!("job {} was handed to its work as another one", at.0));
         }
+        if self.replaced.contains(&attempt.job) {
+            self.say(format!("job {} was started, and was cancelled with its claim", at.0));
+        }
         let limit = launch.operation.concurrency.and_then(|limit| usize::try_from(limit).ok());
         let live = attempts.live_of(&launch.operation.name);
         if limit.is_some_and(|limit| live > limit) {
@@ -147,7 +185,7 @@ impl Oracle {
 fn may_follow(was: JobPhase, is: JobPhase) -> bool {
     use JobPhase::{Canceled, Canceling, Failed, Lost, Queued, Running, Starting, Succeeded};
     match was {
-        Queued => matches!(is, Queued | Starting | Canceled),
+        Queued => matches!(is, Queued | Starting | Canceling | Canceled),
         Starting => matches!(is, Starting | Running | Canceling | Queued | Succeeded | Failed | Canceled | Lost),
         Running => matches!(is, Running | Canceling | Queued | Succeeded | Failed | Canceled | Lost),
         Canceling => matches!(is, Canceling | Succeeded | Failed | Canceled | Lost),

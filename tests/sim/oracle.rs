@@ -14,12 +14,13 @@ use heeler::state::keys::{self, ResourceRow};
 use heeler::state::{record, rows_of};
 use heeler::store::{Key, Op, Rev, Txn};
 
+use crate::calendar::{self, Ledgers};
 use crate::history::History;
 use crate::once::{Remembered, split};
 use crate::runner::Attempts;
-use crate::world::wanted;
+use crate::world::{Witness, wanted};
 
-/// One resource, with every job it ever had.
+/// One resource, with its jobs as long as anything can become of them.
 #[derive(Debug, Clone)]
 pub(crate) struct Model {
     pub(crate) state: ResourceState,
@@ -35,8 +36,13 @@ pub(crate) struct Oracle {
     pub(crate) running: usize,
     pub(crate) models: BTreeMap<ResourceKey, Model>,
     pub(crate) jobs: BTreeMap<JobId, ResourceKey>,
+    /// Jobs of which nothing becomes any more, with their rows.
+    past: BTreeMap<JobId, (Job, Vec<(Key, Bytes)>)>,
     pub(crate) history: History,
     pub(crate) remembered: Remembered,
+    /// How far chores got.
+    bookmarks: BTreeMap<Key, Bytes>,
+    pub(crate) ledgers: Ledgers,
     pub(crate) rev: Rev,
     pub(crate) violations: Vec<String>,
     /// How often each kind of thing happened, to see that all of them do.
@@ -47,6 +53,8 @@ pub(crate) struct Oracle {
     owners: BTreeMap<Key, ResourceKey>,
     uids: BTreeSet<Uid>,
     pub(crate) tokens: BTreeSet<String>,
+    /// Jobs that were cancelled in the commit that claimed them.
+    pub(crate) replaced: BTreeSet<JobId>,
     pub(crate) starts: BTreeMap<(JobId, u32), usize>,
 }
 
@@ -57,8 +65,11 @@ impl Oracle {
             running,
             models: BTreeMap::new(),
             jobs: BTreeMap::new(),
+            past: BTreeMap::new(),
             history: History::default(),
             remembered: Remembered::default(),
+            bookmarks: BTreeMap::new(),
+            ledgers: Ledgers::default(),
             rev: Rev(0),
             violations: Vec::new(),
             counts: BTreeMap::new(),
@@ -67,6 +78,7 @@ impl Oracle {
             owners: BTreeMap::new(),
             uids: BTreeSet::new(),
             tokens: BTreeSet::new(),
+            replaced: BTreeSet::new(),
             starts: BTreeMap::new(),
         }
     }
@@ -80,15 +92,19 @@ impl Oracle {
     }
 
     pub(crate) fn job(&self, id: JobId) -> Option<&Job> {
-        self.models.get(self.jobs.get(&id)?)?.state.jobs.get(&id)
+        let of_model = self.models.get(self.jobs.get(&id)?).and_then(|model| model.state.jobs.get(&id));
+        of_model.or_else(|| self.past.get(&id).map(|(job, _)| job))
     }
 
     /// A transaction was applied.
-    pub(crate) fn committed(&mut self, txn: &Txn, rev: Rev, attempts: &Attempts) {
+    pub(crate) fn committed(&mut self, txn: &Txn, rev: Rev, witness: &Witness, attempts: &Attempts) {
         if rev <= self.rev {
             self.say(format!("revision {} follows {}", rev.0, self.rev.0));
         }
         self.rev = rev;
+        if self.bookmarked(txn) {
+            return;
+        }
         let (of_keys, others) = split(txn);
         self.remember(&of_keys);
         if others.is_empty() && !of_keys.is_empty() {
@@ -102,27 +118,61 @@ impl Oracle {
             return;
         }
         let has_key = of_keys.iter().any(|op| matches!(op, Op::Put(..)));
-        let Some(key) = subject(txn, &mut self.violations) else { return };
+        let Some(key) = self.subject(txn) else { return };
         let absent = Model { state: ResourceState::absent(key.clone()), changed: Rev(0), rows: BTreeMap::new() };
-        let before = self.models.remove(&key).unwrap_or(absent);
+        let mut before = self.models.remove(&key).unwrap_or(absent);
+        self.wake(&others, &mut before);
         let mut after = before.clone();
+        let (ticks, others) = calendar::split(&others, &mut self.violations);
         self.apply(&others, rev, &mut after);
+        self.check_ticks(&before, &after, ticks, witness);
         self.check_rows(&after);
         self.violations.extend(reconcile::violations(&after.state));
         self.check_desired(&before, &after, rev);
         self.check_key(&before, &after, has_key);
-        self.check_planned(&after);
+        self.check_planned(&before, &after);
         self.check_asked(&after.state);
         self.check_log(txn, &before, &after);
         self.note(rev, &before, &after);
+        let forgotten = |job: &&Job| !after.state.jobs.contains_key(&job.id);
+        let forgotten: Vec<&Job> = before.state.jobs.values().filter(forgotten).collect();
+        if !forgotten.is_empty() {
+            let whole = self.whole(&before.state);
+            forgotten.into_iter().for_each(|job| self.check_forgotten(job, &whole));
+        }
         for job in after.state.jobs.values() {
             match before.state.jobs.get(&job.id) {
-                None => self.check_new_job(job, &after.state, has_key),
+                None => self.check_new_job(job, &before.state, &after.state, has_key),
                 Some(earlier) if earlier != job => self.check_job(earlier, job, &before.state, attempts),
                 Some(_) => {}
             }
         }
+        self.lay_down(&mut after);
         self.models.insert(key, after);
+    }
+
+    /// Takes up the jobs again that a transaction writes.
+    fn wake(&mut self, ops: &[&Op], model: &mut Model) {
+        for op in ops {
+            let (Op::Put(key, _) | Op::Delete(key)) = op;
+            if let Some((job, rows)) = keys::read_job(key).and_then(|id| self.past.remove(&id)) {
+                model.state.jobs.insert(job.id, job);
+                model.rows.extend(rows);
+            }
+        }
+    }
+
+    /// Puts the jobs aside that are over.
+    fn lay_down(&mut self, model: &mut Model) {
+        let statuses = model.state.observed.iter().flat_map(|observed| observed.activities.values());
+        let asked: BTreeSet<JobId> = statuses.filter_map(|status| status.asked.as_ref()?.job).collect();
+        let over = |job: &Job| job.phase.is_final() && !job.is_to_be_forgotten() && !asked.contains(&job.id);
+        let ids: Vec<JobId> = model.state.jobs.values().filter(|job| over(job)).map(|job| job.id).collect();
+        for job in ids.into_iter().filter_map(|id| model.state.jobs.remove(&id)) {
+            let rows = [keys::job(job.id), keys::job_of_activity(job.uid, &job.activity, job.id)];
+            let rows = rows.into_iter().filter_map(|key| model.rows.remove_entry(&key)).collect();
+            self.past.insert(job.id, (job, rows));
+        }
     }
 
     fn note(&mut self, rev: Rev, before: &Model, after: &Model) {
@@ -135,6 +185,9 @@ impl Oracle {
             if before.state.jobs.get(id) != Some(job) {
                 let (attempt, slot) = job.current().map_or((0, None), |current| (current.number, current.slot));
                 text += &format!(", job {id} of {} {} {attempt} {slot:?}", job.operation, job.phase.as_str());
+                if let Some(tick) = job.trigger.scheduled_for {
+                    text += &format!(" for {tick}");
+                }
             }
         }
         self.notes.push((self.step, text));
@@ -167,8 +220,12 @@ impl Oracle {
                     match keys::read_resource(key) {
                         Some(ResourceRow::Desired(_)) => after.state.desired = None,
                         Some(ResourceRow::Observed(_)) => after.state.observed = None,
-                        None if keys::is_job(key) => self.say(format!("a job was deleted: {key:?}")),
-                        None => {}
+                        None => {
+                            if let Some(job) = keys::read_job(key) {
+                                self.jobs.remove(&job);
+                                after.state.jobs.remove(&job);
+                            }
+                        }
                     }
                 }
             }
@@ -216,6 +273,8 @@ impl Oracle {
     fn check_desired(&mut self, before: &Model, after: &Model, rev: Rev) {
         let key = &after.state.key;
         match (&before.state.desired, &after.state.desired) {
+            // What is left of a resource that is gone is forgotten in its time.
+            (None, None) if after.state.jobs.len() < before.state.jobs.len() => {}
             (None, None) => self.say(format!("a commit about {key}, which does not exist")),
             (Some(_), None) => {
                 self.history.deleted(key, rev);
@@ -255,11 +314,34 @@ impl Oracle {
 
     /// A resource is never committed unplanned. A wait may end between the
     /// instant of the commit and the one it is dated to, and becomes due then.
-    fn check_planned(&mut self, after: &Model) {
+    fn check_planned(&mut self, before: &Model, after: &Model) {
         let latest = after.state.observed.as_ref().map(|observed| observed.latest);
         let Some(at) = latest.or(after.state.desired.as_ref().map(|desired| desired.updated)) else { return };
         let plan = reconcile::plan(&after.state, &self.catalog, at);
-        let left: Vec<_> = plan.actions.iter().filter(|action| !matches!(action, Action::MakeReady { .. })).collect();
+        let new_jobs = after.state.jobs.keys().filter(|id| !before.state.jobs.contains_key(id)).count();
+        let decided = at.as_millis() - i64::try_from(new_jobs).unwrap_or_default();
+        let is_left = |action: &&Action| match action {
+            Action::MakeReady { .. } => false,
+            Action::Tick { activity, verdict, .. } => {
+                let known = after.state.status(activity).and_then(|status| status.schedule.as_ref());
+                let same = known.is_some_and(|known| (known.next, known.due) == (verdict.next, verdict.due));
+                let comes = known.and_then(|known| known.next).is_some_and(|next| next.as_millis() > decided);
+                // That the clock was set back is seen by who looks at it.
+                !(comes || (same && verdict.outcomes.is_empty()))
+            }
+            Action::Ask { .. }
+            | Action::Note { .. }
+            | Action::Schedule { .. }
+            | Action::Unschedule { .. }
+            | Action::Reopen { .. }
+            | Action::Forget { .. }
+            | Action::Launch(_)
+            | Action::Cancel { .. }
+            | Action::EndWait { .. }
+            | Action::Hold { .. }
+            | Action::Remove => true,
+        };
+        let left: Vec<_> = plan.actions.iter().filter(is_left).collect();
         if !left.is_empty() {
             self.say(format!("{} was committed unplanned: {left:?}", after.state.key));
         }
@@ -279,7 +361,7 @@ impl Oracle {
             let Some(asked) = asked else { continue };
             let phase = asked.job.and_then(|id| state.jobs.get(&id)).map(|job| job.phase);
             let agrees = match asked.fate {
-                Fate::Pending => true,
+                Fate::Noted | Fate::Pending => true,
                 Fate::Launched => phase.is_some_and(|phase| !phase.is_final()),
                 Fate::Succeeded => phase == Some(JobPhase::Succeeded),
                 Fate::Failed => matches!(phase, Some(JobPhase::Failed | JobPhase::Lost)),
@@ -297,42 +379,79 @@ impl Oracle {
         let kind = if after.state.desired.is_some() { record::LogKind::Put } else { record::LogKind::Delete };
         let read = txn.log.iter().map(record::decode_log).collect::<Result<Vec<_>, _>>();
         let good = read.is_ok_and(|entries| {
-            entries.len() == 1
-                && entries.iter().all(|entry| {
-                    entry.key == after.state.key
-                        && entry.kind == kind
-                        && desired.is_some_and(|d| d.uid == entry.uid && d.generation == entry.generation)
-                })
+            // Nobody sees anything of what is forgotten of a resource that is gone.
+            (desired.is_none() && entries.is_empty())
+                || entries.len() == 1
+                    && entries.iter().all(|entry| {
+                        entry.key == after.state.key
+                            && entry.kind == kind
+                            && desired.is_some_and(|d| d.uid == entry.uid && d.generation == entry.generation)
+                    })
         });
         if !good {
             self.say(format!("the change log does not say what happened to {}", after.state.key));
         }
     }
 
+    /// Every resource with all of its jobs.
+    pub(crate) fn whole_states(&self) -> Vec<ResourceState> {
+        self.models.values().map(|model| self.whole(&model.state)).collect()
+    }
+
+    /// A resource with all of its jobs.
+    fn whole(&self, state: &ResourceState) -> ResourceState {
+        let past = self.past.values().map(|(job, _)| job).filter(|job| job.resource == state.key);
+        let jobs = state.jobs.values().chain(past).map(|job| (job.id, job.clone()));
+        ResourceState { jobs: jobs.collect(), ..state.clone() }
+    }
+
     /// Every row that the resources account for.
     pub(crate) fn all_rows(&self) -> BTreeMap<Key, Bytes> {
         let remembered = self.remembered.rows.clone();
-        self.models.values().flat_map(|model| rows_of(&model.state)).chain(remembered).collect()
+        let beside = remembered.into_iter().chain(self.bookmarks.clone()).chain(self.ledgers.rows.clone());
+        let past = self.past.values().flat_map(|(_, rows)| rows.clone());
+        self.models.values().flat_map(|model| rows_of(&model.state)).chain(beside).chain(past).collect()
     }
-}
 
-/// The resource that a transaction is about; there is exactly one.
-fn subject(txn: &Txn, violations: &mut Vec<String>) -> Option<ResourceKey> {
-    let mut subjects = BTreeSet::new();
-    for op in &txn.ops {
-        let (Op::Put(key, _) | Op::Delete(key)) = op;
-        if let Some(ResourceRow::Desired(key) | ResourceRow::Observed(key)) = keys::read_resource(key) {
-            subjects.insert(key);
+    /// Whether a transaction is about nothing but how far a chore got.
+    fn bookmarked(&mut self, txn: &Txn) -> bool {
+        let [op @ (Op::Put(key, _) | Op::Delete(key))] = &txn.ops[..] else { return false };
+        if !keys::is_bookmark(key) {
+            return false;
         }
-        if let Op::Put(key, value) = op
-            && keys::is_job(key)
-            && let Ok(job) = record::decode_job(value)
-        {
-            subjects.insert(job.resource);
+        match op {
+            Op::Put(key, value) => drop(self.bookmarks.insert(key.clone(), value.clone())),
+            Op::Delete(key) => drop(self.bookmarks.remove(key)),
         }
+        if !txn.log.is_empty() {
+            self.say("what changed nothing was announced".to_owned());
+        }
+        self.count("bookmarks");
+        true
     }
-    if subjects.len() != 1 {
-        violations.push(format!("a transaction is about {} resources: {txn:?}", subjects.len()));
+
+    /// The resource that a transaction is about; there is exactly one.
+    fn subject(&mut self, txn: &Txn) -> Option<ResourceKey> {
+        let mut subjects = BTreeSet::new();
+        for op in &txn.ops {
+            let (Op::Put(key, _) | Op::Delete(key)) = op;
+            if let Some(ResourceRow::Desired(key) | ResourceRow::Observed(key)) = keys::read_resource(key) {
+                subjects.insert(key);
+            }
+            match op {
+                Op::Put(key, value) if keys::is_job(key) => {
+                    subjects.extend(record::decode_job(value).map(|job| job.resource));
+                }
+                Op::Delete(key) => {
+                    let job = keys::read_job(key);
+                    subjects.extend(job.and_then(|job| self.jobs.get(&job)).cloned());
+                }
+                Op::Put(..) => {}
+            }
+        }
+        if subjects.len() != 1 {
+            self.say(format!("a transaction is about {} resources: {txn:?}", subjects.len()));
+        }
+        subjects.pop_first()
     }
-    subjects.pop_first()
 }

@@ -3,15 +3,17 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::task::noop_waker;
 use heeler::api::{Api, AttemptLogs};
 use heeler::domain::id::JobId;
 use heeler::domain::patch::PatchLimits;
+use heeler::domain::retention::Retention;
 use heeler::engine::{Claim, InHand, Next, RECORD_AGAIN, StepError, Steps};
 use heeler::runner::{AttemptRef, Report};
 use heeler::state::State;
@@ -35,7 +37,20 @@ pub(crate) enum Pass {
     Dispatch,
     Due,
     Sweep,
+    /// A part of the housekeeping: it has no bell, and no place among the others.
+    House,
 }
+
+/// For how long jobs are kept: not for long.
+const KEPT: Retention = Retention {
+    succeeded: Duration::from_secs(1),
+    failed: Duration::from_secs(5),
+    per_activity: 1,
+    ticks: Duration::from_secs(10),
+};
+
+/// How much a part of the housekeeping looks at: so little that there are several.
+const ROWS: usize = 3;
 
 pub(crate) const PASSES: [Pass; 4] = [Pass::Attempts, Pass::Dispatch, Pass::Due, Pass::Sweep];
 
@@ -73,6 +88,8 @@ pub(crate) struct Process {
     spawned: Spawned,
     /// The attempts that were found at the start are in hand, so others may be claimed.
     ready: Arc<AtomicBool>,
+    /// How often the clock was set back when all that waits was looked at last.
+    set_back: Arc<AtomicU64>,
 }
 
 impl Process {
@@ -94,6 +111,7 @@ impl Process {
             oracle,
             spawned: Arc::default(),
             ready: Arc::default(),
+            set_back: Arc::default(),
         }
     }
 
@@ -132,7 +150,7 @@ impl Process {
             Pass::Attempts => hints.attempts.notified().now_or_never().is_some(),
             Pass::Dispatch => hints.queue.notified().now_or_never().is_some(),
             Pass::Due => hints.timers.notified().now_or_never().is_some(),
-            Pass::Sweep => false,
+            Pass::Sweep | Pass::House => false,
         }
     }
 
@@ -140,6 +158,7 @@ impl Process {
         let hand = Hand { steps: self.steps.clone(), state: self.state.clone(), spawned: Arc::clone(&self.spawned) };
         let hand = Worker { hand, oracle: Arc::clone(&self.oracle), store: Arc::clone(&self.store) };
         let ready = Arc::clone(&self.ready);
+        let set_back = Arc::clone(&self.set_back);
         self.spawn(Duty::Pass(pass), async move {
             let result = match pass {
                 Pass::Attempts => {
@@ -148,10 +167,14 @@ impl Process {
                     result
                 }
                 Pass::Dispatch => hand.dispatch_pass().await,
-                Pass::Due => hand.hand.steps.due().await.map(drop),
+                Pass::Due => hand.due_pass(&set_back).await,
                 Pass::Sweep => match hand.hand.steps.sweep().await {
                     Ok(()) => hand.hand.steps.forget_answers().await,
                     failed => failed,
+                },
+                Pass::House => match hand.hand.steps.retain_some(&KEPT, ROWS).await {
+                    Ok(_) => hand.hand.steps.sweep_some(ROWS).await.map(drop),
+                    Err(failed) => Err(failed),
                 },
             };
             hand.judge(result);
@@ -191,7 +214,9 @@ impl Worker {
             Ok(()) => {}
             Err(StepError::Later(_)) => lock(&self.oracle).count("steps left for later"),
             Err(StepError::Store(_)) if self.store.has_stopped() => lock(&self.oracle).count("steps that met the end"),
-            Err(StepError::Store(error)) => lock(&self.oracle).say(format!("a step failed: {error:?}")),
+            Err(StepError::Store(error) | StepError::Housekeeping(error)) => {
+                lock(&self.oracle).say(format!("a step failed: {error:?}"))
+            }
         }
     }
 
@@ -203,6 +228,16 @@ impl Worker {
             drop(in_hand);
         };
         lock(&self.hand.spawned).push((Duty::Attempt, Box::pin(task)));
+    }
+
+    async fn due_pass(&self, set_back: &AtomicU64) -> Result<(), StepError> {
+        self.hand.steps.due().await?;
+        let seen = self.hand.state.set_back();
+        if seen != set_back.swap(seen, Ordering::Relaxed) {
+            lock(&self.oracle).count("looks at all that waits");
+            self.hand.steps.look_at_waiting().await?;
+        }
+        Ok(())
     }
 
     async fn dispatch_pass(&self) -> Result<(), StepError> {

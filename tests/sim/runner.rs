@@ -197,6 +197,11 @@ impl Runner for SimRunner {
 
     async fn forget(&self, job: JobId) -> std::io::Result<()> {
         turn().await;
+        let mut oracle = lock(&self.oracle);
+        if oracle.job(job).is_some_and(|job| !job.phase.is_final()) {
+            oracle.say(format!("the attempts of job {job} were forgotten before its end"));
+        }
+        drop(oracle);
         lock(&self.attempts).all.retain(|(of, _), _| *of != job);
         Ok(())
     }

@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use crate::oracle::Oracle;
 use crate::planted::Planted;
 use crate::runner::Attempts;
-use crate::world::{Dice, Faults, lock, turn};
+use crate::world::{Dice, Faults, Witness, lock, turn};
 
 /// What outlives every process.
 #[derive(Debug)]
@@ -35,6 +35,8 @@ pub(crate) struct Disk {
     answers: Mutex<BTreeMap<u64, Result<Rev, CommitError>>>,
     tickets: AtomicU64,
     planted: Planted,
+    /// How time went for each process.
+    pub(crate) witnesses: Mutex<BTreeMap<u64, Arc<Mutex<Witness>>>>,
 }
 
 #[derive(Debug)]
@@ -62,6 +64,7 @@ impl Disk {
             answers: Mutex::default(),
             tickets: AtomicU64::new(1),
             planted,
+            witnesses: Mutex::default(),
         }
     }
 
@@ -77,7 +80,7 @@ impl Disk {
             let mut queue = lock(&self.queue);
             if queue.front().is_some_and(|queued| queued.ticket <= ticket) { queue.pop_front() } else { None }
         } {
-            let answer = self.write(next.txn);
+            let answer = self.write(next.process, next.txn);
             lock(&self.answers).insert(next.ticket, answer);
         }
     }
@@ -87,11 +90,12 @@ impl Disk {
         self.write_until(u64::MAX);
     }
 
-    fn write(&self, mut txn: Txn) -> Result<Rev, CommitError> {
+    fn write(&self, process: u64, mut txn: Txn) -> Result<Rev, CommitError> {
         self.planted.spoil(&mut txn);
         let written = txn.clone();
         let rev = self.memory.commit(txn).now_or_never().expect("the store in memory never waits")?;
-        lock(&self.oracle).committed(&written, rev, &lock(&self.attempts));
+        let witness = lock(&self.witnesses).get(&process).map(|witness| lock(witness).clone()).unwrap_or_default();
+        lock(&self.oracle).committed(&written, rev, &witness, &lock(&self.attempts));
         Ok(rev)
     }
 
@@ -107,7 +111,7 @@ impl Disk {
             }
             kept = kept && self.dice.happens(500);
             if kept {
-                let _ = self.write(queued.txn);
+                let _ = self.write(process, queued.txn);
             }
             let unknown = CommitError::Unknown(Arc::new(std::io::Error::other("the disk went away")));
             lock(&self.answers).insert(queued.ticket, Err(unknown));

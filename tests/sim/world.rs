@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use heeler::clock::{Clock, Entropy};
@@ -58,7 +58,15 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Lets everybody else go first: the points at which a run is interleaved or cut.
 pub(crate) async fn turn() {
     let mut waited = false;
-    poll_fn(|_| if std::mem::replace(&mut waited, true) { Poll::Ready(()) } else { Poll::Pending }).await;
+    poll_fn(|context| {
+        if std::mem::replace(&mut waited, true) {
+            return Poll::Ready(());
+        }
+        // Who waits for several at once goes on only with those that ask for it.
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// A clock that stands still until it is moved.
@@ -66,11 +74,16 @@ pub(crate) async fn turn() {
 pub(crate) struct SimClock {
     wall: AtomicI64,
     run: AtomicI64,
+    base: Instant,
 }
 
 impl SimClock {
-    pub(crate) fn new() -> Self {
-        Self { wall: AtomicI64::new(1_700_000_000_000), run: AtomicI64::new(0) }
+    pub(crate) fn new(begin: i64) -> Self {
+        Self { wall: AtomicI64::new(begin), run: AtomicI64::new(0), base: Instant::now() }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.wall.load(Ordering::Relaxed))
     }
 
     /// Time passes.
@@ -83,17 +96,67 @@ impl SimClock {
     pub(crate) fn step(&self, millis: i64) {
         self.wall.fetch_add(millis, Ordering::Relaxed);
     }
+
+    fn run(&self) -> i64 {
+        self.run.load(Ordering::Relaxed)
+    }
+}
+
+/// The clock as one process reads it.
+#[derive(Debug)]
+pub(crate) struct ProcessClock {
+    clock: Arc<SimClock>,
+    witness: Arc<Mutex<Witness>>,
+}
+
+impl ProcessClock {
+    pub(crate) fn new(clock: Arc<SimClock>, witness: Arc<Mutex<Witness>>) -> Self {
+        Self { clock, witness }
+    }
 }
 
 #[async_trait]
-impl Clock for SimClock {
+impl Clock for ProcessClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.wall.load(Ordering::Relaxed))
+        self.clock.now()
+    }
+
+    fn instant(&self) -> Instant {
+        let run = self.clock.run();
+        lock(&self.witness).reads(self.clock.now(), run);
+        self.clock.base + Duration::from_millis(u64::try_from(run).unwrap_or_default())
     }
 
     async fn sleep(&self, duration: Duration) {
-        let until = self.run.load(Ordering::Relaxed) + i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 2);
-        poll_fn(|_| if self.run.load(Ordering::Relaxed) >= until { Poll::Ready(()) } else { Poll::Pending }).await;
+        let until = self.clock.run() + i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 2);
+        poll_fn(|_| if self.clock.run() >= until { Poll::Ready(()) } else { Poll::Pending }).await;
+    }
+}
+
+/// What a process can know of how time went: what it read of both clocks.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Witness {
+    /// What the wall clock showed first.
+    pub(crate) since: Option<Timestamp>,
+    /// Where the wall clock was seen to be set forward, each with what it showed before and after.
+    pub(crate) leaps: Vec<(Timestamp, Timestamp)>,
+    /// The most that it ever showed.
+    pub(crate) newest: Option<Timestamp>,
+    last: Option<(Timestamp, i64)>,
+}
+
+impl Witness {
+    fn reads(&mut self, wall: Timestamp, run: i64) {
+        const STEP: i64 = 60_000;
+        self.since.get_or_insert(wall);
+        self.newest = self.newest.max(Some(wall));
+        if let Some((before, at)) = self.last {
+            let set = wall.as_millis() - before.as_millis() - (run - at);
+            if set > STEP {
+                self.leaps.push((before, wall));
+            }
+        }
+        self.last = Some((wall, run));
     }
 }
 
@@ -159,10 +222,27 @@ pub(crate) struct Profile {
     pub(crate) running: usize,
     /// How many resources clients fight over.
     pub(crate) resources: usize,
+    /// Whether work recurs, and time passes in days as well.
+    pub(crate) recurs: bool,
 }
 
+/// When runs begin in which work recurs, most of them right before the clocks of a zone change.
+pub(crate) const BEGINNINGS: [(&str, &str); 8] = [
+    ("2023-11-14T22:13:20Z", "UTC"),
+    ("2024-02-28T23:59:30Z", "America/St_Johns"),
+    ("2026-03-29T00:48:10Z", "Europe/Berlin"),
+    ("2026-10-25T00:21:00Z", "Europe/Berlin"),
+    ("2026-03-08T06:50:00Z", "America/New_York"),
+    ("2026-11-01T05:25:00Z", "America/New_York"),
+    ("2026-04-04T14:20:00Z", "Australia/Lord_Howe"),
+    ("2026-10-03T15:10:00Z", "Australia/Lord_Howe"),
+];
+
+/// When every other run begins.
+const BEGINNING: i64 = 1_700_000_000_000;
+
 impl Profile {
-    pub(crate) fn of(dice: &Dice) -> Self {
+    pub(crate) fn of(dice: &Dice, seed: u64) -> Self {
         let some = |most: usize| if dice.happens(600) { 1 + dice.below(most) } else { 0 };
         // Now and then a storm, in which a writer has to give up, or a disk that is full most of the time.
         let conflict = if dice.happens(50) { 900 } else { some(150) };
@@ -176,6 +256,8 @@ impl Profile {
             processes: 1 + dice.below(2),
             running: *dice.pick(&[1, 2, 8]),
             resources: 1 + dice.below(3),
+            // Not drawn, so that the others are what they were before anything recurred.
+            recurs: [0, 2, 4].contains(&(seed % 5)),
         };
         if profile.hints == Hints::Heard {
             // Each of these loses a hint, which is allowed, and found by the next sweep.
@@ -184,6 +266,14 @@ impl Profile {
             profile.processes = 1;
         }
         profile
+    }
+
+    /// When the run begins.
+    pub(crate) fn beginning(&self, dice: &Dice) -> i64 {
+        if !self.recurs {
+            return BEGINNING;
+        }
+        dice.pick(&BEGINNINGS).0.parse::<Timestamp>().expect("an instant").as_millis()
     }
 }
 

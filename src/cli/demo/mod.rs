@@ -22,8 +22,8 @@ use super::client::{Belief, Client, ClientError, Reply};
 use super::exit::Failure;
 use super::output::say;
 use super::serve::{self, Service};
+use super::settings;
 use super::signals::Signals;
-use crate::config;
 use folder::Folder;
 use screen::Screen;
 use wish::{Standing, Wish, wishes};
@@ -41,7 +41,7 @@ const STOP: Duration = Duration::from_secs(7);
 /// Shows it.
 pub(super) fn run(args: &DemoArgs) -> Result<(), Failure> {
     let folder = Folder::create().map_err(|error| Failure::Store(error.into()))?;
-    let mut config = config::load(&folder.configuration()).map_err(Failure::Configuration)?;
+    let mut config = settings::load(&folder.configuration())?;
     config.server.listen = args.listen;
     serve::block_on(async {
         let service = Service::open(&config).await?;

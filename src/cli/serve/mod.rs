@@ -24,18 +24,19 @@ use tokio::net::TcpListener;
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
 use super::exit::Failure;
 use super::output::say;
 use super::signals::Signals;
 use crate::api::{Api, AttemptLogs};
 use crate::clock::{SystemClock, SystemEntropy};
-use crate::config::{Config, Limits};
+use crate::config::{self, Config, Limits};
 use crate::domain::id::JobId;
 use crate::domain::patch::PatchLimits;
-use crate::engine::{Engine, EngineConfig, StepError};
+use crate::engine::{self, Engine, EngineConfig, Housekeeping, StepError};
 use crate::http::{self, Http, HttpConfig};
+use crate::metrics::Metrics;
 use crate::runner::exec::{ExecConfig, ExecRunner};
 use crate::state::State;
 use crate::store::Cause;
@@ -55,9 +56,6 @@ const THREADS_END: Duration = Duration::from_secs(1);
 pub(super) fn run(config: &Config) -> Result<(), Failure> {
     block_on(async {
         let service = Service::open(config).await?;
-        for (collection, activity) in config.catalog.scheduled() {
-            warn!(%collection, %activity, "a `schedule` is read, and launches nothing in this version");
-        }
         let mut signals = Signals::listen().map_err(|error| Failure::Broken(error.into()))?;
         say(&format!("listening on http://{}", service.address()));
         let stop = CancellationToken::new();
@@ -108,7 +106,9 @@ impl Service {
     pub(super) async fn open(config: &Config) -> Result<Self, Failure> {
         let keeping = Keeping::open(&config.store)?;
         let catalog = Arc::new(config.catalog.clone());
+        let metrics = Metrics::default();
         let state = State::new(keeping.store(), Arc::new(SystemClock), Arc::new(SystemEntropy), catalog);
+        let state = state.counted(&metrics);
         undeclared::refuse(&state).await?;
         let runner =
             ExecRunner::new(ExecConfig::new(keeping.attempts())).map_err(|error| Failure::Store(error.into()))?;
@@ -116,8 +116,9 @@ impl Service {
         let (listener, address) = listen(config.server.listen).await?;
         let api = Api::new(state.clone(), Arc::new(Logs(Arc::clone(&runner))), patch_limits(&config.limits))
             .running_at_most(config.limits.running);
-        let http = Http::new(api, http_config(config, address));
-        let engine = Engine::new(state, runner, EngineConfig { running: config.limits.running });
+        let http = Http::new(api, HttpConfig { metrics: metrics.clone(), ..http_config(config, address) });
+        let housekeeping = housekeeping(config, metrics);
+        let engine = Engine::new(state, runner, EngineConfig { running: config.limits.running, housekeeping });
         Ok(Self { keeping, listener, address, http, engine })
     }
 
@@ -193,6 +194,16 @@ async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failur
 
 const fn patch_limits(limits: &Limits) -> PatchLimits {
     PatchLimits { operations_max: limits.patch_operations, bytes_max: limits.document_bytes, depth_max: limits.depth }
+}
+
+/// Judges a cron expression of the configuration by the parser that will run it.
+pub(super) fn judge_cron(text: &str) -> Result<(), String> {
+    engine::judge_cron(text).map_err(|why| why.to_string())
+}
+
+fn housekeeping(config: &Config, metrics: Metrics) -> Housekeeping {
+    let config::Housekeeping { retention, log, sweep } = config.housekeeping.clone();
+    Housekeeping { retention, log, sweep, kept: config.retention, metrics }
 }
 
 fn http_config(config: &Config, address: SocketAddr) -> HttpConfig {

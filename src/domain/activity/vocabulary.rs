@@ -6,6 +6,7 @@ use super::{Overlap, TRIGGER_BYTES_MAX, judge_input};
 use crate::domain::catalog::{ActivitySpec, Catalog};
 use crate::domain::operation::Operation;
 use crate::domain::retry::ATTEMPTS_MAX;
+use crate::domain::schedule;
 
 /// What a member must look like that is this activity; `input` is the schema of
 /// the input of an operation, as it is referred to.
@@ -106,6 +107,7 @@ fn others() -> Map<String, Value> {
             json!({ "enum": overlaps, "description": "What happens when something asks while a job is active." }),
         ),
         ("trigger", trigger),
+        ("schedule", schedule::json_schema()),
         ("suspend", flag("No job starts; what runs goes on.")),
         ("canceled", flag("No job starts, and what runs is cancelled.")),
         ("retry", retry),

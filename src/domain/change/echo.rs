@@ -3,28 +3,42 @@
 use serde_json::{Map, Value};
 
 use super::{Before, ChangeError, read_only};
-use crate::domain::catalog::Collection;
+use crate::domain::catalog::{ActivitySpec, Collection};
 use crate::domain::document::{ID, LINKS};
-use crate::domain::expression::Variable;
-use crate::domain::id::ResourceId;
+use crate::domain::expression::{Expression, Variable};
+use crate::domain::id::{ActivityName, ResourceId};
 use crate::domain::json::{self, Pointer};
 use crate::domain::links::{LINK_MEMBERS, RELATIONS};
 use crate::domain::patch::{Operation, PatchError};
 use crate::domain::precondition::Strictness;
 use crate::domain::schema::Violation;
+use crate::domain::time::Timestamp;
 
 /// Takes apart what is the client's and what is the service's.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Echo<'a> {
     pub(super) collection: &'a Collection,
     pub(super) strictness: Strictness,
+    pub(super) id: &'a ResourceId,
 }
 
 /// The members of `status`, beside those of the activities.
 const STATUS_MEMBERS: [&str; 7] = ["uid", "generation", "created", "updated", "settled", "conditions", "deletion"];
 
 /// The members of an activity's status.
-const ACTIVITY_STATUS: [&str; 6] = ["phase", "effective", "progress", "active", "activeCount", "last"];
+const ACTIVITY_STATUS: [&str; 11] = [
+    "phase",
+    "effective",
+    "progress",
+    "active",
+    "activeCount",
+    "last",
+    "next",
+    "upcoming",
+    "upcomingLocal",
+    "previous",
+    "ticks",
+];
 
 impl Echo<'_> {
     /// Strips the members that are always the service's from a body that was
@@ -93,7 +107,7 @@ impl Echo<'_> {
         for place in self.collection.shown_places() {
             let Some(found) = place.get(body) else { continue };
             let now = before.and_then(|before| shown_at(before, place));
-            if self.is_wish(place, found, now, before.is_some()) {
+            if self.is_wish(place, found, now, before) {
                 continue;
             }
             self.judge_echo(place, found, now)?;
@@ -111,12 +125,19 @@ impl Echo<'_> {
     }
 
     /// Strips what the service shows within the document from a merge patch.
-    pub(super) fn take_patched(&self, patch: &mut Map<String, Value>, before: &Before<'_>) -> Result<(), ChangeError> {
+    /// What it says anew of a schedule restarts that: those activities are returned.
+    pub(super) fn take_patched(
+        &self,
+        patch: &mut Map<String, Value>,
+        before: &Before<'_>,
+    ) -> Result<Vec<ActivityName>, ChangeError> {
+        let mut restarts = Vec::new();
         self.leaves_room(patch, before)?;
         for place in self.collection.shown_places() {
             let Some(found) = place.get(patch) else { continue };
             let now = shown_at(before, place);
-            if self.is_wish(place, found, now, true) {
+            if self.is_wish(place, found, now, Some(before)) {
+                restarts.extend(self.scheduled_by(place).map(|spec| spec.name.clone()));
                 continue;
             }
             if found.is_null() && now.is_some_and(|now| !now.is_null()) {
@@ -126,22 +147,41 @@ impl Echo<'_> {
             // A merge patch that holds nothing at a place leaves that place alone.
             take(place, patch, None);
         }
-        Ok(())
+        Ok(restarts)
     }
 
     /// Whether a value at a place where the service shows something says what
     /// the client wants: where the mapping reads the place, and the value is
-    /// another than the one that is shown.
-    fn is_wish(&self, place: &Pointer, found: &Value, now: Option<&Value>, exists: bool) -> bool {
-        self.is_input(place) && !(exists && now.is_some_and(|now| json::equal(now, found)))
+    /// another than the one that is shown, and than any that was or will be
+    /// shown as a tick of the schedule that is made from it.
+    fn is_wish(&self, place: &Pointer, found: &Value, now: Option<&Value>, before: Option<&Before<'_>>) -> bool {
+        let Some(before) = before else { return self.is_input(place) };
+        self.is_input(place) && now.is_none_or(|now| !json::equal(now, found) && !self.is_tick(place, found, before))
+    }
+
+    /// Whether a value at a place is a tick of a schedule that is made from it.
+    fn is_tick(&self, place: &Pointer, found: &Value, before: &Before<'_>) -> bool {
+        let Some(instant) = found.as_str().and_then(|text| text.parse::<Timestamp>().ok()) else { return false };
+        self.scheduled_by(place).any(|spec| {
+            let schedule = before.schedule(self.collection, self.id, spec);
+            let anchor = before.anchors.get(&spec.name);
+            schedule.zip(anchor).is_some_and(|(schedule, anchor)| schedule.calendar(*anchor).contains(instant))
+        })
+    }
+
+    /// The activities whose schedules are made from a place.
+    fn scheduled_by(&self, place: &Pointer) -> impl Iterator<Item = &ActivitySpec> {
+        self.collection.activities.iter().filter(|spec| {
+            let schedule = spec.mapping.as_ref().and_then(|mapping| mapping.schedule.as_ref());
+            schedule.is_some_and(|schedule| reads(schedule, place))
+        })
     }
 
     /// Whether the mapping of an activity reads a place.
     fn is_input(&self, place: &Pointer) -> bool {
         let mappings = self.collection.activities.iter().filter_map(|spec| spec.mapping.as_ref());
-        let expressions = mappings.flat_map(|mapping| [&mapping.input, &mapping.schedule]).flatten();
-        let mut read = expressions.flat_map(|expression| expression.reads(Variable::Document)).map(Pointer::new);
-        read.any(|read| read.is_within(place) || place.is_within(&read))
+        let mut expressions = mappings.flat_map(|mapping| [&mapping.input, &mapping.schedule]).flatten();
+        expressions.any(|expression| reads(expression, place))
     }
 
     /// Refuses a body that has something else than an object around what the
@@ -208,7 +248,13 @@ impl Echo<'_> {
 
     /// The client's members of a patched representation. The service's must be
     /// as they were, whatever way the patch took.
-    pub(super) fn own_members(&self, before: &Before<'_>, after: Value) -> Result<Value, ChangeError> {
+    /// What it says anew of a schedule restarts that: those activities are returned.
+    pub(super) fn own_members(
+        &self,
+        before: &Before<'_>,
+        after: Value,
+    ) -> Result<(Value, Vec<ActivityName>), ChangeError> {
+        let mut restarts = Vec::new();
         let Value::Object(mut members) = after else {
             return Err(ChangeError::Patch(PatchError::NotAnObject { index: 0 }));
         };
@@ -227,12 +273,14 @@ impl Echo<'_> {
         }
         for place in self.collection.shown_places() {
             let Some(found) = place.get(&members) else { continue };
-            if !self.is_wish(place, found, shown_at(before, place), true) {
+            if self.is_wish(place, found, shown_at(before, place), Some(before)) {
+                restarts.extend(self.scheduled_by(place).map(|spec| spec.name.clone()));
+            } else {
                 take(place, &mut members, Some(before.document.members()));
                 restore(place, &mut members, before);
             }
         }
-        Ok(Value::Object(members))
+        Ok((Value::Object(members), restarts))
     }
 
     /// Refuses a patch that changes or removes what is shown at a place, by way
@@ -253,6 +301,12 @@ impl Echo<'_> {
         };
         Err(read_only(&place.to_string(), detail))
     }
+}
+
+/// Whether an expression reads a place, something in it, or what is around it.
+fn reads(expression: &Expression, place: &Pointer) -> bool {
+    let mut read = expression.reads(Variable::Document).into_iter().map(Pointer::new);
+    read.any(|read| read.is_within(place) || place.is_within(&read))
 }
 
 /// Whether what is no longer around a place, or is another there, was the client's.

@@ -8,6 +8,8 @@ use crate::domain::document::{LINKS, STATUS};
 use proptest::prelude::*;
 use serde_json::json;
 
+static NO_ANCHORS: BTreeMap<ActivityName, Timestamp> = BTreeMap::new();
+
 fn collection() -> Collection {
     let schema = json!({"type": "object", "properties": {"title": {"type": "string"}}, "required": ["title"]});
     Collection {
@@ -29,7 +31,7 @@ fn document() -> Document {
 fn with<T>(strictness: Strictness, run: impl FnOnce(&Judge<'_>) -> T) -> T {
     let (collection, catalog, limits) = (collection(), Catalog::default(), PatchLimits::default());
     let now = Timestamp::EPOCH;
-    run(&Judge { collection: &collection, catalog: &catalog, limits: &limits, strictness, now })
+    run(&Judge { collection: &collection, catalog: &catalog, limits: &limits, strictness, now: &now })
 }
 
 /// Judges a change of the one resource that there is.
@@ -38,7 +40,13 @@ fn change(
     make: impl FnOnce(&Judge<'_>, &ResourceId, &Before<'_>) -> Result<Changed, ChangeError>,
 ) -> Result<Document, ChangeError> {
     let (document, observed, shown) = (document(), Map::new(), shown());
-    let before = Before { document: &document, observed: &observed, shown: &shown };
+    let before = Before {
+        document: &document,
+        observed: &observed,
+        shown: &shown,
+        anchors: &NO_ANCHORS,
+        updated: Timestamp::EPOCH,
+    };
     with(strictness, |judge| make(judge, &"42".parse().expect("an id"), &before)).map(|changed| changed.document)
 }
 
@@ -152,4 +160,26 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_schedule_that_has_nothing_to_come_is_refused_when_it_is_new_and_kept_when_it_is_not() {
+    let over = |title: &str| {
+        let activity = json!({"operation": "t", "schedule": {"at": "1969-12-31T00:00:00Z"}});
+        json!({"title": title, "processing": activity}).as_object().expect("an object").clone()
+    };
+    let operation = crate::reconcile::tests::world::operation("t");
+    let catalog =
+        Catalog { operations: [(operation.name.clone(), std::sync::Arc::new(operation))].into(), ..Catalog::default() };
+    let (collection, limits, observed, shown) = (collection(), PatchLimits::default(), Map::new(), json!({}));
+    let strictness = Strictness::DesiredState;
+    let judge =
+        Judge { collection: &collection, catalog: &catalog, limits: &limits, strictness, now: &Timestamp::EPOCH };
+    let id = "42".parse().expect("an id");
+    let Err(ChangeError::Invalid(violations)) = judge.replace(&id, over("new"), None) else { panic!("it is refused") };
+    assert_eq!(violations[0].pointer, "/processing/schedule/at");
+    let document = Document::new(over("old"));
+    let (updated, anchors) = (Timestamp::EPOCH, &NO_ANCHORS);
+    let before = Before { document: &document, observed: &observed, shown: &shown, anchors, updated };
+    assert!(judge.replace(&id, over("another title"), Some(&before)).is_ok());
 }

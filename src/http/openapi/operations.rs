@@ -74,6 +74,7 @@ fn tag(route: &Route) -> String {
         | Route::Activity(key, _)
         | Route::EditableActivity(key, _)
         | Route::Form(key, _)
+        | Route::Ticks(key, _)
         | Route::LastJob(key, _)
         | Route::ActivityJob(key, _, _) => key.collection.to_string(),
         Route::Jobs | Route::Job(_) | Route::JobLog(_) | Route::JobQueue(_) => "jobs".to_owned(),
@@ -82,6 +83,7 @@ fn tag(route: &Route) -> String {
         | Route::Server
         | Route::Health
         | Route::Ready
+        | Route::Metrics
         | Route::OpenApi
         | Route::Schema(_)
         | Route::Problems
@@ -96,8 +98,10 @@ fn parameters(route: &Route, verb: Verb, catalog: &Catalog) -> Vec<Value> {
         json!({ "name": name, "in": "query", "schema": schema, "description": says })
     });
     let mut fields: Vec<&str> = Vec::new();
-    let probe =
-        matches!(route, Route::Health | Route::Ready | Route::JobQueue(_) | Route::Operations | Route::Operation(_));
+    let probe = matches!(
+        route,
+        Route::Health | Route::Ready | Route::Metrics | Route::JobQueue(_) | Route::Operations | Route::Operation(_)
+    );
     match verb {
         Verb::Get if probe => {}
         Verb::Get => fields.extend(["If-None-Match", "If-Modified-Since"]),
@@ -133,6 +137,7 @@ fn needs_belief(route: &Route, verb: Verb, catalog: &Catalog) -> bool {
         | Route::Server
         | Route::Health
         | Route::Ready
+        | Route::Metrics
         | Route::OpenApi
         | Route::Schema(_)
         | Route::Problems
@@ -140,6 +145,7 @@ fn needs_belief(route: &Route, verb: Verb, catalog: &Catalog) -> bool {
         | Route::Collection(_)
         | Route::Activity(..)
         | Route::Form(..)
+        | Route::Ticks(..)
         | Route::LastJob(..)
         | Route::ActivityJob(..)
         | Route::Jobs
@@ -273,7 +279,7 @@ fn success(route: &Route, verb: Verb, status: u16, carries: &[Carries]) -> Value
         [only] => only.clone(),
         several => json!({ "anyOf": several }),
     };
-    response["content"] = if let Route::JobLog(_) = route {
+    response["content"] = if let Route::JobLog(_) | Route::Metrics = route {
         json!({ "text/plain": { "schema": schema } })
     } else if matches!(route, Route::Health | Route::Ready) {
         json!({ "application/json": { "schema": schema } })
@@ -309,9 +315,10 @@ fn carried(route: &Route, verb: Verb, carries: Carries) -> Option<Value> {
                 schemas::list(&some_of(reference("Job")))
             }
             Route::Form(..) => reference("Form"),
+            Route::Ticks(..) => schemas::list(&some_of(reference("Tick"))),
             Route::LastJob(..) | Route::ActivityJob(..) | Route::Job(_) => some_of(reference("Job")),
             Route::Member(..) | Route::Server => json!({}),
-            Route::JobLog(_) => json!({ "type": "string" }),
+            Route::JobLog(_) | Route::Metrics => json!({ "type": "string" }),
             Route::JobQueue(_) => reference("Queue"),
             Route::Operations => schemas::list(&reference("Operation")),
             Route::Operation(_) => reference("Operation"),
@@ -324,7 +331,7 @@ fn problem(status: u16, route: &Route) -> Value {
         "description": reason(status),
         "content": { "application/problem+json": { "schema": reference("Problem") } },
     });
-    if !matches!(route, Route::Health | Route::Ready | Route::JobLog(_)) {
+    if !matches!(route, Route::Health | Route::Ready | Route::Metrics | Route::JobLog(_)) {
         response["content"][HTML] = json!({ "schema": { "type": "string" } });
     }
     let named: &[&str] = match status {
@@ -345,7 +352,7 @@ fn text_header() -> Value {
 
 fn headers(route: &Route, verb: Verb, status: u16) -> Value {
     let mut names = vec!["Cache-Control", "Vary"];
-    if !matches!(route, Route::Health | Route::Ready) {
+    if !matches!(route, Route::Health | Route::Ready | Route::Metrics) {
         names.extend(["ETag", "Last-Modified", "Link"]);
     }
     match verb {

@@ -109,6 +109,7 @@ pub(super) fn problems(route: &Route, verb: Verb, catalog: &Catalog, access: &Ac
         }
         Route::Home
         | Route::Server
+        | Route::Metrics
         | Route::OpenApi
         | Route::Schema(_)
         | Route::Problems
@@ -118,6 +119,7 @@ pub(super) fn problems(route: &Route, verb: Verb, catalog: &Catalog, access: &Ac
         | Route::Activity(..)
         | Route::EditableActivity(..)
         | Route::Form(..)
+        | Route::Ticks(..)
         | Route::LastJob(..)
         | Route::ActivityJob(..)
         | Route::Member(..)
@@ -162,11 +164,13 @@ pub(super) fn problems(route: &Route, verb: Verb, catalog: &Catalog, access: &Ac
         | Route::Server
         | Route::Health
         | Route::Ready
+        | Route::Metrics
         | Route::OpenApi
         | Route::Schema(_)
         | Route::Problems
         | Route::Problem(_)
         | Route::Form(..)
+        | Route::Ticks(..)
         | Route::ActivityJob(..)
         | Route::Jobs
         | Route::Job(_)

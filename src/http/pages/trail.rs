@@ -28,6 +28,7 @@ pub(super) fn trail(route: &Route, catalog: &Catalog) -> Vec<Step> {
         Route::Home | Route::Server => Vec::new(),
         Route::Health => vec![step("Health", "/healthz")],
         Route::Ready => vec![step("Readiness", "/readyz")],
+        Route::Metrics => vec![step("Metrics", "/metrics")],
         Route::OpenApi => vec![step("OpenAPI", "/openapi.json")],
         Route::Schema(name) => vec![step(name.as_str(), format!("/schemas/{}", percent::encode(name)))],
         Route::Problems => vec![problems()],
@@ -43,6 +44,11 @@ pub(super) fn trail(route: &Route, catalog: &Catalog) -> Vec<Step> {
         Route::Form(key, activity) => {
             let mut steps = of_activity(key, activity, catalog);
             steps.push(step("form", links::form(catalog, key, activity)));
+            steps
+        }
+        Route::Ticks(key, activity) => {
+            let mut steps = of_activity(key, activity, catalog);
+            steps.push(step("ticks", links::ticks(catalog, key, activity)));
             steps
         }
         Route::ActivityJob(key, activity, job) => {

@@ -148,7 +148,7 @@ fn state(item: &Value) -> Option<&str> {
 }
 
 /// What an item can be called by, the best first.
-const LABELS: [&str; 3] = ["id", "name", "title"];
+const LABELS: [&str; 4] = ["id", "name", "title", "scheduledFor"];
 
 /// What an item is called, and by which member.
 fn label(item: &Value) -> Option<(&'static str, &str)> {
@@ -156,7 +156,9 @@ fn label(item: &Value) -> Option<(&'static str, &str)> {
 }
 
 fn row(html: &mut Html, item: &Value, columns: &[Column<'_>]) {
-    let href = item.pointer("/_links/self/href").or_else(|| item.get("href")).and_then(Value::as_str);
+    // A tick is nowhere by itself, and leads to its job.
+    let places = ["/_links/self/href", "/href", "/_links/job/href"];
+    let href = places.iter().find_map(|place| item.pointer(place)).and_then(Value::as_str);
     let name = label(item).map(|(_, name)| name);
     html.element("th", &[("scope", "row")], |html| match (href.filter(|href| is_path(href)), name) {
         (Some(href), name) => link(html, href, name.unwrap_or(href)),

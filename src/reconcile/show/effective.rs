@@ -8,7 +8,8 @@ use crate::domain::activity::{Activity, Overlap, Standing};
 use crate::domain::catalog::Catalog;
 use crate::domain::id::OperationName;
 use crate::domain::operation::Operation;
-use crate::domain::time::friendly;
+use crate::domain::schedule::{Schedule, Start, Timing};
+use crate::domain::time::{Timestamp, friendly};
 
 /// The activity with every default filled in.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -25,6 +26,9 @@ pub(super) struct Effective<'a> {
     retry: Option<Retries>,
     /// The longest attempt, where there is a bound.
     timeout: Option<String>,
+    /// When it is run again and again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    schedule: Option<Scheduled<'a>>,
 }
 
 /// What happens when something asks while a job is active, by what asks.
@@ -44,6 +48,79 @@ struct Retries {
     backoff: String,
     factor: f64,
     max: String,
+}
+
+/// When jobs are due: one of `cron`, `every` and `at`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "EffectiveSchedule")]
+struct Scheduled<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cron: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    every: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<&'a [Timestamp]>,
+    timezone: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start: Option<Beginning>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end: Option<Timestamp>,
+    /// The most launches.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<u64>,
+    jitter: String,
+    #[schemars(extend("enum" = ["skip", "latest", "all"]))]
+    missed: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deadline: Option<String>,
+    dst: Changes,
+}
+
+/// From when on a schedule ticks.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(rename = "EffectiveStart")]
+enum Beginning {
+    /// From an instant.
+    At(Timestamp),
+    /// `now`: from the commit.
+    Now(#[schemars(extend("const" = "now"))] &'static str),
+}
+
+/// What a change of the clock does to times of `cron`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "EffectiveDst")]
+struct Changes {
+    #[schemars(extend("enum" = ["shift", "skip"]))]
+    gap: &'static str,
+    #[schemars(extend("enum" = ["first", "both"]))]
+    overlap: &'static str,
+}
+
+impl<'a> Scheduled<'a> {
+    fn of(schedule: &'a Schedule) -> Self {
+        let (cron, every, at) = match &schedule.timing {
+            Timing::Cron(cron) => (Some(cron.as_str()), None, None),
+            Timing::Every(interval) => (None, Some(friendly(*interval)), None),
+            Timing::At(instants) => (None, None, Some(instants.as_slice())),
+        };
+        Self {
+            cron,
+            every,
+            at,
+            timezone: schedule.timezone.name(),
+            start: schedule.start.map(|start| match start {
+                Start::At(instant) => Beginning::At(instant),
+                Start::Now => Beginning::Now("now"),
+            }),
+            end: schedule.end,
+            limit: schedule.limit,
+            jitter: friendly(schedule.jitter),
+            missed: schedule.missed.as_str(),
+            deadline: schedule.deadline.map(friendly),
+            dst: Changes { gap: schedule.dst.gap.as_str(), overlap: schedule.dst.overlap.as_str() },
+        }
+    }
 }
 
 impl<'a> Effective<'a> {
@@ -73,6 +150,7 @@ impl<'a> Effective<'a> {
                 max: friendly(retry.max),
             }),
             timeout: timeout.map(friendly),
+            schedule: activity.schedule.as_ref().map(Scheduled::of),
         }
     }
 }

@@ -56,8 +56,12 @@ struct ResourceOf<'a> {
 /// Why a job exists.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Trigger")]
+#[serde(rename_all = "camelCase")]
 struct TriggerShown {
     kind: TriggerKind,
+    /// The nominal instant of the tick, where it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scheduled_for: Option<Timestamp>,
     /// The generation of the resource at that time.
     generation: Generation,
 }
@@ -115,7 +119,11 @@ pub fn job<'a>(job: &'a Job, catalog: &Catalog) -> JobShown<'a> {
         activity: &job.activity,
         operation: &job.operation,
         input: &job.input,
-        trigger: TriggerShown { kind: job.trigger.kind, generation: job.trigger.generation },
+        trigger: TriggerShown {
+            kind: job.trigger.kind,
+            scheduled_for: job.trigger.scheduled_for,
+            generation: job.trigger.generation,
+        },
         phase: job.phase,
         canceled: job.cancel.is_some(),
         reason: job.cancel.as_ref().map(|cancel| cancel.reason),

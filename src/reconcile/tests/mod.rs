@@ -4,6 +4,7 @@ mod keep;
 mod lists;
 mod overlap;
 mod properties;
+mod schedules;
 mod sentences;
 mod shape;
 mod shown;

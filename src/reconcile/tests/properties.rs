@@ -200,7 +200,12 @@ impl Story {
 
     fn put(&mut self, members: &Value) {
         let before = self.world.state.clone();
-        let event = Event::Changed { document: document(members), observed: Map::new(), fingerprint: [0; 32] };
+        let event = Event::Changed {
+            document: document(members),
+            observed: Map::new(),
+            fingerprint: [0; 32],
+            restarts: Vec::new(),
+        };
         if self.world.happen(event) == Err(Refused::Deleting) {
             return;
         }

@@ -201,7 +201,12 @@ fn a_resource_is_deleted_once_its_jobs_are_gone_and_takes_nothing_on_meanwhile()
     world.happen(Event::DeleteAsked).expect("it is there");
     assert_eq!((world.story().as_str(), world.reason()), ("canceling (deleted), canceled (deleted)", Reason::Deleting));
     world.happen(Event::DeleteAsked).expect("once more is as good");
-    let put = Event::Changed { document: document(&json!({})), observed: Map::new(), fingerprint: [0; 32] };
+    let put = Event::Changed {
+        document: document(&json!({})),
+        observed: Map::new(),
+        fingerprint: [0; 32],
+        restarts: Vec::new(),
+    };
     assert_eq!(world.happen(put), Err(Refused::Deleting));
     assert_eq!(world.post("a", json!({})), Err(Refused::Deleting));
     world.end(0, AttemptOutcome::Failed).expect("it runs");

@@ -161,7 +161,9 @@ fn a_resource_begins_with_the_observed_members_that_its_client_gave() {
     let mut world = world(counting);
     let observed = json!({"count": 7}).as_object().expect("an object").clone();
     let document = document(&json!({"stop": false, "email": "a@example.com"}));
-    world.happen(Event::Changed { document, observed, fingerprint: [0; 32] }).expect("it can be created");
+    world
+        .happen(Event::Changed { document, observed, fingerprint: [0; 32], restarts: Vec::new() })
+        .expect("it can be created");
     assert_eq!(count(&world), json!(7));
     world.work(0);
     assert_eq!(count(&world), json!(8));

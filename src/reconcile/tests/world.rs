@@ -6,16 +6,17 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::super::{ActivityStatus, Event, Fate, Observed, Refused, ResourceState, plan, step, violations};
+use super::super::{ActivityStatus, Event, Fate, Look, Observed, Refused, ResourceState, plan, step, violations};
 use crate::domain::catalog::{ActivitySpec, Catalog, Collection, PreconditionPolicy};
 use crate::domain::condition::Reason;
 use crate::domain::document::Document;
 use crate::domain::id::{ActivityName, JobId, ResourceKey, Token};
 use crate::domain::job::{AttemptOutcome, Ending, Job};
-use crate::domain::moment::Moment;
+use crate::domain::moment::{Moment, Past};
 use crate::domain::operation::{ExecSpec, Keep, OnUnknown, Operation, Reply, RunnerSpec};
 use crate::domain::retry::RetryPolicy;
 use crate::domain::schema::Schema;
+use crate::domain::tick::TickOutcome;
 use crate::domain::time::Timestamp;
 
 /// When a world begins: 2026-11-21T10:00:00Z.
@@ -84,13 +85,18 @@ pub(crate) struct World {
     pub(crate) jobs: BTreeMap<JobId, Job>,
     pub(crate) catalog: Catalog,
     pub(crate) now: Timestamp,
+    /// How time went, where that is not steadily.
+    pub(crate) past: Option<Past>,
+    /// Every row of the ledger of `processing`.
+    pub(crate) ledger: BTreeMap<Timestamp, TickOutcome>,
     seed: u64,
 }
 
 impl World {
     pub(crate) fn new() -> Self {
         let state = ResourceState::absent(key("42"));
-        Self { state, jobs: BTreeMap::new(), catalog: catalog(), now: BEGINNING, seed: 0 }
+        let (jobs, ledger) = (BTreeMap::new(), BTreeMap::new());
+        Self { state, jobs, catalog: catalog(), now: BEGINNING, past: None, ledger, seed: 0 }
     }
 
     /// A world in which the document was just put.
@@ -104,18 +110,21 @@ impl World {
     pub(crate) fn happen(&mut self, event: Event) -> Result<(), Refused> {
         let mut loaded = self.state.clone();
         loaded.jobs = self.jobs.clone();
-        loaded.jobs.retain(|id, job| !job.phase.is_final() || event.job() == Some(*id));
+        let about = |id: &JobId| event.job() == Some(*id) || event.expired().contains(id);
+        loaded.jobs.retain(|id, job| !job.phase.is_final() || about(id));
         self.seed += 1;
         let mut seed = [0; 32];
         seed[..8].copy_from_slice(&self.seed.to_be_bytes());
-        let moment = Moment::new(self.now, seed);
+        let past = self.past.unwrap_or_else(|| Past::steady(self.now));
+        let moment = Moment::new(self.now, seed).after(Past { wall: self.now, ..past });
         let known = loaded.observed.iter().map(|observed| observed.latest);
         let latest = known.chain(loaded.desired.iter().map(|desired| desired.updated)).fold(self.now, Timestamp::max);
         let after = step(loaded.clone(), event.clone(), &self.catalog, moment.clone());
         assert_eq!(after, step(loaded, event.clone(), &self.catalog, moment), "it decides differently the second time");
         let after = after?;
         assert_eq!(violations(&after), Vec::<String>::new());
-        let again = plan(&after, &self.catalog, latest);
+        let look = Look { now: latest, past: Past { wall: self.now, ..past }, closing: false };
+        let again = plan(&after, &self.catalog, look);
         assert_eq!(again.actions, vec![], "it is not planned");
         assert_eq!(again.wake_at, after.observed.as_ref().and_then(Observed::wake_at), "a timer lies in the past");
         let noted = after.observed.as_ref().is_none_or(|observed| observed.latest >= latest);
@@ -123,16 +132,45 @@ impl World {
         if let Event::Forgotten { job } = &event {
             self.jobs.remove(job);
         }
+        for id in event.expired().iter().filter(|id| !after.jobs.contains_key(id)) {
+            self.jobs.remove(id);
+        }
         for (id, job) in &after.jobs {
             let before = self.jobs.insert(*id, job.clone());
             assert!(before.is_none_or(|before| !before.phase.is_final() || before == *job), "a final job changed");
+        }
+        for ((activity, tick), outcome) in &after.ledger {
+            if *activity == name("processing") {
+                self.record(*tick, *outcome);
+            }
         }
         self.state = after;
         Ok(())
     }
 
+    /// Notes a row of the ledger. Only a run of skipped ticks can be written
+    /// again, and then it is longer.
+    fn record(&mut self, tick: Timestamp, outcome: TickOutcome) {
+        let before = self.ledger.insert(tick, outcome);
+        let grown = match (before, outcome) {
+            (None, _) => true,
+            (Some(TickOutcome::Skipped(old)), TickOutcome::Skipped(new)) => {
+                old.reason == new.reason && old.count < new.count && old.until < new.until
+            }
+            (Some(_), _) => false,
+        };
+        assert!(grown, "the outcome of {tick} was {before:?} and is {outcome:?}");
+        let later = self.ledger.range(tick.next()..).next();
+        assert_eq!(later, None, "a tick was decided after {tick}");
+    }
+
     pub(crate) fn put(&mut self, members: &Value) {
-        let event = Event::Changed { document: document(members), observed: Map::new(), fingerprint: [0; 32] };
+        let event = Event::Changed {
+            document: document(members),
+            observed: Map::new(),
+            fingerprint: [0; 32],
+            restarts: Vec::new(),
+        };
         self.happen(event).expect("it can be changed");
     }
 

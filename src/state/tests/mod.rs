@@ -1,5 +1,6 @@
 //! What is written, on which conditions, and what becomes of conflicts and failures.
 
+mod ledger;
 mod once;
 
 use std::collections::VecDeque;
@@ -123,7 +124,7 @@ fn state_in_time() -> (State, Arc<Spy>, Arc<Fixed>) {
 }
 
 fn changed(members: &Value) -> Event {
-    Event::Changed { document: document(members), observed: Map::new(), fingerprint: [7; 32] }
+    Event::Changed { document: document(members), observed: Map::new(), fingerprint: [7; 32], restarts: Vec::new() }
 }
 
 async fn put(state: &State, key: &ResourceKey, members: &Value) -> Applied {
@@ -191,6 +192,21 @@ async fn a_claim_takes_slot_and_attempt_and_leaves_the_queue_in_one_transaction(
     deletes.sort();
     gone.sort();
     assert_eq!(deletes, gone);
+}
+
+#[tokio::test]
+async fn what_had_its_time_before_its_resource_went_is_in_the_ledger() {
+    let (state, spy, time) = state_in_time();
+    let key = key("42");
+    let scheduled = json!({"processing": {"operation": "a", "schedule": {"every": "10s"}}});
+    let uid = put(&state, &key, &scheduled).await.state.desired.expect("it is there").uid;
+    *locked(&time.1) = Duration::from_secs(10);
+    let gone = state.happen(&key, Event::DeleteAsked).await.expect("it can be deleted");
+    assert_eq!(gone.state.desired, None);
+    let job = keys::job(only_job(&gone));
+    let tick = keys::tick(uid, &name("processing"), BEGINNING.after(Duration::from_secs(10)));
+    let (puts, _) = last_ops(&spy);
+    assert!(puts.contains(&tick) && puts.contains(&job), "{puts:?}");
 }
 
 #[tokio::test]

@@ -201,7 +201,8 @@ fn a_creation_without_an_id_is_tried_without_one() {
         let tried = world.api.create(&super::collection(), json!({"a": 1}), &change(Intent::Try)).await;
         let Err(ApiError::Tried(trial)) = tried else { panic!("{tried:?}") };
         assert_eq!((trial.document, trial.if_match), (Some(json!({"a": 1})), None));
-        let next: Map<String, Value> = trial.next.into_iter().map(|(name, at)| (name.to_string(), json!(at))).collect();
-        assert_eq!(Value::Object(next), json!({"work": []}));
+        let next: Map<String, Value> =
+            trial.next.into_iter().map(|(name, ticks)| (name.to_string(), json!(ticks.len()))).collect();
+        assert_eq!(Value::Object(next), json!({"work": 0}));
     });
 }

@@ -4,4 +4,4 @@ mod demo;
 mod help;
 mod refusals;
 mod serve;
-mod world;
+pub(crate) mod world;

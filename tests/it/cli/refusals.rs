@@ -153,19 +153,3 @@ fn a_configuration_that_omits_what_is_stored_is_refused_with_the_count() {
     let said = said(&ended, 2);
     assert!(said.contains("still hold resources: `notes` (2 resources);"), "{said}");
 }
-
-#[test]
-fn a_schedule_that_nothing_follows_from_yet_is_said_to_be_one() {
-    let text = "[operations.bark]\nexec = { command = [\"true\"] }\n[collections.dogs.activities.barks]\noperation = \"bark\"\n\
-                schedule = \"{'every': self.every}\"\n";
-    let world = World::with(text);
-    let ended = world.run(&["check"]);
-    assert_eq!(
-        (ended.code, ended.stdout.as_str()),
-        (
-            Some(0),
-            "`collections.dogs.activities.barks.schedule` is read, and launches nothing in this version\n\
-             heeler.toml is right: 1 collection, 1 operation\n"
-        )
-    );
-}

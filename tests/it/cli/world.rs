@@ -13,48 +13,48 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 /// The longest that anything here may take; only a failing test takes it.
-pub(super) const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A configuration without operations.
-pub(super) const NOTES: &str = "[collections.notes]\npreconditions = \"optional\"\n";
+pub(crate) const NOTES: &str = "[collections.notes]\npreconditions = \"optional\"\n";
 
 /// A folder with a configuration in it.
 #[derive(Debug)]
-pub(super) struct World(TempDir);
+pub(crate) struct World(TempDir);
 
 /// How a run went.
 #[derive(Debug)]
-pub(super) struct Ended {
-    pub(super) code: Option<i32>,
-    pub(super) stdout: String,
-    pub(super) stderr: String,
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 /// A service under way. It is killed when it is dropped.
 #[derive(Debug)]
-pub(super) struct Running {
+pub(crate) struct Running {
     child: Child,
-    pub(super) first_line: String,
+    pub(crate) first_line: String,
     stdout: BufReader<std::process::ChildStdout>,
 }
 
 impl World {
-    pub(super) fn with(configuration: &str) -> Self {
+    pub(crate) fn with(configuration: &str) -> Self {
         let world = Self(tempfile::tempdir().expect("a folder"));
         world.write("heeler.toml", configuration);
         world
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 
-    pub(super) fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         fs::write(self.path().join(name), text).expect("a file");
     }
 
     /// The program in this folder, with nothing of our environment that changes it.
-    pub(super) fn heeler(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn heeler(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_heeler"));
         command.args(arguments).current_dir(self.path()).stdin(Stdio::null());
         for name in ["CONFIG", "LISTEN", "STORE", "INSECURE", "LOG", "LOG_FORMAT"] {
@@ -66,12 +66,12 @@ impl World {
     }
 
     /// Runs it to its end.
-    pub(super) fn run(&self, arguments: &[&str]) -> Ended {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
         end_of(&mut self.heeler(arguments))
     }
 
     /// Starts to serve, on a free port, and waits until it says where.
-    pub(super) fn serve(&self, arguments: &[&str]) -> Running {
+    pub(crate) fn serve(&self, arguments: &[&str]) -> Running {
         let mut all = vec!["serve", "--listen", "127.0.0.1:0"];
         all.extend(arguments);
         Running::start(&mut self.heeler(&all))
@@ -79,7 +79,7 @@ impl World {
 }
 
 /// Runs a command to its end.
-pub(super) fn end_of(command: &mut Command) -> Ended {
+pub(crate) fn end_of(command: &mut Command) -> Ended {
     let output = command.output().expect("it runs");
     Ended {
         code: output.status.code(),
@@ -90,7 +90,7 @@ pub(super) fn end_of(command: &mut Command) -> Ended {
 
 impl Running {
     /// Starts a command and waits for its first line.
-    pub(super) fn start(command: &mut Command) -> Self {
+    pub(crate) fn start(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
         let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
         let mut first_line = String::new();
@@ -100,18 +100,18 @@ impl Running {
     }
 
     /// `127.0.0.1:PORT`.
-    pub(super) fn address(&self) -> &str {
+    pub(crate) fn address(&self) -> &str {
         let (_, address) = self.first_line.split_once("http://").expect("the line says where");
         address.split([',', '\n']).next().expect("an address")
     }
 
-    pub(super) fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_child(&self.child);
         kill_process(pid, signal).expect("it is there");
     }
 
     /// Waits for the next line that holds this.
-    pub(super) fn line_with(&mut self, what: &str) -> String {
+    pub(crate) fn line_with(&mut self, what: &str) -> String {
         loop {
             let mut line = String::new();
             assert!(self.stdout.read_line(&mut line).expect("a line") > 0, "no line says {what}");
@@ -122,7 +122,7 @@ impl Running {
     }
 
     /// Waits for the end; what it wrote since is the rest.
-    pub(super) fn end(mut self) -> Ended {
+    pub(crate) fn end(mut self) -> Ended {
         let status = self.wait();
         let mut stdout = String::new();
         self.stdout.read_to_string(&mut stdout).expect("UTF-8");
@@ -159,7 +159,7 @@ fn rest_of(stderr: Option<ChildStderr>) -> String {
 }
 
 /// Waits until something holds.
-pub(super) fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let started = Instant::now();
     while !holds() {
         assert!(started.elapsed() < DEADLINE, "not in time: {what}");
@@ -169,12 +169,12 @@ pub(super) fn until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// Asks a service, and gives the whole answer.
-pub(super) fn ask(address: &str, request: &str, body: &str) -> String {
+pub(crate) fn ask(address: &str, request: &str, body: &str) -> String {
     ask_with(address, request, "", body)
 }
 
 /// Asks a service with further headers, each with its line end.
-pub(super) fn ask_with(address: &str, request: &str, headers: &str, body: &str) -> String {
+pub(crate) fn ask_with(address: &str, request: &str, headers: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(address).expect("a connection");
     stream.set_read_timeout(Some(DEADLINE)).expect("a deadline");
     let length = body.len();

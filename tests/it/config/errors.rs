@@ -5,7 +5,7 @@ use std::path::Path;
 use heeler::config::{ConfigErrors, ERRORS_MAX, load};
 use insta::assert_snapshot;
 
-use super::{read, refusal};
+use super::{cron, read, refusal};
 
 #[test]
 fn everything_that_is_wrong_is_said_at_once_in_the_order_of_the_file() {
@@ -73,7 +73,7 @@ colour = 1
 "#;
     assert_snapshot!(refusal(text), @r#"
     heeler.toml:2:1: unknown key `operation`: did you mean `operations`?
-    heeler.toml:3:1: unknown key `color`: expected `server`, `store`, `limits`, `auth`, `operations`, `collections` or `aliases`
+    heeler.toml:3:1: unknown key `color`: expected `server`, `store`, `limits`, `auth`, `operations`, `collections`, `aliases`, `retention` or `housekeeping`
     heeler.toml:5:1: unknown key `lsiten` in `server`: did you mean `listen`?
     heeler.toml:7:1: unknown key `path` in `store`: expected `url`
     heeler.toml:9:1: unknown key `patch-operations` in `limits`: did you mean `patch_operations`?
@@ -114,9 +114,8 @@ reply = { patch = 205 }
 relay = "smtp://localhost:25"
 [secrets]
 HOOK = { env = "HOOK_TOKEN" }
-[retention]
-ticks = "30d"
 [housekeeping]
+backup = "0 2 * * *"
 "#;
     assert_snapshot!(refusal(text), @r#"
     heeler.toml:6:1: `operations.notify.http` is not in this version
@@ -130,8 +129,7 @@ ticks = "30d"
     heeler.toml:20:1: `collections.dogs.retired` is not in this version
     heeler.toml:23:2: `mail` is not in this version
     heeler.toml:25:2: `secrets` is not in this version
-    heeler.toml:27:2: `retention` is not in this version
-    heeler.toml:29:2: `housekeeping` is not in this version
+    heeler.toml:28:1: `housekeeping.backup` is not in this version
     "#);
 }
 
@@ -462,7 +460,7 @@ fn what_is_not_a_table_is_no_section() {
 
 #[test]
 fn a_file_that_is_not_there_is_named() {
-    let refused = load(Path::new("no/such/heeler.toml")).map(|_| ()).map_err(|errors| errors.to_string());
+    let refused = load(Path::new("no/such/heeler.toml"), &cron).map(|_| ()).map_err(|errors| errors.to_string());
     assert_eq!(
         refused,
         Err("no/such/heeler.toml:1:1: cannot be read: No such file or directory (os error 2)".to_owned())

@@ -3,12 +3,18 @@
 use std::io;
 use std::path::Path;
 
-use heeler::config::{Config, ConfigErrors, parse};
+use heeler::config::{Config, ConfigErrors, Outside, parse};
 
 mod errors;
+mod housekeeping;
 mod mounts;
 mod reading;
 mod replies;
+
+/// The judge of cron expressions that the service has.
+pub(crate) fn cron(text: &str) -> Result<(), String> {
+    heeler::engine::judge_cron(text).map_err(|why| why.to_string())
+}
 
 /// Reads a configuration that stands in `/etc/heeler`, with these schema files beside it.
 fn read(text: &str) -> Result<Config, ConfigErrors> {
@@ -24,7 +30,8 @@ fn read(text: &str) -> Result<Config, ConfigErrors> {
         Some("/etc/heeler/schemas/torn.json") => Ok("{\n  \"type\": ".to_owned()),
         Some(_) | None => Err(io::Error::from(io::ErrorKind::NotFound)),
     };
-    parse(text, Path::new("heeler.toml"), Path::new("/etc/heeler"), &schemas)
+    let outside = Outside { read: &schemas, cron: &cron };
+    parse(text, Path::new("heeler.toml"), Path::new("/etc/heeler"), outside)
 }
 
 /// What is said about a configuration that is wrong.

@@ -12,7 +12,7 @@ use heeler::domain::principal::{Access, Role};
 use heeler::domain::retry::RetryPolicy;
 use serde_json::json;
 
-use super::read;
+use super::{cron, read};
 
 const FULL: &str = r#"
 [server]
@@ -263,7 +263,7 @@ fn a_file_on_disk_is_read_with_the_schemas_beside_it() {
     let file = folder.path().join("heeler.toml");
     fs::write(&file, "[collections.c]\nschema = \"c.json\"").expect("written");
     fs::write(folder.path().join("c.json"), r#"{"title": "C"}"#).expect("written");
-    let config = load(&file).unwrap_or_else(|errors| panic!("{errors}"));
+    let config = load(&file, &cron).unwrap_or_else(|errors| panic!("{errors}"));
     let collection = &config.catalog.collections[&"c".parse().expect("a name")];
     assert_eq!(format!("{:?}", collection.schema), "Some(Schema(C))");
 }

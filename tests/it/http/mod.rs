@@ -6,6 +6,7 @@ mod connections;
 mod dogs;
 mod editing;
 mod forgetting;
+mod ledger;
 mod once;
 mod paging;
 mod transcripts;

@@ -17,7 +17,8 @@
 //! A line `> jobs start`, `> jobs succeed` or `> jobs stop` before a request
 //! lets the world do so first; one such as `> jobs go: succeeded {"bark": "woof"}`
 //! lets every job start and end so while the request is answered, with that as
-//! the result of its success or as the reason of its failure. Before the
+//! the result of its success or as the reason of its failure; `> at INSTANT look at
+//! COLLECTION/ID` turns the clock on and looks at a resource. Before the
 //! first request, `> token NAME ROLE TOKEN` and `> origin ORIGIN` say whom the
 //! service lets in. A body in gzip is shown as what it is of.
 //!
@@ -29,12 +30,13 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::GzDecoder;
 use heeler::domain::catalog::Catalog;
+use heeler::domain::id::ResourceKey;
 use heeler::domain::job::{AttemptOutcome, Ending};
 use heeler::domain::principal::{Access, Role, Token, TokenDigest};
 use heeler::http::HttpConfig;
 
 use super::client::{Answer, Client};
-use super::world;
+use super::world::{self, Served};
 
 /// What fits on a line.
 const LINE_BYTES: usize = 100;
@@ -101,9 +103,10 @@ async fn replay(transcript: &str, catalog: Catalog) -> String {
                 _ if line.starts_with("> token ") || line.starts_with("> origin ") => {
                     assert!(heard.is_empty(), "whom the service lets in is said at the beginning: `{line}`");
                 }
-                _ => match line.strip_prefix("> jobs go: ") {
-                    Some(end) => going = Some(ending(end)),
-                    None => assert!(!line.starts_with('>'), "the world cannot do `{line}`"),
+                _ => match (line.strip_prefix("> jobs go: "), line.strip_prefix("> at ")) {
+                    (Some(end), _) => going = Some(ending(end)),
+                    (None, Some(at)) => look(&served, at).await,
+                    (None, None) => assert!(!line.starts_with('>'), "the world cannot do `{line}`"),
                 },
             }
         }
@@ -123,6 +126,14 @@ async fn replay(transcript: &str, catalog: Catalog) -> String {
     }
     served.stop().await;
     heard.join("\n====\n")
+}
+
+/// Turns the clock on, and looks at a resource then.
+async fn look(served: &Served, text: &str) {
+    let (at, key) = text.split_once(" look at ").expect("an instant and a resource");
+    let (collection, id) = key.split_once('/').expect("a collection and an id");
+    let key = ResourceKey { collection: collection.parse().expect("a name"), id: id.parse().expect("an id") };
+    served.look(at.parse().expect("an instant"), &key).await;
 }
 
 /// What answers have told so far.

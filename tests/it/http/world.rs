@@ -8,13 +8,13 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use heeler::api::{AnswerWhen, Api, AttemptLogs, LaunchBody, LaunchRequest, PostedTo};
 use heeler::clock::{Clock, Entropy};
 use heeler::domain::catalog::{ActivitySpec, Catalog, Collection};
-use heeler::domain::id::JobId;
+use heeler::domain::id::{JobId, ResourceKey};
 use heeler::domain::job::Ending;
 use heeler::domain::operation::Operation;
 use heeler::domain::patch::PatchLimits;
@@ -22,7 +22,7 @@ use heeler::domain::time::Timestamp;
 use heeler::engine::Steps;
 use heeler::http::{Http, HttpConfig, serve};
 use heeler::runner::{AttemptRef, Launch, Probe, Report, Runner, StartError};
-use heeler::state::State;
+use heeler::state::{Event, State};
 use heeler::store::memory::MemoryStore;
 use heeler::store::{Rev, Store};
 use serde_json::Value;
@@ -32,15 +32,35 @@ use tokio::task::JoinHandle;
 
 use super::dogs;
 
-/// A clock that is a second further on whenever it is read.
+/// A clock that is a second further on whenever it is read, and that a test
+/// can turn on, which is as if so much time had gone by.
 #[derive(Debug, Default)]
-struct Ticking(AtomicI64);
+struct Ticking {
+    seconds: AtomicI64,
+    turned: AtomicU64,
+}
+
+impl Ticking {
+    /// When the tests begin: 2026-11-21T10:00:00Z.
+    const BEGINNING: i64 = 1_795_255_200;
+
+    /// The next reading shows this.
+    fn turn_to(&self, at: Timestamp) {
+        let seconds = at.second() - Self::BEGINNING;
+        let before = self.seconds.swap(seconds, Ordering::Relaxed);
+        let more = u64::try_from(seconds - before).unwrap_or_else(|_| panic!("the clock is past {at} already"));
+        self.turned.fetch_add(more, Ordering::Relaxed);
+    }
+}
 
 #[async_trait]
 impl Clock for Ticking {
     fn now(&self) -> Timestamp {
-        // 2026-11-21T10:00:00Z
-        Timestamp::from_millis(1_795_255_200_000 + 1000 * self.0.fetch_add(1, Ordering::Relaxed))
+        Timestamp::from_millis(1000 * (Self::BEGINNING + self.seconds.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    fn instant(&self) -> Instant {
+        Instant::now() + Duration::from_secs(self.turned.load(Ordering::Relaxed))
     }
 
     async fn sleep(&self, duration: Duration) {
@@ -123,12 +143,17 @@ pub(super) fn catalog() -> Catalog {
 pub(super) fn shapes() -> Catalog {
     let (text, file) = (include_str!("shapes.toml"), Path::new("shapes.toml"));
     let no_file = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
-    heeler::config::parse(text, file, Path::new("/"), &no_file).unwrap_or_else(|errors| panic!("{errors}")).catalog
+    let outside = heeler::config::Outside { read: &no_file, cron: &crate::config::cron };
+    heeler::config::parse(text, file, Path::new("/"), outside).unwrap_or_else(|errors| panic!("{errors}")).catalog
 }
 
 /// The state that a store holds, under these declarations.
 pub(super) fn state_over(store: Arc<dyn Store>, catalog: Catalog) -> State {
-    State::new(store, Arc::new(Ticking::default()), Arc::new(Counting::default()), Arc::new(catalog))
+    state_at(store, Arc::new(Ticking::default()), catalog)
+}
+
+fn state_at(store: Arc<dyn Store>, clock: Arc<Ticking>, catalog: Catalog) -> State {
+    State::new(store, clock, Arc::new(Counting::default()), Arc::new(catalog))
 }
 
 /// Work that goes on until the end.
@@ -154,6 +179,7 @@ pub(super) fn asking(body: Option<Value>) -> LaunchRequest {
 pub(super) struct Served {
     pub(super) address: SocketAddr,
     state: State,
+    clock: Arc<Ticking>,
     steps: Steps,
     work: Arc<Patient>,
     stop: oneshot::Sender<()>,
@@ -169,7 +195,8 @@ pub(super) async fn serve_with(config: HttpConfig) -> Served {
 pub(super) async fn serve_these(catalog: Catalog, config: HttpConfig) -> Served {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a loopback port");
     let address = listener.local_addr().expect("an address");
-    let state = state_over(Arc::new(MemoryStore::new()), catalog);
+    let clock = Arc::new(Ticking::default());
+    let state = state_at(Arc::new(MemoryStore::new()), Arc::clone(&clock), catalog);
     let work = Arc::new(Patient::default());
     let steps = Steps::new(state.clone(), Arc::clone(&work) as Arc<dyn Runner>, 100);
     let api = api(state.clone());
@@ -178,7 +205,7 @@ pub(super) async fn serve_these(catalog: Catalog, config: HttpConfig) -> Served 
     let serving = tokio::spawn(serve(vec![listener], http, async {
         stopped.await.unwrap_or_default();
     }));
-    Served { address, state, steps, work, stop, serving }
+    Served { address, state, clock, steps, work, stop, serving }
 }
 
 impl Served {
@@ -197,6 +224,27 @@ impl Served {
         for row in self.steps.attempts().await.expect("a store that can be read") {
             self.steps.adopt(row.job).await.expect("a store that can be written");
         }
+    }
+
+    /// Turns the clock on, and looks at a resource then.
+    pub(super) async fn look(&self, at: Timestamp, key: &ResourceKey) {
+        self.clock.turn_to(at);
+        self.state.happen(key, Event::Looked).await.expect("a store that can be written");
+    }
+
+    /// Forgets what became of ticks before an instant.
+    pub(super) async fn forget_ticks(&self, before: Timestamp) -> usize {
+        let forgotten = self.state.forget_ticks(None, before, usize::MAX).await;
+        forgotten.expect("a store that can be written").0
+    }
+
+    /// What the runner is told of the jobs that may start: they do.
+    pub(super) async fn launches(&self) -> Vec<Launch> {
+        let mut launches = Vec::new();
+        for claim in self.steps.claimable().await.expect("a store that can be read") {
+            launches.extend(self.steps.claim(&claim).await.expect("a store that can be written"));
+        }
+        launches
     }
 
     /// Forgets the jobs that leave no record and whose end nobody heard.

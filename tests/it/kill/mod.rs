@@ -4,3 +4,4 @@
 mod disk;
 mod load;
 mod named;
+mod schedules;

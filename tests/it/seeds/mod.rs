@@ -4,6 +4,7 @@
 
 mod a;
 mod b;
+mod schedule;
 mod walkthrough;
 
 use std::path::Path;

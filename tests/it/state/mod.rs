@@ -3,6 +3,7 @@
 //! power failed.
 
 mod crash;
+mod ledger;
 pub(crate) mod workload;
 
 use std::collections::{BTreeMap, BTreeSet};

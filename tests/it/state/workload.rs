@@ -97,7 +97,7 @@ pub(crate) const PRINCIPAL: &str = "workload";
 async fn once(state: &State, key: &ResourceKey, event: Event, number: u8) -> bool {
     let name = OnceName { principal: PRINCIPAL.to_owned(), key: number.to_string() };
     let event = if let Event::Changed { document, observed, .. } = event {
-        Event::Changed { document, observed, fingerprint: [number; 32] }
+        Event::Changed { document, observed, fingerprint: [number; 32], restarts: Vec::new() }
     } else {
         event
     };
@@ -208,6 +208,11 @@ impl Workload {
             }
         }
         let members = members.as_object().expect("an object").clone();
-        Event::Changed { document: Document::new(members), observed: Map::new(), fingerprint: [0; 32] }
+        Event::Changed {
+            document: Document::new(members),
+            observed: Map::new(),
+            fingerprint: [0; 32],
+            restarts: Vec::new(),
+        }
     }
 }

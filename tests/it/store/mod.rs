@@ -1,6 +1,6 @@
 //! The stores: one conformance suite for all, and what only the file can suffer.
 
-mod conformance;
+pub(crate) mod conformance;
 mod opening;
 mod writing;
 

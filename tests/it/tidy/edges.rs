@@ -4,18 +4,19 @@ use super::Source;
 use super::scan::{Path, code_of, paths, words};
 
 /// What each room may know beside itself.
-const ROOMS: [(&str, &[&str]); 12] = [
+const ROOMS: [(&str, &[&str]); 13] = [
     ("domain", &[]),
     ("reconcile", &["domain"]),
     ("store", &[]),
     ("clock", &["domain"]),
-    ("state", &["domain", "reconcile", "store", "clock"]),
+    ("state", &["domain", "reconcile", "store", "clock", "metrics"]),
     ("runner", &["domain"]),
-    ("engine", &["domain", "reconcile", "state", "runner", "clock"]),
+    ("engine", &["domain", "reconcile", "state", "runner", "clock", "metrics"]),
     ("api", &["domain", "state", "store", "clock"]),
-    ("http", &["api", "domain"]),
+    ("http", &["api", "domain", "metrics"]),
     ("config", &["domain"]),
     ("telemetry", &[]),
+    ("metrics", &[]),
     ("cli", &["domain", "config", "telemetry", "clock"]),
 ];
 
@@ -26,16 +27,18 @@ const SEE_EVERYTHING: [&str; 3] = ["src/cli/serve/", "src/main.rs", "src/lib.rs"
 const PURE: [&str; 2] = ["domain", "reconcile"];
 
 /// What belongs into some places only.
-const HOMES: [(&str, &[&str]); 13] = [
+const HOMES: [(&str, &[&str]); 15] = [
     ("warp", &["src/http/"]),
     ("redb", &["src/store/redb/"]),
     ("json_patch", &["src/domain/patch"]),
     ("jsonschema", &["src/domain/schema"]),
     ("cel", &["src/domain/expression/"]),
     ("regex", &["src/domain/expression/"]),
+    ("croner", &["src/domain/schedule/cron/"]),
     ("clap", &["src/cli/"]),
     ("indicatif", &["src/cli/"]),
     ("toml", &["src/config/"]),
+    ("tokio_cron_scheduler", &["src/engine/housekeeping.rs"]),
     ("flate2", &["src/http/coding.rs"]),
     ("hyper", &["src/http/", "src/cli/client.rs"]),
     ("tracing_subscriber", &["src/telemetry.rs"]),
@@ -43,8 +46,9 @@ const HOMES: [(&str, &[&str]); 13] = [
 ];
 
 /// What a pure room never names.
-const IMPURE: [&str; 24] = [
+const IMPURE: [&str; 25] = [
     "tokio",
+    "tokio_cron_scheduler",
     "tokio_util",
     "futures_util",
     "async_trait",

@@ -134,6 +134,7 @@ fn every_way_of_breaking_an_edge_is_seen() {
         ("src/state/keys.rs", "use ::redb::Database;", "`redb` belongs into src/store/redb/"),
         ("src/store/mod.rs", "fn f() -> redb::Error {}", "`redb` belongs into src/store/redb/"),
         ("src/domain/change.rs", "use json_patch::Patch;", "`json_patch` belongs into src/domain/patch"),
+        ("src/domain/schedule/ticks.rs", "use croner::Cron;", "`croner` belongs into src/domain/schedule/cron/"),
         ("src/config/files.rs", "jsonschema::validator_for(&x)", "`jsonschema` belongs into src/domain/schema"),
         ("src/main.rs", "use clap::Parser;", "`clap` belongs into src/cli/"),
         ("src/domain/id.rs", "use std::{fmt, fs};", "`domain` is pure: no std::fs"),

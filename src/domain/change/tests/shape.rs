@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::NO_ANCHORS;
 use crate::domain::catalog::{ActivitySpec, Catalog, Collection, Mapping, OperationChoice, Rule, ShownMember};
 use crate::domain::change::{Before, ChangeError, Changed, Judge};
 use crate::domain::document::Document;
@@ -52,13 +53,19 @@ fn shown() -> Value {
 
 fn judge<T>(collection: &Collection, strictness: Strictness, run: impl FnOnce(&Judge<'_>) -> T) -> T {
     let (catalog, limits) = (Catalog::default(), PatchLimits::default());
-    run(&Judge { collection, catalog: &catalog, limits: &limits, strictness, now: Timestamp::EPOCH })
+    run(&Judge { collection, catalog: &catalog, limits: &limits, strictness, now: &Timestamp::EPOCH })
 }
 
 fn before<T>(run: impl FnOnce(&Before<'_>) -> T) -> T {
     let (document, observed, shown) =
         (Document::new(object(stored())), object(json!({"barkCount": 3, "meta": {"seen": true}})), shown());
-    run(&Before { document: &document, observed: &observed, shown: &shown })
+    run(&Before {
+        document: &document,
+        observed: &observed,
+        shown: &shown,
+        anchors: &NO_ANCHORS,
+        updated: Timestamp::EPOCH,
+    })
 }
 
 fn put_with(strictness: Strictness, body: Value) -> Result<Value, ChangeError> {
@@ -208,10 +215,16 @@ fn observed_state_can_have_another_name() {
 fn forbidden(when: &str, new: Value, old: Option<Value>) -> Result<(), ChangeError> {
     let rule = Rule { when: expression(when), status: 409, message: "not like this".to_owned() };
     let orders = Collection { rules: vec![rule], ..Collection::new("orders".parse().expect("a name")) };
-    let changed = Changed { document: Document::new(object(new)), observed: Map::new() };
+    let changed = Changed { document: Document::new(object(new)), observed: Map::new(), restarts: Vec::new() };
     let old = old.map(|old| Document::new(object(old)));
     let (nothing, shown) = (Map::new(), Value::Null);
-    let before = old.as_ref().map(|document| Before { document, observed: &nothing, shown: &shown });
+    let before = old.as_ref().map(|document| Before {
+        document,
+        observed: &nothing,
+        shown: &shown,
+        anchors: &NO_ANCHORS,
+        updated: Timestamp::EPOCH,
+    });
     judge(&orders, Strictness::DesiredState, |judge| judge.obeys_rules(&changed, before.as_ref()))
 }
 

@@ -1,0 +1,5 @@
+//! What the service does for itself, on the real store and by the real program.
+
+mod chores;
+mod program;
+mod world;
