@@ -312,12 +312,21 @@ impl<'a> Pass<'a> {
         }
     }
 
+    /// Decides what came while the backlog ran, however much that is.
     fn behind_backlog(&mut self, until: Timestamp) {
+        if let Some(expired) = self.expired() {
+            self.skip_until(expired.min(until), SkipReason::Deadline);
+        }
         while let Some(tick) = self.pending(until) {
+            if self.ticks.overlap != Overlap::Allow && self.launched_now > 0 {
+                // The job of this very look is neither joined nor replaced.
+                return self.skip_until(until, SkipReason::Overlap);
+            }
+            let launched = self.launched_now;
             self.on_time(tick);
-            if self.launched_now > 0 && self.ticks.overlap == Overlap::Replace {
-                // Cancelling for each of them would let none of them run.
-                self.skip_until(until, SkipReason::Overlap);
+            if tick.runs && self.launched_now == launched {
+                // Where this one finds no room, none of the others does.
+                return self.skip_until(until, SkipReason::Overlap);
             }
         }
     }

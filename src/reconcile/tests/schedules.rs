@@ -216,6 +216,22 @@ fn centuries_of_missed_ticks_are_counted() {
 }
 
 #[test]
+fn centuries_that_pass_while_a_backlog_waits_are_counted_as_well() {
+    let years = 200 * 366 * 86_400;
+    for overlap in ["forbid", "queue", "replace"] {
+        let mut world = World::with(&scheduled(json!({"every": "1s", "missed": "all"}), json!({"overlap": overlap})));
+        world.past = Some(Past { wall: world.now, since: BEGINNING.after(Duration::from_secs(3)), leap: None });
+        world.seconds(2);
+        world.look();
+        assert_eq!(world.ledger(), "1 launched", "{overlap}");
+        world.seconds(years);
+        world.works();
+        let ledger = format!("1 launched, 2 launched, 3-{} overlap x{years}", years + 2);
+        assert_eq!(world.ledger(), ledger, "{overlap}");
+    }
+}
+
+#[test]
 fn an_edit_is_never_retroactive() {
     let mut world = World::with(&every("10s", json!({})));
     // The tick at 10 was not looked at when the edit comes.
