@@ -44,6 +44,9 @@ pub(crate) fn operation(name: &str) -> Operation {
         grace: Operation::GRACE_DEFAULT,
         retry: RetryPolicy::default(),
         concurrency: None,
+        rate: None,
+        deadline: None,
+        start_deadline: None,
         priority: 0,
         on_unknown: OnUnknown::Fail,
         reply: Reply::default(),
@@ -198,11 +201,11 @@ impl World {
     }
 
     pub(crate) fn claim(&mut self, number: usize) -> Result<(), Refused> {
-        self.happen(Event::Claimed { job: self.id(number), slot: None })
+        self.happen(Event::Claimed { job: self.id(number), grant: Grant::default() })
     }
 
     pub(crate) fn end(&mut self, number: usize, outcome: AttemptOutcome) -> Result<(), Refused> {
-        self.end_with(number, Ending { finished: None, outcome, exit_code: None, result: None, detail: None })
+        self.end_with(number, Ending::new(outcome))
     }
 
     pub(crate) fn end_with(&mut self, number: usize, ending: Ending) -> Result<(), Refused> {

@@ -70,7 +70,10 @@ fn catalog() -> Catalog {
         timeout: None,
         grace: Operation::GRACE_DEFAULT,
         retry: RetryPolicy { attempts, backoff: Duration::from_secs(2), ..RetryPolicy::default() },
-        concurrency: Some(4),
+        concurrency: Some(Concurrency::of(4)),
+        rate: None,
+        deadline: None,
+        start_deadline: None,
         priority: 0,
         on_unknown,
         reply: Reply::default(),
@@ -187,11 +190,7 @@ impl Workload {
             6 => AttemptOutcome::Canceled,
             _ => AttemptOutcome::Lost,
         };
-        Event::Ended {
-            job,
-            token,
-            ending: Ending { finished: None, outcome, exit_code: None, result: Some(json!(1)), detail: None },
-        }
+        Event::Ended { job, token, ending: Ending { result: Some(json!(1)), ..Ending::new(outcome) } }
     }
 
     fn changed(&mut self) -> Event {
