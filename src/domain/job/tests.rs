@@ -6,6 +6,8 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::domain::job::Grant;
+use crate::domain::operation::RunnerKind;
 
 const NOW: Timestamp = Timestamp::from_millis(1_000_000);
 
@@ -25,6 +27,8 @@ fn job() -> Job {
         start: StartRule::WhenAlone,
         retry: None,
         timeout_ms: None,
+        start_by: None,
+        done_by: None,
         phase: JobPhase::Queued,
         cancel: None,
         attempts: Vec::new(),
@@ -40,7 +44,8 @@ fn job() -> Job {
 }
 
 fn claimed(number: u8) -> JobEvent {
-    JobEvent::Claimed { token: token(number), grant: Grant { slot: Some(0), ..Grant::default() } }
+    let grant = Grant { slot: Some(0), ..Grant::default() };
+    JobEvent::Claimed { token: token(number), runner: RunnerKind::Exec, grant, limit_key: None }
 }
 
 fn started(number: u8) -> JobEvent {

@@ -9,6 +9,7 @@ use super::super::waiting::{WaitReason, Waiting, waiting};
 use super::super::{Event, Launch, Refused, job_list};
 use super::world::{World, name};
 use crate::domain::job::AttemptOutcome;
+use crate::domain::limit::Concurrency;
 use crate::domain::operation::{Keep, Operation};
 use crate::domain::version::Revision;
 

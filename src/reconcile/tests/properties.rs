@@ -12,6 +12,7 @@ use crate::domain::activity::{Activity, Overlap, Standing};
 use crate::domain::catalog::ActivitySpec;
 use crate::domain::condition::Reason;
 use crate::domain::id::{ActivityName, JobId, Token};
+use crate::domain::job::Grant;
 use crate::domain::job::{AttemptOutcome, Ending, JobPhase, Refusal, TriggerKind};
 use crate::domain::operation::Keep;
 use crate::domain::time::Timestamp;

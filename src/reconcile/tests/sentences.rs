@@ -9,6 +9,7 @@ use super::super::state::LastResult;
 use super::super::{Event, Fate, Refused, UNFINISHED_MAX};
 use super::world::{World, document, name, operation};
 use crate::domain::condition::Reason;
+use crate::domain::job::Grant;
 use crate::domain::job::{AttemptOutcome, Ending, Refusal};
 use crate::domain::time::Timestamp;
 use crate::domain::version::Generation;

@@ -11,6 +11,7 @@ use crate::domain::catalog::{ActivitySpec, Catalog, Collection, PreconditionPoli
 use crate::domain::condition::Reason;
 use crate::domain::document::Document;
 use crate::domain::id::{ActivityName, JobId, ResourceKey, Token};
+use crate::domain::job::Grant;
 use crate::domain::job::{AttemptOutcome, Ending, Job};
 use crate::domain::moment::{Moment, Past};
 use crate::domain::operation::{ExecSpec, Keep, OnUnknown, Operation, Reply, RunnerSpec};

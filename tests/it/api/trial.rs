@@ -6,6 +6,7 @@ use std::sync::Arc;
 use heeler::api::{Api, ApiError, ChangeRequest, Intent, Trial};
 use heeler::domain::diff::Change;
 use heeler::domain::id::{JobId, ResourceKey};
+use heeler::domain::job::Grant;
 use heeler::domain::job::{AttemptOutcome, Ending, Job};
 use heeler::domain::json;
 use heeler::domain::patch::{PatchBody, PatchLimits, apply_patch};

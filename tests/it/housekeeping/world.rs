@@ -11,6 +11,7 @@ use heeler::clock::{Clock, Entropy};
 use heeler::domain::catalog::{ActivitySpec, Catalog, Collection};
 use heeler::domain::document::Document;
 use heeler::domain::id::{ActivityName, JobId, ResourceKey};
+use heeler::domain::job::Grant;
 use heeler::domain::job::{AttemptOutcome, Ending};
 use heeler::domain::operation::{ExecSpec, Keep, OnUnknown, Operation, Reply, RunnerSpec};
 use heeler::domain::patch::PatchLimits;

@@ -11,7 +11,9 @@ use heeler::clock::{Clock, Entropy};
 use heeler::domain::catalog::{ActivitySpec, Catalog, Collection, PreconditionPolicy};
 use heeler::domain::document::Document;
 use heeler::domain::id::{JobId, ResourceKey, Token};
+use heeler::domain::job::Grant;
 use heeler::domain::job::{AttemptOutcome, Ending, Job};
+use heeler::domain::limit::Concurrency;
 use heeler::domain::operation::{ExecSpec, Keep, OnUnknown, Operation, Reply, RunnerSpec};
 use heeler::domain::retry::RetryPolicy;
 use heeler::domain::time::Timestamp;
@@ -172,7 +174,7 @@ impl Workload {
                 input: json!({}),
                 keep: if slot < Some(2) { Keep::Nothing } else { Keep::Record },
             },
-            (5..=9, Some(job)) => Event::Claimed { job: job.id, slot },
+            (5..=9, Some(job)) => Event::Claimed { job: job.id, grant: Grant { slot, ..Grant::default() } },
             (10..=15, Some(job)) => self.report(job.id, job.attempts.last().map(|attempt| attempt.token)),
             (16, Some(job)) => Event::CancelAsked { job: job.id },
             (17, Some(job)) => Event::Kept { job: job.id },
