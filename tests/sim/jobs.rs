@@ -88,7 +88,7 @@ impl Oracle {
         let limit = self.catalog.operations.get(&job.operation).and_then(|operation| operation.concurrency.clone());
         let held = match limit {
             None => attempt.slot.is_none(),
-            Some(limit) => attempt.slot.is_some_and(|slot| slot < limit.limit),
+            Some(ref limit) => attempt.slot.is_some_and(|slot| slot < limit.limit),
         };
         if !held {
             self.say(format!("job {id} holds slot {:?} of {limit:?}", attempt.slot));

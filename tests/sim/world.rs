@@ -301,7 +301,7 @@ pub(crate) fn catalog() -> Catalog {
         max: Duration::from_secs(10),
         never: vec![Never::Code(65)],
     };
-    let operation = |name: &str, concurrency, attempts, on_unknown, priority| {
+    let operation = |name: &str, concurrency: Option<u32>, attempts, on_unknown, priority| {
         let name: heeler::domain::id::OperationName = name.parse().expect("a name");
         let runner = RunnerSpec::Exec(ExecSpec { command: Vec::new(), cwd: "/".into(), env: BTreeMap::new() });
         let operation = Operation {
