@@ -313,6 +313,7 @@ pub(crate) fn catalog() -> Catalog {
             grace: Operation::GRACE_DEFAULT,
             retry: retry(attempts),
             concurrency: concurrency.map(Concurrency::of),
+            attempts_max: 100,
             rate: None,
             deadline: None,
             start_deadline: None,
