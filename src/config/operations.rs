@@ -37,7 +37,7 @@ const OPERATION: Keys = Keys {
 const RUNNERS: [&str; 5] = ["exec", "http", "mail", "worker", "kubernetes"];
 const EXEC: Keys = Keys { known: &["command", "cwd", "env"], later: &[] };
 const CONCURRENCY: Keys = Keys { known: &["limit", "per"], later: &[] };
-const RETRY: Keys = Keys { known: &["attempts", "backoff", "factor", "max", "never"], later: &[] };
+const RETRY: Keys = Keys { known: &["attempts", "attempts_max", "backoff", "factor", "max", "never"], later: &[] };
 
 /// The most jobs of one operation at once: each holds a row, and a claim looks
 /// through them.
@@ -84,7 +84,7 @@ fn operation(
     let input = section.get("input").and_then(|field| files.schema(&field, report));
     let timeout = section.get("timeout").and_then(|field| field.positive_duration(report));
     let grace = section.get("grace").and_then(|field| field.duration(report)).unwrap_or(Operation::GRACE_DEFAULT);
-    let retry = retry(section, on_unknown, report);
+    let (retry, attempts_max) = retry(section, on_unknown, report);
     let concurrency = section.get("concurrency").and_then(|field| concurrency(&field, report));
     let rate = section.get("rate").and_then(|field| rate(&field, report));
     let deadline = section.get("deadline").and_then(|field| field.positive_duration(report));
@@ -103,6 +103,7 @@ fn operation(
         timeout,
         grace,
         retry,
+        attempts_max,
         concurrency,
         rate,
         deadline,
@@ -216,28 +217,35 @@ fn template(field: &Field<'_>, report: &mut Report<'_>) -> Option<Template> {
     }
 }
 
-fn retry(section: &Section<'_>, on_unknown: OnUnknown, report: &mut Report<'_>) -> RetryPolicy {
+/// The policy, and how many attempts a document can ask for.
+fn retry(section: &Section<'_>, on_unknown: OnUnknown, report: &mut Report<'_>) -> (RetryPolicy, u32) {
     let mut policy = RetryPolicy::default();
     if on_unknown == OnUnknown::Retry {
         policy.attempts = ATTEMPTS_AFTER_UNKNOWN;
     }
-    let Some(section) = section.table("retry", report) else { return policy };
+    let Some(section) = section.table("retry", report) else { return (policy, ATTEMPTS_MAX) };
     section.check_keys(RETRY, report);
     if let Some(field) = section.get("attempts") {
-        let given = field.integer(1..=i64::from(ATTEMPTS_MAX), report).and_then(|number| u32::try_from(number).ok());
+        let given = attempts(&field, 1, report);
+        policy.attempts = given.unwrap_or(policy.attempts);
         if given == Some(1) && on_unknown == OnUnknown::Retry {
             let message = "expected at least 2, because `on_unknown = \"retry\"` makes another attempt";
             let _: Option<()> = field.refuse(message, report);
         }
-        policy.attempts = given.unwrap_or(policy.attempts);
     }
+    let most = section.get("attempts_max").and_then(|field| attempts(&field, policy.attempts, report));
     if let Some(factor) = section.get("factor").and_then(|field| field.number(1.0, report)) {
         policy.factor = factor;
     }
     waits(&section, &mut policy, report);
     let never = section.get("never").and_then(|field| field.elements("an array of exit codes and reasons", report));
     policy.never = never.iter().flatten().filter_map(|field| never_after(field, report)).collect();
-    policy
+    (policy, most.unwrap_or(ATTEMPTS_MAX))
+}
+
+fn attempts(field: &Field<'_>, at_least: u32, report: &mut Report<'_>) -> Option<u32> {
+    let bounds = i64::from(at_least)..=i64::from(ATTEMPTS_MAX);
+    field.integer(bounds, report).and_then(|number| u32::try_from(number).ok())
 }
 
 /// An exit code or a status, or the reason of a failure.

@@ -380,7 +380,7 @@ impl Job {
     /// The longest that an attempt may take.
     #[must_use]
     pub fn timeout(&self, operation: &Operation) -> Option<Duration> {
-        self.timeout_ms.map(Duration::from_millis).or(operation.timeout)
+        operation.timeout_within(self.timeout_ms.map(Duration::from_millis))
     }
 
     /// Whether it is final and to leave no record: whoever asked for it hears

@@ -432,7 +432,7 @@ impl<'a> ActivityView<'a> {
 /// The retries of a job that the activity asks for, where it overrides the operation's.
 pub(super) fn retry_of(activity: &Activity, catalog: &Catalog) -> Option<RetryPolicy> {
     let operation = catalog.operations.get(&activity.operation)?;
-    activity.retry.as_ref().map(|retry| retry.over(&operation.retry))
+    activity.retry.as_ref().map(|retry| retry.over(&operation.retry, operation.attempts_max))
 }
 
 /// The longest attempt of a job that the activity asks for, where it overrides the operation's.

@@ -392,7 +392,7 @@ impl Stepper<'_> {
         let desired = self.state.desired.as_ref().expect("a job is queued for a resource that exists");
         let operation = self.catalog.operations.get(&launch.operation);
         let within =
-            |time: fn(&Operation) -> Option<Duration>| operation.and_then(|it| time(it)).map(|by| created.after(by));
+            |time: fn(&Operation) -> Option<Duration>| operation.and_then(|it| time(it)).map(|by| now.after(by));
         let (start_by, done_by) = (within(|it| it.start_deadline), within(|it| it.deadline));
         let job = Job {
             id,
