@@ -107,7 +107,7 @@ use section::{Keys, Section};
 pub const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// What the operator wants.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Config {
     /// Where and as what the service answers.
     pub server: Server,
