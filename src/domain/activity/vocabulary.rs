@@ -151,6 +151,7 @@ mod tests {
             on_unknown: OnUnknown::Fail,
             reply: Reply::default(),
             keep: Keep::default(),
+            effects: crate::domain::effect::Effects::default(),
         }
     }
 
