@@ -61,7 +61,7 @@ impl Runner for Nothing {
 
     async fn next_report(&self, _: AttemptRef) -> Report {
         let outcome = AttemptOutcome::Succeeded;
-        Report::Ended(Ending { finished: None, outcome, exit_code: None, result: None, detail: None })
+        Report::Ended(Ending::new(outcome))
     }
 
     async fn stop(&self, _: AttemptRef) {}
@@ -81,6 +81,9 @@ fn catalog() -> Catalog {
         grace: Operation::GRACE_DEFAULT,
         retry: RetryPolicy::default(),
         concurrency: None,
+        rate: None,
+        deadline: None,
+        start_deadline: None,
         priority: 0,
         on_unknown: OnUnknown::Fail,
         reply: Reply::default(),

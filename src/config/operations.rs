@@ -11,8 +11,10 @@ use super::replies;
 use super::section::{Field, Keys, Section};
 use crate::domain::expression::Template;
 use crate::domain::id::OperationName;
+use crate::domain::limit::{Concurrency, RATE_MAX, Rate};
 use crate::domain::operation::{ExecSpec, OnUnknown, Operation, RunnerSpec};
-use crate::domain::retry::{ATTEMPTS_MAX, RetryPolicy};
+use crate::domain::retry::{ATTEMPTS_MAX, Never, RetryPolicy};
+use crate::domain::time::parse_duration;
 
 const OPERATION: Keys = Keys {
     known: &[
@@ -23,6 +25,9 @@ const OPERATION: Keys = Keys {
         "grace",
         "retry",
         "concurrency",
+        "rate",
+        "deadline",
+        "start_deadline",
         "priority",
         "on_unknown",
         "reply",
@@ -30,11 +35,20 @@ const OPERATION: Keys = Keys {
         effects::ON_SUCCESS,
         effects::ON_FAILURE,
     ],
-    later: &["http", "mail", "worker", "kubernetes", "rate"],
+    later: &["http", "mail", "worker", "kubernetes"],
 };
 const RUNNERS: [&str; 5] = ["exec", "http", "mail", "worker", "kubernetes"];
 const EXEC: Keys = Keys { known: &["command", "cwd", "env"], later: &[] };
+const CONCURRENCY: Keys = Keys { known: &["limit", "per"], later: &[] };
 const RETRY: Keys = Keys { known: &["attempts", "backoff", "factor", "max", "never"], later: &[] };
+
+/// The most jobs of one operation at once: each holds a row, and a claim looks
+/// through them.
+const CONCURRENCY_MAX: u32 = 10_000;
+
+/// The shortest and the longest time of a rate.
+const RATE_PERIOD_MIN: Duration = Duration::from_secs(1);
+const RATE_PERIOD_MAX: Duration = Duration::from_secs(31 * 24 * 60 * 60);
 
 /// How many attempts an operation has by default that is tried again after an unknown fate.
 const ATTEMPTS_AFTER_UNKNOWN: u32 = 3;
@@ -79,6 +93,9 @@ fn operation(
     let grace = section.get("grace").and_then(|field| field.duration(report)).unwrap_or(Operation::GRACE_DEFAULT);
     let retry = retry(section, on_unknown, report);
     let concurrency = section.get("concurrency").and_then(|field| concurrency(&field, report));
+    let rate = section.get("rate").and_then(|field| rate(&field, report));
+    let deadline = section.get("deadline").and_then(|field| field.positive_duration(report));
+    let start_deadline = section.get("start_deadline").and_then(|field| field.positive_duration(report));
     let priority = section
         .get("priority")
         .and_then(|field| field.integer(i64::from(i32::MIN)..=i64::from(i32::MAX), report))
@@ -95,6 +112,9 @@ fn operation(
         grace,
         retry,
         concurrency,
+        rate,
+        deadline,
+        start_deadline,
         priority,
         on_unknown,
         reply,
@@ -224,10 +244,20 @@ fn retry(section: &Section<'_>, on_unknown: OnUnknown, report: &mut Report<'_>) 
         policy.factor = factor;
     }
     waits(&section, &mut policy, report);
-    let never = section.get("never").and_then(|field| field.elements("an array of exit codes", report));
-    let codes = never.iter().flatten().filter_map(|field| field.integer(1..=255, report));
-    policy.never = codes.filter_map(|code| i32::try_from(code).ok()).collect();
+    let never = section.get("never").and_then(|field| field.elements("an array of exit codes and reasons", report));
+    policy.never = never.iter().flatten().filter_map(|field| never_after(field, report)).collect();
     policy
+}
+
+/// An exit code or a status, or the reason of a failure.
+fn never_after(field: &Field<'_>, report: &mut Report<'_>) -> Option<Never> {
+    if field.is_text() {
+        return match field.text("a reason", report)? {
+            "" => field.refuse("expected a reason such as \"InvalidInput\", found an empty string", report),
+            reason => Some(Never::Reason(reason.to_owned())),
+        };
+    }
+    field.integer(1..=599, report).and_then(|number| i32::try_from(number).ok()).map(Never::Code)
 }
 
 /// The first and the longest wait.
@@ -248,13 +278,54 @@ fn waits(section: &Section<'_>, policy: &mut RetryPolicy, report: &mut Report<'_
     }
 }
 
-fn concurrency(field: &Field<'_>, report: &mut Report<'_>) -> Option<u32> {
-    if field.is_table() {
-        report.error(
-            &field.key,
-            format!("`{}` with `limit` and `per` is not in this version: expected an integer", field.path),
-        );
-        return None;
+/// How many jobs run at once: a number, or `{ limit = 2, per = "resource.owner" }`.
+fn concurrency(field: &Field<'_>, report: &mut Report<'_>) -> Option<Concurrency> {
+    if !field.is_table() {
+        return limit(field, report).map(Concurrency::of);
     }
-    field.integer(1..=i64::from(u32::MAX), report).and_then(|number| u32::try_from(number).ok())
+    let section = field.table("a table", report)?;
+    section.check_keys(CONCURRENCY, report);
+    let Some(many) = section.get("limit") else {
+        return field.refuse("expected `limit`, how many jobs run at once", report);
+    };
+    let per = section.get("per").map(|field| per(&field, report));
+    let limit = limit(&many, report)?;
+    match per {
+        None => Some(Concurrency::of(limit)),
+        Some(per) => Some(Concurrency { limit, per: Some(per?) }),
+    }
+}
+
+fn limit(field: &Field<'_>, report: &mut Report<'_>) -> Option<u32> {
+    field.integer(1..=i64::from(CONCURRENCY_MAX), report).and_then(|number| u32::try_from(number).ok())
+}
+
+/// What jobs are counted by: an expression, without the braces of a template.
+fn per(field: &Field<'_>, report: &mut Report<'_>) -> Option<Template> {
+    let text = field.text("an expression such as \"resource.owner\"", report)?;
+    match Template::expression(text) {
+        Ok(template) => Some(template),
+        Err(error) => {
+            report.error_within(&field.span, text, error.offset, format!("`{}`: {error}", field.path));
+            None
+        }
+    }
+}
+
+/// How many attempts start within a time: `"100/1m"`.
+fn rate(field: &Field<'_>, report: &mut Report<'_>) -> Option<Rate> {
+    const WHAT: &str = "a number of starts within a time, such as \"100/1m\"";
+    let text = field.text(WHAT, report)?;
+    let wrong = |report: &mut Report<'_>| field.refuse(format!("expected {WHAT}, found `{text}`"), report);
+    let Some((count, period)) = text.split_once('/') else { return wrong(report) };
+    let (Ok(count), Ok(period)) = (count.trim().parse::<u32>(), parse_duration(period.trim())) else {
+        return wrong(report);
+    };
+    if !(1..=RATE_MAX).contains(&count) {
+        return field.refuse(format!("expected 1 to {RATE_MAX} starts, found {count}"), report);
+    }
+    if period < RATE_PERIOD_MIN || RATE_PERIOD_MAX < period {
+        return field.refuse(format!("expected a time of 1s to 31d, found `{text}`"), report);
+    }
+    Some(Rate { count, period })
 }

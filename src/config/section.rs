@@ -133,6 +133,10 @@ impl<'t> Field<'t> {
         self.value.is_table()
     }
 
+    pub(super) fn is_text(&self) -> bool {
+        self.value.as_str().is_some()
+    }
+
     pub(super) fn is_array(&self) -> bool {
         self.value.is_array()
     }

@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use super::catalog::Catalog;
 use super::id::{ActivityName, JobId, OperationName, ResourceKey, Token, Uid};
-use super::operation::{Keep, Operation};
+use super::limit::LimitKey;
+use super::operation::{Keep, Operation, RunnerKind};
 use super::retry::RetryPolicy;
 use super::time::Timestamp;
 use super::version::Generation;
@@ -39,6 +40,12 @@ pub struct Job {
     pub retry: Option<RetryPolicy>,
     /// The longest attempt in milliseconds, where the document overrides the operation.
     pub timeout_ms: Option<u64>,
+    /// When it fails if no attempt has begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_by: Option<Timestamp>,
+    /// When it fails if it is not done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub done_by: Option<Timestamp>,
     /// Where it stands.
     pub phase: JobPhase,
     /// That it was asked to stop, and why.
@@ -219,6 +226,8 @@ pub enum CancelReason {
     Removed,
     /// The resource is being deleted.
     Deleted,
+    /// It took longer than it may: it ends as failed.
+    Deadline,
 }
 
 impl CancelReason {
@@ -232,6 +241,7 @@ impl CancelReason {
             Self::Canceled => "canceled",
             Self::Removed => "removed",
             Self::Deleted => "deleted",
+            Self::Deadline => "deadline",
         }
     }
 }
@@ -243,8 +253,17 @@ pub struct Attempt {
     pub number: u32,
     /// What its reports must name.
     pub token: Token,
+    /// What does the work.
+    #[serde(default, skip_serializing_if = "RunnerKind::is_exec")]
+    pub runner: RunnerKind,
+    /// Whose it is, where somebody outside of this process does the work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote: Option<Remote>,
     /// The slot of the operation's `concurrency` that it holds, while it is not ended.
     pub slot: Option<u32>,
+    /// What the slot is counted by, where the limit is one for each of something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit_key: Option<LimitKey>,
     /// When it was recorded.
     pub started: Timestamp,
     /// When it ended.
@@ -255,6 +274,31 @@ pub struct Attempt {
     pub exit_code: Option<i32>,
     /// One line on how it ended.
     pub detail: Option<String>,
+}
+
+/// That somebody outside of this process does the work of an attempt, and
+/// reports over HTTP.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remote {
+    /// Who, as they call themselves.
+    pub worker: Option<String>,
+    /// How long a sign of life holds, in milliseconds; `None` where none is needed.
+    pub lease_ms: Option<u64>,
+    /// When it is given up, unless there is a sign of life before.
+    pub until: Option<Timestamp>,
+    /// Where it is asked to stop.
+    pub location: Option<String>,
+}
+
+/// What an attempt takes of the limits of its operation, and who does its work.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Grant {
+    /// The slot of the operation's `concurrency`, where that is limited.
+    pub slot: Option<u32>,
+    /// The place in the operation's `rate`, where that is limited.
+    pub place: Option<u32>,
+    /// Whose it is, where that is somebody outside of this process.
+    pub remote: Option<Remote>,
 }
 
 /// How an attempt ended.
@@ -296,6 +340,12 @@ pub struct JobError {
 /// The reason of a job whose last attempt took longer than it may.
 pub const TIMED_OUT: &str = "TimedOut";
 
+/// The reason of a job that was not done in time.
+pub const DEADLINE_EXCEEDED: &str = "DeadlineExceeded";
+
+/// The reason of a job of which no attempt began in time.
+pub const START_DEADLINE_EXCEEDED: &str = "StartDeadlineExceeded";
+
 /// What a runner says of an attempt that is over.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ending {
@@ -309,13 +359,34 @@ pub struct Ending {
     pub result: Option<Value>,
     /// One line for people.
     pub detail: Option<String>,
+    /// What the work itself says of why it failed.
+    pub error: Option<JobError>,
+    /// How long whoever does the work wants to be left alone before another attempt.
+    pub retry_after: Option<Duration>,
+    /// That another attempt would end in the same way: none is made.
+    pub fatal: bool,
 }
 
 impl Ending {
+    /// An end of which nothing but its outcome is known.
+    #[must_use]
+    pub const fn new(outcome: AttemptOutcome) -> Self {
+        Self {
+            finished: None,
+            outcome,
+            exit_code: None,
+            result: None,
+            detail: None,
+            error: None,
+            retry_after: None,
+            fatal: false,
+        }
+    }
+
     /// The end of an attempt that could not be started.
     #[must_use]
-    pub const fn failed_to_start(detail: String) -> Self {
-        Self { finished: None, outcome: AttemptOutcome::Failed, exit_code: None, result: None, detail: Some(detail) }
+    pub fn failed_to_start(detail: String) -> Self {
+        Self { detail: Some(detail), ..Self::new(AttemptOutcome::Failed) }
     }
 }
 
@@ -339,13 +410,7 @@ impl Job {
     pub fn ending_unstarted(&self, catalog: &Catalog) -> Option<Ending> {
         if self.phase.is_stopping() {
             let detail = Some("it was stopped before it started".to_owned());
-            return Some(Ending {
-                finished: None,
-                outcome: AttemptOutcome::Canceled,
-                exit_code: None,
-                result: None,
-                detail,
-            });
+            return Some(Ending { detail, ..Ending::new(AttemptOutcome::Canceled) });
         }
         let undeclared = !catalog.operations.contains_key(&self.operation);
         undeclared.then(|| Ending::failed_to_start(format!("the operation `{}` is no longer declared", self.operation)))

@@ -265,6 +265,8 @@ mod tests {
             start: StartRule::AtOnce,
             retry: None,
             timeout_ms: None,
+            start_by: None,
+            done_by: None,
             keep: Keep::Record,
             phase,
             cancel: stopped.then_some(Cancel { at: Timestamp::EPOCH, reason: CancelReason::Requested }),

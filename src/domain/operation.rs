@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::effect::Effects;
 use super::expression::Template;
 use super::id::OperationName;
+use super::limit::{Concurrency, Rate};
 use super::retry::RetryPolicy;
 use super::schema::Schema;
 
@@ -31,7 +32,13 @@ pub struct Operation {
     /// When a failed attempt is followed by another.
     pub retry: RetryPolicy,
     /// How many jobs of this operation run at once; unbounded when absent.
-    pub concurrency: Option<u32>,
+    pub concurrency: Option<Concurrency>,
+    /// How many attempts of it start within a time; unbounded when absent.
+    pub rate: Option<Rate>,
+    /// The longest from the making of a job to its end; unbounded when absent.
+    pub deadline: Option<Duration>,
+    /// The longest from the making of a job to its first attempt; unbounded when absent.
+    pub start_deadline: Option<Duration>,
     /// Orders waiting jobs of all operations, highest first.
     pub priority: i32,
     /// What becomes of an attempt whose fate cannot be known.
@@ -120,6 +127,69 @@ impl Operation {
 pub enum RunnerSpec {
     /// A program on this machine.
     Exec(ExecSpec),
+    /// A worker outside, which pulls the jobs.
+    Worker(WorkerSpec),
+    /// A function of the program that embeds the service.
+    Native,
+}
+
+impl RunnerSpec {
+    /// Which kind it is.
+    #[must_use]
+    pub const fn kind(&self) -> RunnerKind {
+        match self {
+            Self::Exec(_) => RunnerKind::Exec,
+            Self::Worker(_) => RunnerKind::Worker,
+            Self::Native => RunnerKind::Native,
+        }
+    }
+}
+
+/// The kinds of what does the work of operations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunnerKind {
+    /// A program on this machine.
+    #[default]
+    Exec,
+    /// A request to another service.
+    Http,
+    /// A letter.
+    Mail,
+    /// A worker outside, which pulls the jobs.
+    Worker,
+    /// A function of the program that embeds the service.
+    Native,
+}
+
+impl RunnerKind {
+    /// All kinds.
+    pub const ALL: [Self; 5] = [Self::Exec, Self::Http, Self::Mail, Self::Worker, Self::Native];
+
+    /// Whether it is the kind that every attempt had once.
+    #[must_use]
+    pub const fn is_exec(&self) -> bool {
+        matches!(self, Self::Exec)
+    }
+
+    /// The word in the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Exec => "exec",
+            Self::Http => "http",
+            Self::Mail => "mail",
+            Self::Worker => "worker",
+            Self::Native => "native",
+        }
+    }
+}
+
+/// What workers are told of an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WorkerSpec {
+    /// How long a sign of life of a worker holds.
+    pub lease: Duration,
 }
 
 /// A program and how it is started. There is never a shell.

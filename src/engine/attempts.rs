@@ -133,7 +133,8 @@ impl Steps {
 }
 
 fn attempt_of(job: &Job) -> Option<AttemptRef> {
-    job.current().map(|attempt| AttemptRef { job: job.id, number: attempt.number, token: attempt.token })
+    let attempt = job.current()?;
+    Some(AttemptRef { job: job.id, number: attempt.number, token: attempt.token, runner: attempt.runner })
 }
 
 /// All that is needed to start the current attempt of a job.

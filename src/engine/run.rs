@@ -11,14 +11,13 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 use super::attempts::Next;
-use super::dispatcher::Claim;
 use super::{
     CLOCK_LOOK, Housekeeping, InHand, PROGRESS_INTERVAL, RECORD_AGAIN, ROWS_MAX, SWEEP, StepError, Steps, UNHEARD,
     unless_refused,
 };
 use crate::domain::id::JobId;
 use crate::runner::{AttemptRef, Report, Runner};
-use crate::state::{Event, State};
+use crate::state::{Claim, Claims, Event, State};
 
 /// How long attempts that are being started have at shutdown to get recorded
 /// as started. One that does not is found and finished at the next start.
@@ -104,13 +103,14 @@ impl Engine {
         loop {
             // Bound before looking, so that a bell between the two is heard.
             let bell = self.steps.state.hints().queue.notified();
-            let claims = self.steps.claimable().await?;
+            let Claims { claims, again } = self.steps.claimable().await?;
             for claim in claims {
                 if let Some(in_hand) = self.steps.take(claim.job) {
                     self.spawn_claim(claim, in_hand);
                 }
             }
-            self.wait(bell, SWEEP).await;
+            let wait = again.map_or(SWEEP, |at| at.since(self.steps.state.clock().now()).min(SWEEP));
+            self.wait(bell, wait).await;
         }
     }
 

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::domain::document::Document;
 use crate::domain::id::{ActivityName, JobId, OperationName, Token};
-use crate::domain::job::{self, Ending};
+use crate::domain::job::{self, Ending, Grant, Remote};
 use crate::domain::operation::Keep;
 
 /// Something that happened to a resource.
@@ -69,11 +69,27 @@ pub enum Event {
     Claimed {
         /// The job.
         job: JobId,
-        /// The slot of the operation's limit that it takes.
-        slot: Option<u32>,
+        /// What the attempt takes of the limits of its operation, and whose it is.
+        grant: Grant,
     },
     /// An attempt exists in the world.
     Started {
+        /// The job.
+        job: JobId,
+        /// The attempt.
+        token: Token,
+    },
+    /// Somebody outside of this process goes on with an attempt.
+    Accepted {
+        /// The job.
+        job: JobId,
+        /// The attempt.
+        token: Token,
+        /// Who, and until when.
+        remote: Remote,
+    },
+    /// Whoever does the work of an attempt outside gave a sign of life.
+    Renewed {
         /// The job.
         job: JobId,
         /// The attempt.
@@ -119,6 +135,8 @@ impl Event {
             | Self::Forgotten { job }
             | Self::Claimed { job, .. }
             | Self::Started { job, .. }
+            | Self::Accepted { job, .. }
+            | Self::Renewed { job, .. }
             | Self::Progressed { job, .. }
             | Self::Ended { job, .. } => Some(*job),
             Self::Changed { .. }

@@ -2,15 +2,18 @@
 
 mod recurring;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::show;
 use super::state::{ActiveJob, ActivityStatus, Asked, Fate, Observed, ResourceState};
 use super::ticks::Verdict;
 use crate::domain::activity::{Activity, Overlap, Standing, judge_input};
 use crate::domain::catalog::Catalog;
 use crate::domain::condition::Reason;
+use crate::domain::expression::Scope;
 use crate::domain::id::{ActivityName, JobId, OperationName};
 use crate::domain::job::{CancelReason, JobPhase, StartRule, TriggerKind};
+use crate::domain::limit::LimitKey;
 use crate::domain::moment::Past;
 use crate::domain::retry::RetryPolicy;
 use crate::domain::schedule::Schedule;
@@ -97,6 +100,13 @@ pub enum Action {
         job: JobId,
         /// The priority of its operation.
         priority: i32,
+        /// What it is counted by.
+        limit_key: Option<LimitKey>,
+    },
+    /// The time of a job is over.
+    Overdue {
+        /// The job.
+        job: JobId,
     },
     /// A queued job may not be claimed for now.
     Hold {
@@ -311,6 +321,9 @@ impl<'a> ActivityView<'a> {
     fn end_waits(&self, actions: &mut Vec<Action>) {
         let over = self.status.active.iter().filter(|job| job.not_before.is_some_and(|at| at <= self.now));
         actions.extend(over.map(|job| Action::EndWait { job: job.id }));
+        let late = |by: Option<Timestamp>| by.is_some_and(|by| by <= self.now);
+        let overdue = self.status.active.iter().filter(|job| late(job.start_by) || late(job.done_by));
+        actions.extend(overdue.map(|job| Action::Overdue { job: job.id }));
     }
 
     /// Why a pending ask cannot be answered with a job now.
@@ -347,13 +360,14 @@ impl<'a> ActivityView<'a> {
         let queued = |job: &ActiveJob| job.phase == JobPhase::Queued && job.is_follow_up() == follow_ups;
         let any_ready = self.status.active.iter().any(|job| queued(job) && job.ready.is_some());
         for (older, job) in self.status.active.iter().enumerate().filter(|(_, job)| queued(job)) {
-            let eligible = self.priority(job).filter(|_| standing == Standing::Active && self.may_start(older, job));
-            match (eligible, job.ready) {
-                (Some(_), Some(_)) => taken = true,
-                (None, Some(_)) => actions.push(Action::Hold { job: job.id }),
-                (Some(priority), None) if !taken && !any_ready => {
+            let eligible = self.place(job).filter(|_| standing == Standing::Active && self.may_start(older, job));
+            match (eligible, &job.ready) {
+                (Some((_, key)), Some(ready)) if ready.limit_key == key => taken = true,
+                // It is counted by something else now: its place is another one.
+                (Some(_) | None, Some(_)) => actions.push(Action::Hold { job: job.id }),
+                (Some((priority, limit_key)), None) if !taken && !any_ready => {
                     taken = true;
-                    actions.push(Action::MakeReady { job: job.id, priority });
+                    actions.push(Action::MakeReady { job: job.id, priority, limit_key });
                 }
                 (Some(_) | None, None) => {}
             }
@@ -368,10 +382,22 @@ impl<'a> ActivityView<'a> {
         alone && job.not_before.is_none_or(|at| at <= self.now)
     }
 
-    /// The priority of the job's operation, while that is declared.
-    fn priority(&self, job: &ActiveJob) -> Option<i32> {
-        let operation = &self.state.jobs.get(&job.id)?.operation;
-        Some(self.catalog.operations.get(operation)?.priority)
+    /// The priority of a job and what it is counted by, while its operation is declared.
+    fn place(&self, active: &ActiveJob) -> Option<(i32, Option<LimitKey>)> {
+        let job = self.state.jobs.get(&active.id)?;
+        let operation = self.catalog.operations.get(&job.operation)?;
+        let Some(concurrency) = operation.concurrency.as_ref().filter(|concurrency| concurrency.per.is_some()) else {
+            return Some((operation.priority, None));
+        };
+        let resource = self.state.subject(self.catalog).map_or(Value::Null, |subject| subject.document());
+        let shown = json!(show::job(job, self.catalog));
+        let scope = Scope { input: &job.input, resource: &resource, job: &shown };
+        Some((operation.priority, concurrency.key(&scope)))
+    }
+
+    /// Whether the operation of a job is declared.
+    fn is_declared(&self, active: &ActiveJob) -> bool {
+        self.state.jobs.get(&active.id).is_some_and(|job| self.catalog.operations.contains_key(&job.operation))
     }
 
     fn cancel_all(&self, reason: CancelReason, actions: &mut Vec<Action>) {
@@ -398,7 +424,7 @@ impl<'a> ActivityView<'a> {
         match job.phase {
             JobPhase::Starting | JobPhase::Running => (0, Reason::JobRunning),
             JobPhase::Canceling => (1, Reason::JobCanceling),
-            JobPhase::Queued if self.priority(job).is_none() => (3, Reason::UnknownOperation),
+            JobPhase::Queued if !self.is_declared(job) => (3, Reason::UnknownOperation),
             JobPhase::Queued if self.is_suspended() => (4, Reason::Suspended),
             JobPhase::Queued if job.not_before.is_some_and(|at| self.now < at) => (5, Reason::Backoff),
             JobPhase::Queued | JobPhase::Succeeded | JobPhase::Failed | JobPhase::Canceled | JobPhase::Lost => {

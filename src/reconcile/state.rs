@@ -15,6 +15,7 @@ use crate::domain::document::Desired;
 use crate::domain::id::{ActivityName, JobId, ResourceKey};
 use crate::domain::job::{Job, JobError, JobPhase, Progress, StartRule, TriggerKind};
 use crate::domain::json;
+use crate::domain::limit::LimitKey;
 use crate::domain::tick::TickOutcome;
 use crate::domain::time::Timestamp;
 use crate::domain::version::Generation;
@@ -149,17 +150,26 @@ pub struct ActiveJob {
     pub start: StartRule,
     /// The earliest start of its next attempt, until that instant was seen to pass.
     pub not_before: Option<Timestamp>,
+    /// When it fails, while no attempt has begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_by: Option<Timestamp>,
+    /// When it fails or is stopped, while it is not done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub done_by: Option<Timestamp>,
     /// That it may be claimed, and its place among those that wait.
     pub ready: Option<Ready>,
 }
 
 /// The place of a job among those that may be claimed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ready {
     /// The priority of its operation when it became ready.
     pub priority: i32,
     /// When it became ready.
     pub at: Timestamp,
+    /// What it is counted by, where its operation is limited for each of something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit_key: Option<LimitKey>,
 }
 
 /// The job that became final last.
@@ -289,7 +299,8 @@ impl Observed {
     /// off again and again.
     #[must_use]
     pub fn wake_at(&self) -> Option<Timestamp> {
-        let waits = self.activities.values().flat_map(|status| &status.active).filter_map(|job| job.not_before);
+        let active = self.activities.values().flat_map(|status| &status.active);
+        let waits = active.flat_map(|job| [job.not_before, job.start_by, job.done_by]).flatten();
         waits.chain(self.schedules().filter_map(|(_, scheduled)| scheduled.due)).min()
     }
 

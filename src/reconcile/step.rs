@@ -3,6 +3,8 @@
 mod follow;
 mod recurring;
 
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 
 use super::event::{Event, Launch, Refused};
@@ -17,10 +19,12 @@ use crate::domain::catalog::Catalog;
 use crate::domain::condition::{Reason, Settlement};
 use crate::domain::document::{Desired, Document};
 use crate::domain::id::{ActivityName, JobId, OperationName};
-use crate::domain::job::{AfterAttempt, CancelReason, Job, JobEvent, JobPhase, Trigger, TriggerKind, transition};
+use crate::domain::job::{
+    AfterAttempt, CancelReason, Grant, Job, JobEvent, JobPhase, Trigger, TriggerKind, transition,
+};
 use crate::domain::json;
 use crate::domain::moment::Moment;
-use crate::domain::operation::{Keep, OnUnknown};
+use crate::domain::operation::{Keep, OnUnknown, Operation};
 use crate::domain::retry::RetryPolicy;
 use crate::domain::time::Timestamp;
 use crate::domain::version::Generation;
@@ -131,8 +135,10 @@ impl Stepper<'_> {
                 self.edited(&activity, None);
                 Ok(())
             }
-            Event::Claimed { job, slot } => self.claimed(job, slot),
+            Event::Claimed { job, grant } => self.claimed(job, grant),
             Event::Started { job, token } => self.job_event(job, JobEvent::Started { token }),
+            Event::Accepted { job, token, remote } => self.job_event(job, JobEvent::Accepted { token, remote }),
+            Event::Renewed { job, token } => self.job_event(job, JobEvent::Renewed { token }),
             Event::Progressed { job, token, fraction, message } => {
                 self.job_event(job, JobEvent::Progressed { token, fraction, message })
             }
@@ -263,21 +269,23 @@ impl Stepper<'_> {
         }
     }
 
-    fn claimed(&mut self, id: JobId, slot: Option<u32>) -> Result<(), Refused> {
+    fn claimed(&mut self, id: JobId, grant: Grant) -> Result<(), Refused> {
         let job = self.state.jobs.get(&id).ok_or(Refused::Absent)?;
         let listed = self.state.status(&job.activity).and_then(|status| status.active.iter().find(|a| a.id == id));
-        let declared = self.catalog.operations.contains_key(&job.operation);
-        if listed.is_none_or(|listed| listed.ready.is_none()) || !declared {
-            return Err(Refused::NotReady);
-        }
+        let operation = self.catalog.operations.get(&job.operation).ok_or(Refused::NotReady)?;
+        let Some(ready) = listed.and_then(|listed| listed.ready.clone()) else { return Err(Refused::NotReady) };
         // Where another resource holds the slot, its row refuses the commit;
         // within one resource the two jobs would share the row.
-        let held = |other: &Job| other.current().is_some_and(|attempt| attempt.slot == slot);
-        if slot.is_some() && self.state.jobs.values().any(|other| other.operation == job.operation && held(other)) {
+        let held = |other: &Job| {
+            other.current().is_some_and(|attempt| (attempt.slot, &attempt.limit_key) == (grant.slot, &ready.limit_key))
+        };
+        if grant.slot.is_some() && self.state.jobs.values().any(|other| other.operation == job.operation && held(other))
+        {
             return Err(Refused::NotReady);
         }
+        let runner = operation.runner.kind();
         let token = self.moment.mint_token();
-        self.job_event(id, JobEvent::Claimed { token, slot })
+        self.job_event(id, JobEvent::Claimed { token, runner, grant, limit_key: ready.limit_key })
     }
 
     /// What the operation says now of further attempts of a job.
@@ -342,9 +350,13 @@ impl Stepper<'_> {
             }
             Action::Cancel { job, reason } => self.cancel(job, reason),
             Action::EndWait { job } => self.active(job, |active| active.not_before = None),
-            Action::MakeReady { job, priority } => {
+            Action::MakeReady { job, priority, limit_key } => {
                 let at = self.now();
-                self.active(job, |active| active.ready = Some(Ready { priority, at }));
+                self.active(job, |active| active.ready = Some(Ready { priority, at, limit_key }));
+            }
+            Action::Overdue { job } => {
+                // One that is final or being stopped already refuses, and that is as good.
+                let _ = self.job_event(job, JobEvent::Overdue);
             }
             Action::Hold { job } => self.active(job, |active| active.ready = None),
             Action::Remove => {
@@ -362,6 +374,10 @@ impl Stepper<'_> {
         let created = newest.max(self.newest_job().map_or(newest, Timestamp::next));
         let id = self.moment.mint_job_id(created);
         let desired = self.state.desired.as_ref().expect("a job is queued for a resource that exists");
+        let operation = self.catalog.operations.get(&launch.operation);
+        let within =
+            |time: fn(&Operation) -> Option<Duration>| operation.and_then(|it| time(it)).map(|by| created.after(by));
+        let (start_by, done_by) = (within(|it| it.start_deadline), within(|it| it.deadline));
         let job = Job {
             id,
             resource: self.state.key.clone(),
@@ -378,6 +394,8 @@ impl Stepper<'_> {
             start: launch.start,
             retry: launch.retry,
             timeout_ms: launch.timeout_ms,
+            start_by,
+            done_by,
             phase: JobPhase::Queued,
             cancel: None,
             attempts: Vec::new(),
@@ -399,6 +417,8 @@ impl Stepper<'_> {
             trigger: launch.trigger,
             start: job.start,
             not_before: None,
+            start_by,
+            done_by,
             ready: None,
         });
         self.state.jobs.insert(id, job);
@@ -482,7 +502,9 @@ fn show(status: &mut ActivityStatus, job: &Job, now: Timestamp) {
         active.attempt = job.attempts.last().map_or(0, |attempt| attempt.number);
         active.started = job.started;
         active.not_before = job.not_before;
-        active.ready = active.ready.filter(|_| !attempting);
+        active.start_by = job.start_by.filter(|_| job.attempts.is_empty());
+        active.done_by = job.done_by.filter(|_| !job.phase.is_stopping());
+        active.ready = active.ready.take().filter(|_| !attempting);
     }
 }
 

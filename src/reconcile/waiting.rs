@@ -47,7 +47,7 @@ impl WaitReason {
 }
 
 /// That a job waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
     /// What for, as far as its resource alone can say.
     pub reason: WaitReason,
@@ -63,7 +63,7 @@ impl Waiting {
     /// What it waits for, given how many jobs of its operation run. Who may
     /// be claimed and finds all slots taken waits for one of them.
     #[must_use]
-    pub fn among(self, running: usize) -> WaitReason {
+    pub fn among(&self, running: usize) -> WaitReason {
         let full = self.limit.is_some_and(|limit| usize::try_from(limit).is_ok_and(|limit| limit <= running));
         if self.ready.is_some() && full { WaitReason::Concurrency } else { self.reason }
     }
@@ -97,7 +97,11 @@ pub fn waiting(state: &ResourceState, id: JobId, catalog: &Catalog, now: Timesta
         | Reason::ExpressionFailed
         | Reason::TooManyJobs => return None,
     };
-    let limit = catalog.operations.get(&job.operation).and_then(|operation| operation.concurrency);
+    let limit = catalog
+        .operations
+        .get(&job.operation)
+        .and_then(|operation| operation.concurrency.as_ref())
+        .map(|concurrency| concurrency.limit);
     let tried = job.attempts.last().and_then(|attempt| attempt.finished);
-    Some(Waiting { reason, since: tried.unwrap_or(job.created), ready: active.ready, limit })
+    Some(Waiting { reason, since: tried.unwrap_or(job.created), ready: active.ready.clone(), limit })
 }

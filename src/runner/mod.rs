@@ -9,6 +9,7 @@
 //! Why a job exists and what follows from its ending: [`crate::reconcile`].
 
 pub mod exec;
+mod runners;
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,7 +19,8 @@ use serde_json::Value;
 
 use crate::domain::id::{JobId, Token};
 use crate::domain::job::Ending;
-use crate::domain::operation::Operation;
+use crate::domain::operation::{Operation, RunnerKind};
+pub use runners::Runners;
 
 /// One attempt of one job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -29,6 +31,8 @@ pub struct AttemptRef {
     pub number: u32,
     /// What its reports must name.
     pub token: Token,
+    /// What does its work.
+    pub runner: RunnerKind,
 }
 
 /// All that is needed to start an attempt.

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use super::claims::is_limit;
 use super::lookup::StateError;
 use super::once::{Name, ONCE_KEPT, Remember};
 use super::record::OnceRecord;
 use super::{Stage, State, keys, record, rows};
 use crate::domain::catalog::Catalog;
-use crate::domain::id::{ActivityName, JobId, ResourceKey};
+use crate::domain::id::{ActivityName, JobId, OperationName, ResourceKey};
+use crate::domain::limit::Rate;
 use crate::domain::version::{ETag, Revision};
 use crate::reconcile::{Event, Refused, ResourceState, job_list, show, step};
 use crate::store::{CommitError, Entry, Guard, Key, Op, ReadError, Rev, Txn};
@@ -228,8 +230,14 @@ impl State {
             };
             let deciding = self.note(Stage::Decide);
             let decision = decide(&loaded).map_err(ApplyError::Decided)?;
+            let place = self.place_of(&loaded.state, &decision);
             let after = self.follow(&loaded, decision)?;
             let mut txn = transaction(&loaded, &after);
+            if let Some((operation, rate, place)) = place
+                && !self.take_place(&operation, rate, place, &mut txn).await?
+            {
+                return Err(ApplyError::Refused(Refused::NotReady));
+            }
             let mut remembered = None;
             if let Some((free, remember)) = free {
                 if txn.guards.is_empty() {
@@ -246,7 +254,7 @@ impl State {
             match self.store.commit(txn.clone()).await {
                 Ok(rev) => return Ok(Applied { remembered, ..self.committed(loaded, after, &txn, rev) }),
                 // Another resource was given the slot: to decide again would change nothing.
-                Err(CommitError::Conflict { guard }) if txn.guards.get(guard).is_some_and(is_slot) => {
+                Err(CommitError::Conflict { guard }) if txn.guards.get(guard).is_some_and(|it| is_limit(it.key())) => {
                     return Err(ApplyError::Refused(Refused::NotReady));
                 }
                 Err(CommitError::Conflict { .. }) => {}
@@ -281,6 +289,13 @@ impl State {
         let decision = decide(&before).map_err(ApplyError::Decided)?;
         let after = self.follow(&before, decision)?;
         Ok(Tried { before, after })
+    }
+
+    /// The place in the rate of its operation that a claim takes.
+    fn place_of(&self, state: &ResourceState, decision: &Decision) -> Option<(OperationName, Rate, u32)> {
+        let Decision::Happen(Event::Claimed { job, grant }) = decision else { return None };
+        let operation = self.catalog.operations.get(&state.jobs.get(job)?.operation)?;
+        Some((operation.name.clone(), operation.rate?, grant.place?))
     }
 
     /// The state after what was decided on.
@@ -371,10 +386,6 @@ impl State {
             }
         }
     }
-}
-
-fn is_slot(guard: &Guard) -> bool {
-    keys::is_slot(guard.key())
 }
 
 fn unchanged(loaded: Loaded) -> Applied {

@@ -9,6 +9,7 @@
 use bytes::Bytes;
 
 use crate::domain::id::{ActivityName, CollectionName, JobId, OperationName, ResourceId, ResourceKey, Uid};
+use crate::domain::limit::LimitKey;
 use crate::domain::time::Timestamp;
 use crate::store::{Key, KeyRange};
 
@@ -16,7 +17,9 @@ const RESOURCE: u8 = b'r';
 const JOB: u8 = b'j';
 const JOB_OF_ACTIVITY: u8 = b'n';
 const QUEUE: u8 = b'q';
+const QUEUE_OF_KEY: u8 = b'w';
 const SLOT: u8 = b'k';
+const PLACE: u8 = b'p';
 const ATTEMPT: u8 = b'a';
 const DUE: u8 = b'd';
 const UNSETTLED: u8 = b'u';
@@ -170,48 +173,93 @@ pub fn is_bookmark(key: &Key) -> bool {
     key.0.first() == Some(&BOOKMARK)
 }
 
-/// That a job may be claimed.
+/// That a job may be claimed. Those that are counted by something stand with
+/// what is counted by the same.
 #[must_use]
-pub fn queued(operation: &OperationName, priority: i32, at: Timestamp, job: JobId) -> Key {
-    Builder::new(QUEUE)
-        .text(operation.as_str())
+pub fn queued(operation: &OperationName, key: Option<&LimitKey>, priority: i32, at: Timestamp, job: JobId) -> Key {
+    queue_prefix(operation, key)
         .bytes(&(!sortable_i32(priority)).to_be_bytes())
         .bytes(&sortable_i64(at.as_millis()).to_be_bytes())
         .bytes(job.as_bytes())
         .key()
 }
 
-/// The jobs of an operation that may be claimed, the next one first.
+/// The jobs of an operation that may be claimed, the next one first: those that
+/// are counted by this, or those that are counted by nothing.
 #[must_use]
-pub fn queue_of(operation: &OperationName) -> KeyRange {
-    Builder::new(QUEUE).text(operation.as_str()).range()
+pub fn queue_of(operation: &OperationName, key: Option<&LimitKey>) -> KeyRange {
+    queue_prefix(operation, key).range()
 }
 
 /// Those of them that come before one that may be claimed as well.
 #[must_use]
-pub fn queued_before(operation: &OperationName, priority: i32, at: Timestamp, job: JobId) -> KeyRange {
-    KeyRange { start: queue_of(operation).start, end: queued(operation, priority, at, job) }
+pub fn queued_before(
+    operation: &OperationName,
+    key: Option<&LimitKey>,
+    priority: i32,
+    at: Timestamp,
+    job: JobId,
+) -> KeyRange {
+    KeyRange { start: queue_of(operation, key).start, end: queued(operation, key, priority, at, job) }
+}
+
+fn queue_prefix(operation: &OperationName, key: Option<&LimitKey>) -> Builder {
+    match key {
+        None => Builder::new(QUEUE).text(operation.as_str()),
+        Some(key) => Builder::new(QUEUE_OF_KEY).text(operation.as_str()).text(key.as_str()),
+    }
+}
+
+/// The jobs of an operation that may be claimed and are counted by something
+/// after this, or by anything.
+#[must_use]
+pub fn queues_of_keys(operation: &OperationName, after: Option<&LimitKey>) -> KeyRange {
+    let all = Builder::new(QUEUE_OF_KEY).text(operation.as_str());
+    let end = all.clone().end();
+    KeyRange { start: after.map_or_else(|| all.key(), |key| queue_prefix(operation, Some(key)).end()), end }
+}
+
+/// Reads what the jobs of a key of [`queues_of_keys`] are counted by.
+#[must_use]
+pub fn read_queue_key(key: &Key) -> Option<LimitKey> {
+    let mut reader = Reader::new(key, QUEUE_OF_KEY)?;
+    reader.text()?;
+    LimitKey::from_text(reader.text()?)
 }
 
 /// Reads a key of [`queue_of`]: what the queues of several operations are merged by, and the job.
 #[must_use]
 pub fn read_queued(key: &Key) -> Option<(Bytes, JobId)> {
-    let mut reader = Reader::new(key, QUEUE)?;
+    let mut reader = match Reader::new(key, QUEUE) {
+        Some(reader) => reader,
+        None => Reader::new(key, QUEUE_OF_KEY)?,
+    };
     reader.text()?;
+    if !is_queued_alone(key) {
+        reader.text()?;
+    }
     let order = Bytes::copy_from_slice(reader.rest());
     Some((order, reader.last_id()?))
 }
 
+fn is_queued_alone(key: &Key) -> bool {
+    key.0.first() == Some(&QUEUE)
+}
+
 /// A slot of an operation's limit.
 #[must_use]
-pub fn slot(operation: &OperationName, slot: u32) -> Key {
-    Builder::new(SLOT).text(operation.as_str()).text("").bytes(&slot.to_be_bytes()).key()
+pub fn slot(operation: &OperationName, key: Option<&LimitKey>, slot: u32) -> Key {
+    slots_prefix(operation, key).bytes(&slot.to_be_bytes()).key()
 }
 
 /// The slots of an operation's limit that are taken.
 #[must_use]
-pub fn slots_of(operation: &OperationName) -> KeyRange {
-    Builder::new(SLOT).text(operation.as_str()).text("").range()
+pub fn slots_of(operation: &OperationName, key: Option<&LimitKey>) -> KeyRange {
+    slots_prefix(operation, key).range()
+}
+
+fn slots_prefix(operation: &OperationName, key: Option<&LimitKey>) -> Builder {
+    Builder::new(SLOT).text(operation.as_str()).text(key.map_or("", LimitKey::as_str))
 }
 
 /// Reads the number of a slot.
@@ -221,6 +269,32 @@ pub fn read_slot(key: &Key) -> Option<u32> {
     reader.text()?;
     reader.text()?;
     Some(u32::from_be_bytes(reader.rest().try_into().ok()?))
+}
+
+/// A place in the rate of an operation.
+#[must_use]
+pub fn place(operation: &OperationName, place: u32) -> Key {
+    Builder::new(PLACE).text(operation.as_str()).bytes(&place.to_be_bytes()).key()
+}
+
+/// The places in the rate of an operation that were ever taken.
+#[must_use]
+pub fn places_of(operation: &OperationName) -> KeyRange {
+    Builder::new(PLACE).text(operation.as_str()).range()
+}
+
+/// Reads the number of a place.
+#[must_use]
+pub fn read_place(key: &Key) -> Option<u32> {
+    let mut reader = Reader::new(key, PLACE)?;
+    reader.text()?;
+    Some(u32::from_be_bytes(reader.rest().try_into().ok()?))
+}
+
+/// Whether a row is a place in a rate.
+#[must_use]
+pub fn is_place(key: &Key) -> bool {
+    key.0.first() == Some(&PLACE)
 }
 
 /// That an attempt of a job may exist in the world.
@@ -399,7 +473,7 @@ pub fn is_job(key: &Key) -> bool {
 /// Whether a row says that a job may be claimed.
 #[must_use]
 pub fn is_queued(key: &Key) -> bool {
-    key.0.first() == Some(&QUEUE)
+    matches!(key.0.first(), Some(&QUEUE | &QUEUE_OF_KEY))
 }
 
 /// Whether a row is a slot of a limit.
@@ -551,12 +625,12 @@ mod tests {
         ) {
             let operation = "op".parse().expect("a name");
             let key = |(priority, at, job): (i32, i64, [u8; 16])| {
-                queued(&operation, priority, Timestamp::from_millis(at), JobId::from_bytes(job))
+                queued(&operation, None, priority, Timestamp::from_millis(at), JobId::from_bytes(job))
             };
             let rank = |(priority, at, job): (i32, i64, [u8; 16])| (std::cmp::Reverse(priority), at, job);
             prop_assert_eq!(key(a).cmp(&key(b)), rank(a).cmp(&rank(b)));
             prop_assert_eq!(read_queued(&key(a)).map(|(_, job)| job), Some(JobId::from_bytes(a.2)));
-            prop_assert!(within(&queue_of(&operation), &key(a)));
+            prop_assert!(within(&queue_of(&operation, None), &key(a)));
         }
 
         #[test]

@@ -9,6 +9,7 @@ use super::{State, keys};
 use crate::domain::catalog::Catalog;
 use crate::domain::id::{ActivityName, CollectionName, JobId, OperationName, ResourceId, ResourceKey, Uid};
 use crate::domain::job::{Job, JobPhase};
+use crate::domain::limit::LimitKey;
 use crate::domain::time::Timestamp;
 use crate::domain::version::{ETag, Revision};
 use crate::reconcile::{ActivityStatus, Observed, job_list, show};
@@ -103,6 +104,8 @@ pub struct AttemptRow {
     pub resource: ResourceKey,
     /// Where its job stands.
     pub phase: JobPhase,
+    /// Whether somebody outside of this process does its work.
+    pub is_remote: bool,
 }
 
 impl State {
@@ -232,12 +235,18 @@ impl State {
         Ok((page.rows.iter().filter_map(|(key, _)| keys::read_job_of_activity(key)).collect(), page.more))
     }
 
-    /// At most `limit` jobs of an operation that may be claimed, the next one first.
+    /// At most `limit` jobs of an operation that may be claimed and are counted
+    /// by this, or by nothing; the next one first.
     ///
     /// # Errors
     /// [`StateError`]: what is stored cannot be read.
-    pub async fn queue(&self, operation: &OperationName, limit: usize) -> Result<Vec<QueueRow>, StateError> {
-        let rows = self.rows(keys::queue_of(operation), limit).await?;
+    pub async fn queue(
+        &self,
+        operation: &OperationName,
+        key: Option<&LimitKey>,
+        limit: usize,
+    ) -> Result<Vec<QueueRow>, StateError> {
+        let rows = self.rows(keys::queue_of(operation, key), limit).await?;
         let read = rows.into_iter().filter_map(|(key, value)| {
             let (order, job) = keys::read_queued(&key)?;
             let resource = record::decode_key(&value).map_err(StateError::damaged(&job));
@@ -246,12 +255,18 @@ impl State {
         read.collect()
     }
 
-    /// The slots of an operation's limit that are taken, at most `limit` of them.
+    /// The slots of an operation's limit that are taken by what is counted by
+    /// this, or by nothing; at most `limit` of them.
     ///
     /// # Errors
     /// [`StateError`]: what is stored cannot be read.
-    pub async fn slots(&self, operation: &OperationName, limit: usize) -> Result<Vec<u32>, StateError> {
-        let rows = self.rows(keys::slots_of(operation), limit).await?;
+    pub async fn slots(
+        &self,
+        operation: &OperationName,
+        key: Option<&LimitKey>,
+        limit: usize,
+    ) -> Result<Vec<u32>, StateError> {
+        let rows = self.rows(keys::slots_of(operation, key), limit).await?;
         Ok(rows.iter().filter_map(|(key, _)| keys::read_slot(key)).collect())
     }
 
@@ -264,7 +279,12 @@ impl State {
         let read = rows.into_iter().filter_map(|(key, value)| {
             let job = keys::read_attempt(&key)?;
             let value = record::decode_attempt(&value).map_err(StateError::damaged(&job));
-            Some(value.map(|value| AttemptRow { job, resource: value.resource, phase: value.phase }))
+            Some(value.map(|value| AttemptRow {
+                job,
+                resource: value.resource,
+                phase: value.phase,
+                is_remote: value.is_remote,
+            }))
         });
         read.collect()
     }

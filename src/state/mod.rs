@@ -10,6 +10,7 @@
 
 mod apply;
 mod changes;
+mod claims;
 mod hints;
 pub mod keys;
 mod ledger;
@@ -29,6 +30,7 @@ mod watch;
 use std::sync::Arc;
 
 pub use apply::{Applied, ApplyError, Decision, Loaded, Tried, show_state};
+pub use claims::{Claim, Claims};
 pub use hints::Hints;
 pub use ledger::TickRow;
 pub use lookup::{AttemptRow, QueueRow, StateError, StoredResource};
@@ -52,6 +54,7 @@ use crate::domain::time::Timestamp;
 use crate::metrics::Metrics;
 use crate::store::{CommitError, Rev, Store};
 use changes::Changes;
+use claims::Turns;
 use locks::Locks;
 use tick_counts::TickCounts;
 use watch::Watch;
@@ -68,6 +71,7 @@ pub struct State {
     changes: Arc<Changes>,
     watch: Arc<Watch>,
     ticks: TickCounts,
+    turns: Arc<Turns>,
     /// Where the time is noted that things take, if anybody asks.
     stages: Option<Arc<Stages>>,
 }
@@ -77,9 +81,9 @@ impl State {
     #[must_use]
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, catalog: Arc<Catalog>) -> Self {
         let changes = Arc::new(Changes::new(*store.committed().borrow()));
-        let (locks, hints, watch) = (Arc::default(), Arc::default(), Arc::default());
+        let (locks, hints, watch, turns) = (Arc::default(), Arc::default(), Arc::default(), Arc::default());
         let ticks = TickCounts::of(&Metrics::default());
-        Self { store, clock, entropy, catalog, locks, hints, changes, watch, ticks, stages: None }
+        Self { store, clock, entropy, catalog, locks, hints, changes, watch, ticks, turns, stages: None }
     }
 
     /// The same state, counted there.

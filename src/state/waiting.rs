@@ -18,7 +18,7 @@ pub const COUNTED_MAX: usize = 10_000;
 const CHUNK: usize = 100;
 
 /// What a job waits for, and where it stands among the others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InQueue {
     /// What its resource says.
     pub waiting: Waiting,
@@ -50,11 +50,14 @@ impl State {
         let state = self.resource_state(&job.resource, Some(job.id)).await?;
         let Some(found) = waiting(&state, job.id, self.catalog(), self.clock().now()) else { return Ok(None) };
         let position = match found.ready {
-            Some(ready) => self.position(&job.operation, ready, job.id).await?,
+            Some(ref ready) => self.position(&job.operation, ready, job.id).await?,
             None => None,
         };
         let running = match found.limit {
-            Some(_) => self.slots(&job.operation, COUNTED_MAX).await?.len(),
+            Some(_) => {
+                let key = found.ready.as_ref().and_then(|ready| ready.limit_key.as_ref());
+                self.slots(&job.operation, key, COUNTED_MAX).await?.len()
+            }
             None => 0,
         };
         let reason = found.among(running);
@@ -67,12 +70,18 @@ impl State {
                 let limit = Some(u32::try_from(at_most).unwrap_or(u32::MAX));
                 InQueue { waiting: found, reason: WaitReason::Capacity, position, limit }
             }
-            None => InQueue { waiting: found, reason, position, limit: found.limit },
+            None => InQueue { limit: found.limit, waiting: found, reason, position },
         }))
     }
 
-    async fn position(&self, operation: &OperationName, ready: Ready, job: JobId) -> Result<Option<usize>, StateError> {
-        let before = self.count(keys::queued_before(operation, ready.priority, ready.at, job)).await?;
+    async fn position(
+        &self,
+        operation: &OperationName,
+        ready: &Ready,
+        job: JobId,
+    ) -> Result<Option<usize>, StateError> {
+        let Ready { priority, at, limit_key } = ready;
+        let before = self.count(keys::queued_before(operation, limit_key.as_ref(), *priority, *at, job)).await?;
         Ok((before < COUNTED_MAX).then_some(before + 1))
     }
 
@@ -90,7 +99,8 @@ impl State {
             }
         }
         for operation in self.catalog().operations.keys() {
-            let waiting = self.count(keys::queue_of(operation)).await?;
+            let waiting = self.count(keys::queue_of(operation, None)).await?
+                + self.count(keys::queues_of_keys(operation, None)).await?;
             if waiting > 0 {
                 loads.entry(operation.clone()).or_default().waiting = waiting;
             }

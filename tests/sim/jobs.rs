@@ -85,10 +85,10 @@ impl Oracle {
         if !self.tokens.insert(attempt.token.reveal()) {
             self.say(format!("the token of job {id} was used before"));
         }
-        let limit = self.catalog.operations.get(&job.operation).and_then(|operation| operation.concurrency);
+        let limit = self.catalog.operations.get(&job.operation).and_then(|operation| operation.concurrency.clone());
         let held = match limit {
             None => attempt.slot.is_none(),
-            Some(limit) => attempt.slot.is_some_and(|slot| slot < limit),
+            Some(ref limit) => attempt.slot.is_some_and(|slot| slot < limit.limit),
         };
         if !held {
             self.say(format!("job {id} holds slot {:?} of {limit:?}", attempt.slot));
@@ -169,7 +169,7 @@ impl Oracle {
         if self.replaced.contains(&attempt.job) {
             self.say(format!("job {} was started, and was cancelled with its claim", at.0));
         }
-        let limit = launch.operation.concurrency.and_then(|limit| usize::try_from(limit).ok());
+        let limit = launch.operation.concurrency.as_ref().and_then(|limit| usize::try_from(limit.limit).ok());
         let live = attempts.live_of(&launch.operation.name);
         if limit.is_some_and(|limit| live > limit) {
             self.say(format!("{live} attempts of `{}` at once", launch.operation.name));

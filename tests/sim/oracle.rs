@@ -338,6 +338,7 @@ impl Oracle {
             | Action::Launch(_)
             | Action::Cancel { .. }
             | Action::EndWait { .. }
+            | Action::Overdue { .. }
             | Action::Hold { .. }
             | Action::Remove => true,
         };

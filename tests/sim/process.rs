@@ -14,8 +14,9 @@ use heeler::api::{Api, AttemptLogs};
 use heeler::domain::id::JobId;
 use heeler::domain::patch::PatchLimits;
 use heeler::domain::retention::Retention;
-use heeler::engine::{Claim, InHand, Next, RECORD_AGAIN, StepError, Steps};
+use heeler::engine::{InHand, Next, RECORD_AGAIN, StepError, Steps};
 use heeler::runner::{AttemptRef, Report};
+use heeler::state::Claim;
 use heeler::state::State;
 
 use crate::oracle::Oracle;
@@ -241,7 +242,7 @@ impl Worker {
     }
 
     async fn dispatch_pass(&self) -> Result<(), StepError> {
-        for claim in self.hand.steps.claimable().await? {
+        for claim in self.hand.steps.claimable().await?.claims {
             if let Some(in_hand) = self.hand.steps.take(claim.job) {
                 let worker = self.clone();
                 self.spawn(async move { worker.work(claim).await }, in_hand);

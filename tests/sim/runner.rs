@@ -84,9 +84,7 @@ impl Attempts {
     /// An attempt does something. One that is not told to stop does not stop.
     pub(crate) fn act(&mut self, at: (JobId, u32), deed: Deed) {
         let Some(lived) = self.all.get_mut(&at).filter(|lived| lived.life.goes_on()) else { return };
-        let over = |outcome, exit_code, result| {
-            Life::Over(Ending { finished: None, outcome, exit_code, result, detail: None })
-        };
+        let over = |outcome, exit_code, result| Life::Over(Ending { exit_code, result, ..Ending::new(outcome) });
         lived.life = match deed {
             Deed::Progress => {
                 lived.said.push_back(Report::Progress { fraction: Some(0.5), message: Some("half way".to_owned()) });

@@ -1,5 +1,6 @@
 //! What the service stands in: time, chance, the catalog, and what may go wrong.
 
+use heeler::domain::limit::Concurrency;
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -13,7 +14,7 @@ use heeler::domain::activity::Activity;
 use heeler::domain::catalog::{ActivitySpec, Catalog, Collection, PreconditionPolicy};
 use heeler::domain::id::ActivityName;
 use heeler::domain::operation::{ExecSpec, Keep, OnUnknown, Operation, Reply, RunnerSpec};
-use heeler::domain::retry::RetryPolicy;
+use heeler::domain::retry::{Never, RetryPolicy};
 use heeler::domain::time::Timestamp;
 use heeler::reconcile::ResourceState;
 
@@ -298,9 +299,9 @@ pub(crate) fn catalog() -> Catalog {
         backoff: Duration::from_secs(2),
         factor: 2.0,
         max: Duration::from_secs(10),
-        never: vec![65],
+        never: vec![Never::Code(65)],
     };
-    let operation = |name: &str, concurrency, attempts, on_unknown, priority| {
+    let operation = |name: &str, concurrency: Option<u32>, attempts, on_unknown, priority| {
         let name: heeler::domain::id::OperationName = name.parse().expect("a name");
         let runner = RunnerSpec::Exec(ExecSpec { command: Vec::new(), cwd: "/".into(), env: BTreeMap::new() });
         let operation = Operation {
@@ -311,7 +312,10 @@ pub(crate) fn catalog() -> Catalog {
             timeout: None,
             grace: Operation::GRACE_DEFAULT,
             retry: retry(attempts),
-            concurrency,
+            concurrency: concurrency.map(Concurrency::of),
+            rate: None,
+            deadline: None,
+            start_deadline: None,
             priority,
             on_unknown,
             reply: Reply::default(),

@@ -162,6 +162,14 @@ impl Template {
         Ok(Self { parts })
     }
 
+    /// The template of one expression, which stands without its braces.
+    ///
+    /// # Errors
+    /// It is empty, or neither a path nor CEL: what is wrong, and where.
+    pub fn expression(text: &str) -> Result<Self, ExpressionError> {
+        Ok(Self { parts: vec![Part::Expression(Inner::parse(text, 0)?)] })
+    }
+
     /// The template that renders as this text, whatever is in it.
     ///
     /// # Errors

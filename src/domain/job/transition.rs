@@ -12,12 +12,16 @@
 //!                       └▶ succeeded · failed · lost
 //! ```
 
+use std::time::Duration;
+
 use super::{
-    Attempt, AttemptOutcome, Cancel, CancelReason, Ending, Job, JobError, JobPhase, PROGRESS_MESSAGE_BYTES_MAX,
-    Progress, TIMED_OUT,
+    Attempt, AttemptOutcome, Cancel, CancelReason, DEADLINE_EXCEEDED, Ending, Grant, Job, JobError, JobPhase,
+    PROGRESS_MESSAGE_BYTES_MAX, Progress, Remote, START_DEADLINE_EXCEEDED, TIMED_OUT,
 };
 use crate::domain::id::Token;
-use crate::domain::retry::{RetryPolicy, retry_at};
+use crate::domain::limit::LimitKey;
+use crate::domain::operation::RunnerKind;
+use crate::domain::retry::{Failure, RetryPolicy, retry_at};
 use crate::domain::time::Timestamp;
 
 /// What can happen to a job.
@@ -27,8 +31,12 @@ pub enum JobEvent {
     Claimed {
         /// The token of the new attempt.
         token: Token,
-        /// The slot that it holds.
-        slot: Option<u32>,
+        /// What does the work.
+        runner: RunnerKind,
+        /// What it takes of the limits, and whose it is.
+        grant: Grant,
+        /// What its slot is counted by.
+        limit_key: Option<LimitKey>,
     },
     /// The attempt with this token exists in the world.
     Started {
@@ -53,6 +61,20 @@ pub enum JobEvent {
         /// What the operation says of further attempts.
         after: AfterAttempt,
     },
+    /// Somebody outside of this process goes on with the attempt.
+    Accepted {
+        /// The attempt.
+        token: Token,
+        /// Who, and until when.
+        remote: Remote,
+    },
+    /// Whoever does the work outside gave a sign of life.
+    Renewed {
+        /// The attempt.
+        token: Token,
+    },
+    /// The time is over in which the job was to start, or to be done.
+    Overdue,
     /// The job is to stop.
     Canceled {
         /// Why.
@@ -92,7 +114,7 @@ pub enum Refusal {
 pub fn transition(job: &Job, event: JobEvent, now: Timestamp) -> Result<Job, Refusal> {
     let mut next = job.clone();
     match event {
-        JobEvent::Claimed { token, slot } => {
+        JobEvent::Claimed { token, runner, grant, limit_key } => {
             if job.phase != JobPhase::Queued || job.not_before.is_some_and(|at| now < at) {
                 return Err(Refusal::WrongPhase);
             }
@@ -103,7 +125,10 @@ pub fn transition(job: &Job, event: JobEvent, now: Timestamp) -> Result<Job, Ref
             next.attempts.push(Attempt {
                 number: u32::try_from(job.attempts.len()).unwrap_or(u32::MAX).saturating_add(1),
                 token,
-                slot,
+                runner,
+                remote: grant.remote,
+                slot: grant.slot,
+                limit_key: limit_key.filter(|_| grant.slot.is_some()),
                 started: now,
                 finished: None,
                 outcome: None,
@@ -139,6 +164,28 @@ pub fn transition(job: &Job, event: JobEvent, now: Timestamp) -> Result<Job, Ref
             }
             end(&mut next, ending, &after, now);
         }
+        JobEvent::Accepted { token, remote } => {
+            judge_token(job, token)?;
+            if !job.phase.is_attempting() {
+                return Err(Refusal::Already);
+            }
+            if next.phase == JobPhase::Starting {
+                next.phase = JobPhase::Running;
+            }
+            if let Some(attempt) = next.attempts.last_mut() {
+                attempt.remote = Some(remote);
+            }
+        }
+        JobEvent::Renewed { token } => {
+            judge_token(job, token)?;
+            if !job.phase.is_attempting() {
+                return Err(Refusal::Already);
+            }
+            if let Some(remote) = next.attempts.last_mut().and_then(|attempt| attempt.remote.as_mut()) {
+                remote.until = remote.lease_ms.map(|lease| now.after(Duration::from_millis(lease))).or(remote.until);
+            }
+        }
+        JobEvent::Overdue => overdue(&mut next, now)?,
         JobEvent::Canceled { reason } => match job.phase {
             JobPhase::Queued => {
                 next.cancel = Some(Cancel { at: now, reason });
@@ -164,6 +211,36 @@ fn judge_token(job: &Job, token: Token) -> Result<(), Refusal> {
     }
 }
 
+/// Ends what did not start or was not done in time; what is under way is told to stop.
+fn overdue(next: &mut Job, now: Timestamp) -> Result<(), Refusal> {
+    let late = |by: Option<Timestamp>| by.is_some_and(|by| by <= now);
+    let unstarted = next.attempts.is_empty() && late(next.start_by);
+    match next.phase {
+        JobPhase::Queued if late(next.done_by) => fail(next, DEADLINE_EXCEEDED, "it was not done in time", now),
+        JobPhase::Queued if unstarted => {
+            fail(next, START_DEADLINE_EXCEEDED, "no attempt began in time; it waited for the whole time", now);
+        }
+        JobPhase::Starting | JobPhase::Running if late(next.done_by) => {
+            next.cancel = Some(Cancel { at: now, reason: CancelReason::Deadline });
+            next.phase = JobPhase::Canceling;
+        }
+        JobPhase::Queued
+        | JobPhase::Starting
+        | JobPhase::Running
+        | JobPhase::Canceling
+        | JobPhase::Succeeded
+        | JobPhase::Failed
+        | JobPhase::Canceled
+        | JobPhase::Lost => return Err(Refusal::WrongPhase),
+    }
+    Ok(())
+}
+
+fn fail(next: &mut Job, reason: &str, message: &str, now: Timestamp) {
+    next.error = Some(JobError { reason: reason.to_owned(), message: message.to_owned() });
+    finish(next, JobPhase::Failed, now);
+}
+
 fn end(next: &mut Job, ending: Ending, after: &AfterAttempt, now: Timestamp) {
     let canceling = next.phase == JobPhase::Canceling;
     let mut number = 0;
@@ -175,30 +252,45 @@ fn end(next: &mut Job, ending: Ending, after: &AfterAttempt, now: Timestamp) {
         attempt.outcome = Some(ending.outcome);
         attempt.exit_code = ending.exit_code;
         attempt.detail.clone_from(&ending.detail);
-        attempt.slot = None;
+        (attempt.slot, attempt.limit_key) = (None, None);
         number = attempt.number;
     }
     let again = match ending.outcome {
-        AttemptOutcome::Failed | AttemptOutcome::TimedOut => true,
+        AttemptOutcome::Failed | AttemptOutcome::TimedOut => !ending.fatal,
         AttemptOutcome::Lost => after.retry_unknown,
         AttemptOutcome::Succeeded | AttemptOutcome::Canceled => false,
     };
     let policy = next.retry.as_ref().unwrap_or(&after.retry);
-    let retry =
-        if again && !canceling { retry_at(policy, number, ending.exit_code, after.fraction, now) } else { None };
-    if let Some(at) = retry {
-        next.phase = JobPhase::Queued;
-        next.not_before = Some(at);
-        return;
+    let reason = ending.error.as_ref().map(|error| error.reason.as_str());
+    let failure = Failure { attempt: number, code: ending.exit_code, reason, retry_after: ending.retry_after };
+    let retry = if again && !canceling { retry_at(policy, failure, after.fraction, now) } else { None };
+    match retry {
+        Some(at) if next.done_by.is_none_or(|by| at < by) => {
+            next.phase = JobPhase::Queued;
+            next.not_before = Some(at);
+            return;
+        }
+        // There is no time left for another one.
+        Some(_) | None => {}
     }
+    let overdue = canceling && next.cancel.as_ref().is_some_and(|cancel| cancel.reason == CancelReason::Deadline);
     let phase = match ending.outcome {
         AttemptOutcome::Succeeded => JobPhase::Succeeded,
         AttemptOutcome::Failed | AttemptOutcome::TimedOut => JobPhase::Failed,
+        AttemptOutcome::Canceled if overdue => JobPhase::Failed,
         AttemptOutcome::Canceled => JobPhase::Canceled,
         AttemptOutcome::Lost => JobPhase::Lost,
     };
+    if overdue && phase == JobPhase::Failed {
+        return fail(next, DEADLINE_EXCEEDED, "it was not done in time, and was stopped", finished);
+    }
     next.result = ending.result;
-    next.error = error(&ending.outcome, ending.detail);
+    next.error = match ending.outcome {
+        AttemptOutcome::Failed => ending.error.or_else(|| error(&ending.outcome, ending.detail)),
+        AttemptOutcome::Succeeded | AttemptOutcome::TimedOut | AttemptOutcome::Canceled | AttemptOutcome::Lost => {
+            error(&ending.outcome, ending.detail)
+        }
+    };
     finish(next, phase, finished);
 }
 

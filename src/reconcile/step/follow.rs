@@ -16,7 +16,7 @@ use super::Stepper;
 use crate::domain::activity::judge_input;
 use crate::domain::effect::{FOLLOW_UP_INPUT_BYTES_MAX, FOLLOW_UP_INPUT_DEPTH_MAX, FOLLOW_UPS_MAX, FollowUp};
 use crate::domain::id::JobId;
-use crate::domain::job::{Follows, Job, StartRule, TriggerKind};
+use crate::domain::job::{CancelReason, Follows, Job, StartRule, TriggerKind};
 use crate::domain::json as values;
 use crate::domain::schema::Violation;
 use crate::reconcile::effect;
@@ -53,7 +53,9 @@ impl Stepper<'_> {
 
     /// Queues the job that follows another one, unless that was told to stop.
     fn follow(&mut self, job: &Job, follow_up: &FollowUp) -> Result<(), String> {
-        if job.cancel.is_some() || self.state.is_deleting() {
+        // A deadline is nobody's wish: that it passed is a failure as any other.
+        let stopped = job.cancel.as_ref().is_some_and(|cancel| cancel.reason != CancelReason::Deadline);
+        if stopped || self.state.is_deleting() {
             return Ok(());
         }
         let depth = job.trigger.follows.map_or(0, |follows| follows.depth) + 1;

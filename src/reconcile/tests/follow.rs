@@ -11,7 +11,7 @@ use crate::domain::catalog::{ActivitySpec, Collection};
 use crate::domain::condition::Reason;
 use crate::domain::effect::{Effect, Effects, FOLLOW_UPS_MAX, FollowUp};
 use crate::domain::expression::{Expression, Variable};
-use crate::domain::job::{AttemptOutcome, TriggerKind};
+use crate::domain::job::{AttemptOutcome, Ending, TriggerKind};
 use crate::domain::operation::Operation;
 use crate::domain::version::Generation;
 
@@ -66,13 +66,7 @@ fn the_end_of_a_job_launches_what_follows_in_the_same_step() {
     let mut world = world(success(launch("b", "{'to': self.email, 'of': job.id, 'n': job.result.n}")));
     world.put(&asking("a"));
     world.claim(0).expect("it is ready");
-    let ending = crate::domain::job::Ending {
-        result: Some(json!({"n": 7})),
-        finished: None,
-        outcome: AttemptOutcome::Succeeded,
-        exit_code: None,
-        detail: None,
-    };
+    let ending = Ending { result: Some(json!({"n": 7})), ..Ending::new(AttemptOutcome::Succeeded) };
     world.end_with(0, ending).expect("it runs");
     assert_eq!((world.story().as_str(), world.reason()), ("succeeded, queued*", Reason::Queued));
     let (first, next) = (world.job(0).clone(), world.job(1).clone());

@@ -145,7 +145,7 @@ fn an_effect_sees_how_the_job_ended() {
     world.post("a", json!({})).expect("accepted");
     world.claim(0).expect("it is ready");
     let result = Some(json!({"n": 41}));
-    let ending = Ending { finished: None, outcome: AttemptOutcome::Succeeded, exit_code: None, result, detail: None };
+    let ending = Ending { result, ..Ending::new(AttemptOutcome::Succeeded) };
     world.end_with(0, ending).expect("it runs");
     assert_eq!(count(&world), json!(41));
 }

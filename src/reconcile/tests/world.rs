@@ -11,6 +11,7 @@ use crate::domain::catalog::{ActivitySpec, Catalog, Collection, PreconditionPoli
 use crate::domain::condition::Reason;
 use crate::domain::document::Document;
 use crate::domain::id::{ActivityName, JobId, ResourceKey, Token};
+use crate::domain::job::Grant;
 use crate::domain::job::{AttemptOutcome, Ending, Job};
 use crate::domain::moment::{Moment, Past};
 use crate::domain::operation::{ExecSpec, Keep, OnUnknown, Operation, Reply, RunnerSpec};
@@ -44,6 +45,9 @@ pub(crate) fn operation(name: &str) -> Operation {
         grace: Operation::GRACE_DEFAULT,
         retry: RetryPolicy::default(),
         concurrency: None,
+        rate: None,
+        deadline: None,
+        start_deadline: None,
         priority: 0,
         on_unknown: OnUnknown::Fail,
         reply: Reply::default(),
@@ -199,11 +203,11 @@ impl World {
     }
 
     pub(crate) fn claim(&mut self, number: usize) -> Result<(), Refused> {
-        self.happen(Event::Claimed { job: self.id(number), slot: None })
+        self.happen(Event::Claimed { job: self.id(number), grant: Grant::default() })
     }
 
     pub(crate) fn end(&mut self, number: usize, outcome: AttemptOutcome) -> Result<(), Refused> {
-        self.end_with(number, Ending { finished: None, outcome, exit_code: None, result: None, detail: None })
+        self.end_with(number, Ending::new(outcome))
     }
 
     pub(crate) fn end_with(&mut self, number: usize, ending: Ending) -> Result<(), Refused> {

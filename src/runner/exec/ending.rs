@@ -27,7 +27,7 @@ pub(super) fn ending(exit: &Exit, gift: &Gift) -> Ending {
     };
     let said: Vec<String> = [cause(exit.cause), end(&exit.end), refusal].into_iter().flatten().collect();
     let detail = (!said.is_empty()).then(|| said.join("; "));
-    Ending { finished: None, outcome, exit_code, result, detail }
+    Ending { exit_code, result, detail, ..Ending::new(outcome) }
 }
 
 fn cause(cause: Cause) -> Option<String> {

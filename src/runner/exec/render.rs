@@ -29,7 +29,9 @@ pub(super) struct Place<'a> {
 /// A template has no text for this job, or one that no program can be given:
 /// which, for people.
 pub(super) fn spec(launch: &Launch, place: Place<'_>) -> Result<Spec, String> {
-    let RunnerSpec::Exec(exec) = &launch.operation.runner;
+    let RunnerSpec::Exec(exec) = &launch.operation.runner else {
+        return Err(format!("the operation `{}` is no longer a program", launch.operation.name));
+    };
     Ok(Spec {
         nonce: place.nonce,
         command: command(exec, launch)?,

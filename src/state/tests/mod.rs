@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::*;
 use crate::domain::id::{JobId, ResourceKey};
+use crate::domain::job::Grant;
 use crate::domain::job::{AttemptOutcome, Ending, JobPhase};
 use crate::domain::time::Timestamp;
 use crate::reconcile::tests::world::{BEGINNING, catalog, document, key, name};
@@ -169,11 +170,14 @@ async fn a_claim_takes_slot_and_attempt_and_leaves_the_queue_in_one_transaction(
     let key = key("42");
     let applied = put(&state, &key, &json!({"processing": {"operation": "b"}})).await;
     let job = only_job(&applied);
-    let queued = keys::queued(&"b".parse().expect("a name"), 5, BEGINNING, job);
+    let queued = keys::queued(&"b".parse().expect("a name"), None, 5, BEGINNING, job);
     assert!(last_ops(&spy).0.contains(&queued));
-    state.happen(&key, Event::Claimed { job, slot: Some(3) }).await.expect("it is ready");
+    state
+        .happen(&key, Event::Claimed { job, grant: Grant { slot: Some(3), ..Grant::default() } })
+        .await
+        .expect("it is ready");
     let (mut puts, deletes) = last_ops(&spy);
-    let slot = keys::slot(&"b".parse().expect("a name"), 3);
+    let slot = keys::slot(&"b".parse().expect("a name"), None, 3);
     let mut wanted = vec![keys::observed(&key), keys::job(job), keys::attempt(job), slot.clone()];
     puts.sort();
     wanted.sort();
@@ -181,11 +185,10 @@ async fn a_claim_takes_slot_and_attempt_and_leaves_the_queue_in_one_transaction(
     let guards = locked(&spy.seen).last().cloned().expect("it was committed").guards;
     assert!(guards.contains(&Guard::Absent(slot.clone())), "{guards:?}");
     assert!(guards.iter().any(|guard| matches!(guard, Guard::RevIs(row, _) if *row == keys::job(job))), "{guards:?}");
-    assert_eq!(state.slots(&"b".parse().expect("a name"), 9).await.expect("it reads"), vec![3]);
+    assert_eq!(state.slots(&"b".parse().expect("a name"), None, 9).await.expect("it reads"), vec![3]);
 
     let token = state.resource_state(&key, None).await.expect("it reads").jobs[&job].attempts[0].token;
-    let ending =
-        Ending { finished: None, outcome: AttemptOutcome::Succeeded, exit_code: None, result: None, detail: None };
+    let ending = Ending::new(AttemptOutcome::Succeeded);
     state.happen(&key, Event::Ended { job, token, ending }).await.expect("it runs");
     let (_, mut deletes) = last_ops(&spy);
     let mut gone = vec![keys::attempt(job), slot, keys::unsettled(&key)];
@@ -220,7 +223,9 @@ async fn a_slot_is_never_taken_twice() {
     let claim = |number: usize, slot| {
         let (key, job) = jobs[number].clone();
         let state = state.clone();
-        async move { state.happen(&key, Event::Claimed { job, slot: Some(slot) }).await }
+        async move {
+            state.happen(&key, Event::Claimed { job, grant: Grant { slot: Some(slot), ..Grant::default() } }).await
+        }
     };
     claim(0, 0).await.expect("it is free");
     assert!(matches!(claim(1, 0).await, Err(ApplyError::Refused(crate::reconcile::Refused::NotReady))));
@@ -295,7 +300,7 @@ async fn the_first_part_of_a_tag_moves_with_desired_state_and_the_second_with_an
     let job = only_job(&first);
     let first = first.etag().expect("it is there");
     assert_eq!(first.changed, first.revision);
-    let claimed = state.happen(&key, Event::Claimed { job, slot: None }).await.expect("it is ready");
+    let claimed = state.happen(&key, Event::Claimed { job, grant: Grant::default() }).await.expect("it is ready");
     let tag = claimed.etag().expect("it is there");
     assert_eq!(tag.changed, first.changed);
     assert!(tag.revision > first.revision);
@@ -325,7 +330,7 @@ async fn a_resource_that_is_created_again_inherits_nothing() {
     let (old_job, _) = state.job(job).await.expect("it reads").expect("it is kept");
     assert_eq!((old_job.phase, old_job.uid), (JobPhase::Canceled, old));
     assert_eq!(state.unsettled(None, 9).await.expect("it reads"), vec![]);
-    assert_eq!(state.queue(&"a".parse().expect("a name"), 9).await.expect("it reads"), vec![]);
+    assert_eq!(state.queue(&"a".parse().expect("a name"), None, 9).await.expect("it reads"), vec![]);
 }
 
 #[tokio::test]
@@ -355,14 +360,13 @@ async fn what_follows_is_looked_up_where_it_is_needed() {
     let key = key("42");
     let flaky = "flaky".parse().expect("a name");
     let job = only_job(&put(&state, &key, &json!({"processing": {"operation": "flaky"}})).await);
-    let queue: Vec<_> = state.queue(&flaky, 9).await.expect("it reads");
+    let queue: Vec<_> = state.queue(&flaky, None, 9).await.expect("it reads");
     assert_eq!(queue.iter().map(|row| (row.job, row.resource.clone())).collect::<Vec<_>>(), [(job, key.clone())]);
-    let claimed = state.happen(&key, Event::Claimed { job, slot: None }).await.expect("it is ready");
+    let claimed = state.happen(&key, Event::Claimed { job, grant: Grant::default() }).await.expect("it is ready");
     let attempts = state.attempts(9).await.expect("it reads");
-    assert_eq!(attempts, [AttemptRow { job, resource: key.clone(), phase: JobPhase::Starting }]);
+    assert_eq!(attempts, [AttemptRow { job, resource: key.clone(), phase: JobPhase::Starting, is_remote: false }]);
     let token = claimed.state.jobs[&job].attempts[0].token;
-    let ending =
-        Ending { finished: None, outcome: AttemptOutcome::Failed, exit_code: None, result: None, detail: None };
+    let ending = Ending::new(AttemptOutcome::Failed);
     let ended = state.happen(&key, Event::Ended { job, token, ending }).await.expect("it runs");
     let due = ended.state.jobs[&job].not_before.expect("it waits");
     assert_eq!(state.timers(9).await.expect("it reads"), [(due, key.clone())]);

@@ -9,7 +9,7 @@ use heeler::domain::catalog::PreconditionPolicy;
 use heeler::domain::expression::Scope;
 use heeler::domain::operation::{ExecSpec, OnUnknown, Operation, RunnerSpec};
 use heeler::domain::principal::{Access, Role};
-use heeler::domain::retry::RetryPolicy;
+use heeler::domain::retry::{Never, RetryPolicy};
 use serde_json::json;
 
 use super::{cron, read};
@@ -104,7 +104,7 @@ fn operation(text: &str) -> Operation {
 
 fn exec(config: &Config, name: &str) -> ExecSpec {
     let name = name.parse().expect("a name");
-    let RunnerSpec::Exec(exec) = config.catalog.operations[&name].runner.clone();
+    let RunnerSpec::Exec(exec) = config.catalog.operations[&name].runner.clone() else { panic!("it is a program") };
     exec
 }
 
@@ -143,10 +143,10 @@ fn a_full_file_is_read_as_it_is_written() {
         backoff: Duration::from_secs(20),
         factor: 3.0,
         max: Duration::from_secs(360),
-        never: vec![65],
+        never: vec![Never::Code(65)],
     };
     assert_eq!(transcode.retry, retry);
-    assert_eq!((transcode.concurrency, transcode.priority), (Some(4), -3));
+    assert_eq!((limit(transcode), transcode.priority), (Some(4), -3));
     assert_eq!(transcode.on_unknown, OnUnknown::Retry);
 
     let videos = &config.catalog.collections[&"videos".parse().expect("a name")];
@@ -224,7 +224,7 @@ fn an_empty_file_has_the_defaults() {
 fn an_operation_has_these_defaults() {
     let operation = operation("");
     assert_eq!((operation.timeout, operation.grace), (None, Duration::from_secs(10)));
-    assert_eq!((operation.concurrency, operation.priority), (None, 0));
+    assert_eq!((limit(&operation), operation.priority), (None, 0));
     assert_eq!((operation.on_unknown, operation.retry), (OnUnknown::Fail, RetryPolicy::default()));
 }
 
@@ -266,4 +266,10 @@ fn a_file_on_disk_is_read_with_the_schemas_beside_it() {
     let config = load(&file, &cron).unwrap_or_else(|errors| panic!("{errors}"));
     let collection = &config.catalog.collections[&"c".parse().expect("a name")];
     assert_eq!(format!("{:?}", collection.schema), "Some(Schema(C))");
+}
+
+/// How many jobs of it run at once, whatever they are about.
+fn limit(operation: &Operation) -> Option<u32> {
+    let concurrency = operation.concurrency.as_ref()?;
+    concurrency.per.is_none().then_some(concurrency.limit)
 }

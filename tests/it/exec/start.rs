@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::world::{HOSTILE, World};
 
 fn exec(operation: &mut Operation) -> &mut ExecSpec {
-    let RunnerSpec::Exec(exec) = &mut operation.runner;
+    let RunnerSpec::Exec(exec) = &mut operation.runner else { panic!("it is a program") };
     exec
 }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use heeler::domain::expression::Template;
 use heeler::domain::id::{JobId, Token};
 use heeler::domain::job::Ending;
-use heeler::domain::operation::{ExecSpec, Keep, OnUnknown, Operation, Reply, RunnerSpec};
+use heeler::domain::operation::{ExecSpec, Keep, OnUnknown, Operation, Reply, RunnerKind, RunnerSpec};
 use heeler::domain::retry::RetryPolicy;
 use heeler::runner::exec::{ExecConfig, ExecRunner};
 use heeler::runner::{AttemptRef, Launch, Report, Runner};
@@ -138,6 +138,9 @@ fn operation(command: &[&str], folder: &Path) -> Operation {
         grace: Duration::from_secs(20),
         retry: RetryPolicy::default(),
         concurrency: None,
+        rate: None,
+        deadline: None,
+        start_deadline: None,
         priority: 0,
         on_unknown: OnUnknown::Fail,
         reply: Reply::default(),
@@ -153,7 +156,7 @@ fn attempt_ref() -> AttemptRef {
     bytes[15] = NUMBER.fetch_add(1, Ordering::Relaxed);
     let time = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("a clock").as_nanos();
     bytes[4..12].copy_from_slice(&time.to_be_bytes()[8..]);
-    AttemptRef { job: JobId::from_bytes(bytes), number: 1, token: Token::from_bytes(bytes) }
+    AttemptRef { job: JobId::from_bytes(bytes), number: 1, token: Token::from_bytes(bytes), runner: RunnerKind::Exec }
 }
 
 /// Waits until something holds.

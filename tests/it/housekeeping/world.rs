@@ -11,6 +11,7 @@ use heeler::clock::{Clock, Entropy};
 use heeler::domain::catalog::{ActivitySpec, Catalog, Collection};
 use heeler::domain::document::Document;
 use heeler::domain::id::{ActivityName, JobId, ResourceKey};
+use heeler::domain::job::Grant;
 use heeler::domain::job::{AttemptOutcome, Ending};
 use heeler::domain::operation::{ExecSpec, Keep, OnUnknown, Operation, Reply, RunnerSpec};
 use heeler::domain::patch::PatchLimits;
@@ -110,6 +111,9 @@ fn catalog() -> Catalog {
         grace: Operation::GRACE_DEFAULT,
         retry: RetryPolicy::default(),
         concurrency: None,
+        rate: None,
+        deadline: None,
+        start_deadline: None,
         priority: 0,
         on_unknown: OnUnknown::Fail,
         reply: Reply::default(),
@@ -190,10 +194,10 @@ impl World {
     /// A job that waits no longer, as it ended.
     pub(super) async fn bark(&self, id: &str, outcome: AttemptOutcome) -> JobId {
         let job = self.post(id).await;
-        self.happen(&dog(id), Event::Claimed { job, slot: None }).await;
+        self.happen(&dog(id), Event::Claimed { job, grant: Grant::default() }).await;
         let claimed = self.state.job(job).await.expect("it reads").expect("it is there").0;
         let token = claimed.current().expect("it was claimed").token;
-        let ending = Ending { finished: None, outcome, exit_code: None, result: None, detail: None };
+        let ending = Ending::new(outcome);
         self.happen(&dog(id), Event::Ended { job, token, ending }).await;
         // A resource counts on by milliseconds where the clock stands still.
         self.pass(Duration::from_secs(1));

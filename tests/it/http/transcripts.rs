@@ -175,7 +175,7 @@ pub(super) fn ending(text: &str) -> Ending {
     };
     let result = serde_json::from_str(rest).ok();
     let detail = (result.is_none() && !rest.is_empty()).then(|| rest.to_owned());
-    Ending { finished: None, outcome, exit_code: None, result, detail }
+    Ending { result, detail, ..Ending::new(outcome) }
 }
 
 /// Whom the service of a transcript lets in.

@@ -211,7 +211,7 @@ pub(super) async fn serve_these(catalog: Catalog, config: HttpConfig) -> Served 
 impl Served {
     /// Lets every waiting job start.
     pub(super) async fn start_jobs(&self) {
-        for claim in self.steps.claimable().await.expect("a store that can be read") {
+        for claim in self.steps.claimable().await.expect("a store that can be read").claims {
             if let Some(launch) = self.steps.claim(&claim).await.expect("a store that can be written") {
                 self.steps.start(launch).await.expect("a store that can be written");
             }
@@ -241,7 +241,7 @@ impl Served {
     /// What the runner is told of the jobs that may start: they do.
     pub(super) async fn launches(&self) -> Vec<Launch> {
         let mut launches = Vec::new();
-        for claim in self.steps.claimable().await.expect("a store that can be read") {
+        for claim in self.steps.claimable().await.expect("a store that can be read").claims {
             launches.extend(self.steps.claim(&claim).await.expect("a store that can be written"));
         }
         launches

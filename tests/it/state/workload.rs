@@ -11,7 +11,9 @@ use heeler::clock::{Clock, Entropy};
 use heeler::domain::catalog::{ActivitySpec, Catalog, Collection, PreconditionPolicy};
 use heeler::domain::document::Document;
 use heeler::domain::id::{JobId, ResourceKey, Token};
+use heeler::domain::job::Grant;
 use heeler::domain::job::{AttemptOutcome, Ending, Job};
+use heeler::domain::limit::Concurrency;
 use heeler::domain::operation::{ExecSpec, Keep, OnUnknown, Operation, Reply, RunnerSpec};
 use heeler::domain::retry::RetryPolicy;
 use heeler::domain::time::Timestamp;
@@ -70,7 +72,10 @@ fn catalog() -> Catalog {
         timeout: None,
         grace: Operation::GRACE_DEFAULT,
         retry: RetryPolicy { attempts, backoff: Duration::from_secs(2), ..RetryPolicy::default() },
-        concurrency: Some(4),
+        concurrency: Some(Concurrency::of(4)),
+        rate: None,
+        deadline: None,
+        start_deadline: None,
         priority: 0,
         on_unknown,
         reply: Reply::default(),
@@ -170,7 +175,7 @@ impl Workload {
                 input: json!({}),
                 keep: if slot < Some(2) { Keep::Nothing } else { Keep::Record },
             },
-            (5..=9, Some(job)) => Event::Claimed { job: job.id, slot },
+            (5..=9, Some(job)) => Event::Claimed { job: job.id, grant: Grant { slot, ..Grant::default() } },
             (10..=15, Some(job)) => self.report(job.id, job.attempts.last().map(|attempt| attempt.token)),
             (16, Some(job)) => Event::CancelAsked { job: job.id },
             (17, Some(job)) => Event::Kept { job: job.id },
@@ -188,11 +193,7 @@ impl Workload {
             6 => AttemptOutcome::Canceled,
             _ => AttemptOutcome::Lost,
         };
-        Event::Ended {
-            job,
-            token,
-            ending: Ending { finished: None, outcome, exit_code: None, result: Some(json!(1)), detail: None },
-        }
+        Event::Ended { job, token, ending: Ending { result: Some(json!(1)), ..Ending::new(outcome) } }
     }
 
     fn changed(&mut self) -> Event {
