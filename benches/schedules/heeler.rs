@@ -89,6 +89,7 @@ fn catalog() -> Catalog {
         on_unknown: OnUnknown::Fail,
         reply: Reply::default(),
         keep: Keep::default(),
+        effects: heeler::domain::effect::Effects::default(),
     };
     let collection = Collection {
         activities: vec![ActivitySpec::new("processing".parse().unwrap())],

@@ -42,13 +42,17 @@
 //! concurrency = 4                    # jobs of it at once; no limit by default
 //! priority = 0                       # the highest first
 //! on_unknown = "fail"                # or "retry"
+//! on_failure = { merge = "{'runs': null}" }   # what the end of each of its jobs does
 //!
 //! [collections.videos]
 //! schema = "schemas/video.json"      # JSON Schema of the document
 //! preconditions = "required"         # or "optional"
 //! path = "/v1/videos"                # the default; any path that nothing else needs
 //! id = "[a-z0-9-]+"                  # what an id looks like that a client chooses, of those that any id can be
+//! observed = ["/runs"]               # members that effects write
 //! [collections.videos.activities.processing]
+//! # of the jobs that were asked for: what is merged, what follows, or both
+//! on_success = { merge = "{'runs': 1}", launch = { operation = "transcode", input = "{'of': job.id}" } }
 //! editable = false                   # the default; true opens the list of its jobs to PUT and PATCH
 //!
 //! [aliases]                          # the same things under further paths
@@ -78,6 +82,7 @@ mod activities;
 mod auth;
 mod collections;
 mod cors;
+mod effects;
 mod error;
 mod files;
 mod housekeeping;

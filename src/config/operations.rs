@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::effects::{self, Known};
 use super::error::Report;
 use super::files::Files;
 use super::replies;
@@ -31,8 +32,10 @@ const OPERATION: Keys = Keys {
         "on_unknown",
         "reply",
         "keep",
+        effects::ON_SUCCESS,
+        effects::ON_FAILURE,
     ],
-    later: &["http", "mail", "worker", "kubernetes", "on_success", "on_failure"],
+    later: &["http", "mail", "worker", "kubernetes"],
 };
 const RUNNERS: [&str; 5] = ["exec", "http", "mail", "worker", "kubernetes"];
 const EXEC: Keys = Keys { known: &["command", "cwd", "env"], later: &[] };
@@ -57,9 +60,12 @@ pub(super) fn operations(
 ) -> BTreeMap<OperationName, Arc<Operation>> {
     let Some(section) = root.table("operations", report) else { return BTreeMap::new() };
     let mut operations = BTreeMap::new();
+    // An operation may launch one that stands below it, or that has mistakes of its own.
+    let names: Vec<OperationName> = section.fields().iter().filter_map(|field| field.name.parse().ok()).collect();
     for field in section.fields() {
         let name = field.parse_name("an operation", report);
-        let body = field.table("a table", report).and_then(|section| operation(&section, name.clone(), files, report));
+        let body =
+            field.table("a table", report).and_then(|section| operation(&section, name.clone(), &names, files, report));
         if let (Some(name), Some(operation)) = (name, body) {
             operations.insert(name, Arc::new(operation));
         }
@@ -71,6 +77,7 @@ pub(super) fn operations(
 fn operation(
     section: &Section<'_>,
     name: Option<OperationName>,
+    names: &[OperationName],
     files: &mut Files<'_>,
     report: &mut Report<'_>,
 ) -> Option<Operation> {
@@ -95,6 +102,7 @@ fn operation(
         .and_then(|number| i32::try_from(number).ok())
         .unwrap_or(0);
     let (reply, keep) = replies::of_operation(section, report);
+    let effects = effects::effects(section, Known { operations: names, observed: None }, report);
     Some(Operation {
         name: name?,
         description,
@@ -112,6 +120,7 @@ fn operation(
         on_unknown,
         reply,
         keep,
+        effects,
     })
 }
 

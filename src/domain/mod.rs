@@ -13,6 +13,7 @@ pub mod change;
 pub mod condition;
 pub mod diff;
 pub mod document;
+pub mod effect;
 pub mod expression;
 pub mod fields;
 pub mod form;

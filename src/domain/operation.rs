@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::effect::Effects;
 use super::expression::Template;
 use super::id::OperationName;
 use super::limit::{Concurrency, Rate};
@@ -49,6 +50,8 @@ pub struct Operation {
     pub reply: Reply,
     /// Whether a finished job that was answered synchronously leaves a record.
     pub keep: Keep,
+    /// What the ends of its jobs do, whoever asked for them.
+    pub effects: Effects,
 }
 
 /// How a POST for a job is answered, and where its job leads once it is done.

@@ -331,6 +331,7 @@ pub(crate) fn catalog() -> Catalog {
             on_unknown,
             reply: Reply::default(),
             keep: Keep::default(),
+            effects: heeler::domain::effect::Effects::default(),
         };
         (name, Arc::new(operation))
     };

@@ -155,6 +155,7 @@ mod tests {
             on_unknown: OnUnknown::Fail,
             reply: Reply::default(),
             keep: Keep::default(),
+            effects: crate::domain::effect::Effects::default(),
         }
     }
 

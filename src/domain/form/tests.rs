@@ -149,6 +149,7 @@ fn operation_of(name: &str, input: Option<Value>) -> Arc<Operation> {
         on_unknown: OnUnknown::Fail,
         reply: Reply::default(),
         keep: Keep::default(),
+        effects: crate::domain::effect::Effects::default(),
     })
 }
 

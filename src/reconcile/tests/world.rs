@@ -53,6 +53,7 @@ pub(crate) fn operation(name: &str) -> Operation {
         on_unknown: OnUnknown::Fail,
         reply: Reply::default(),
         keep: Keep::default(),
+        effects: crate::domain::effect::Effects::default(),
     }
 }
 

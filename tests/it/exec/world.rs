@@ -146,6 +146,7 @@ fn operation(command: &[&str], folder: &Path) -> Operation {
         on_unknown: OnUnknown::Fail,
         reply: Reply::default(),
         keep: Keep::default(),
+        effects: heeler::domain::effect::Effects::default(),
     }
 }
 

@@ -119,6 +119,7 @@ fn catalog() -> Catalog {
         on_unknown: OnUnknown::Fail,
         reply: Reply::default(),
         keep: Keep::default(),
+        effects: heeler::domain::effect::Effects::default(),
     };
     let dogs =
         Collection { activities: vec![ActivitySpec::new(barks())], ..Collection::new("dogs".parse().expect("a name")) };

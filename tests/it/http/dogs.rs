@@ -31,6 +31,7 @@ pub(super) fn operation(name: &str) -> Operation {
         on_unknown: OnUnknown::Fail,
         reply: Reply::default(),
         keep: Keep::default(),
+        effects: heeler::domain::effect::Effects::default(),
     }
 }
 

@@ -81,6 +81,7 @@ fn catalog() -> Catalog {
         on_unknown,
         reply: Reply::default(),
         keep: Keep::default(),
+        effects: heeler::domain::effect::Effects::default(),
     };
     let operations = [operation("once", 1, OnUnknown::Fail), operation("thrice", 3, OnUnknown::Retry)];
     let collection = Collection {
