@@ -89,9 +89,9 @@ impl Heeler {
         if reach::is_open(config) {
             warn!(address = %config.server.listen, "everybody who reaches this address can change everything");
         }
-        let runner =
-            ExecRunner::new(ExecConfig::new(keeping.attempts())).map_err(|error| Error::Store(error.into()))?;
-        let runner = Arc::new(runner);
+        let surroundings = Arc::new(config.surroundings.clone());
+        let exec = ExecConfig { surroundings, ..ExecConfig::new(keeping.attempts()) };
+        let runner = Arc::new(ExecRunner::new(exec).map_err(|error| Error::Store(error.into()))?);
         let (listener, address) = listen(config.server.listen).await?;
         let api = Api::new(state.clone(), Arc::new(Logs(Arc::clone(&runner))), patch_limits(&config.limits))
             .running_at_most(config.limits.running);
