@@ -217,10 +217,10 @@ fn concurrency(field: &Field<'_>, report: &mut Report<'_>) -> Option<Concurrency
     }
     let section = field.table("a table", report)?;
     section.check_keys(CONCURRENCY, report);
+    let per = section.get("per").map(|field| per(&field, report));
     let Some(many) = section.get("limit") else {
         return field.refuse("expected `limit`, how many jobs run at once", report);
     };
-    let per = section.get("per").map(|field| per(&field, report));
     let limit = limit(&many, report)?;
     match per {
         None => Some(Concurrency::of(limit)),
