@@ -87,6 +87,7 @@ mod replies;
 mod rules;
 mod section;
 mod server;
+mod worker;
 
 pub use error::{ConfigError, ConfigErrors, ERRORS_MAX, Place};
 pub use housekeeping::{Housekeeping, JudgeCron, PER_ACTIVITY_MAX};

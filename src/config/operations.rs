@@ -8,6 +8,7 @@ use super::error::Report;
 use super::files::Files;
 use super::replies;
 use super::section::{Field, Keys, Section};
+use super::worker;
 use crate::domain::expression::Template;
 use crate::domain::id::OperationName;
 use crate::domain::limit::{Concurrency, RATE_MAX, Rate};
@@ -20,6 +21,7 @@ const OPERATION: Keys = Keys {
         "description",
         "input",
         "exec",
+        "worker",
         "timeout",
         "grace",
         "retry",
@@ -32,7 +34,7 @@ const OPERATION: Keys = Keys {
         "reply",
         "keep",
     ],
-    later: &["http", "mail", "worker", "kubernetes", "on_success", "on_failure"],
+    later: &["http", "mail", "kubernetes", "on_success", "on_failure"],
 };
 const RUNNERS: [&str; 5] = ["exec", "http", "mail", "worker", "kubernetes"];
 const EXEC: Keys = Keys { known: &["command", "cwd", "env"], later: &[] };
@@ -119,7 +121,8 @@ fn runner(section: &Section<'_>, files: &Files<'_>, report: &mut Report<'_>) -> 
     match named.as_slice() {
         [_] => {}
         [] => {
-            let message = format!("`{}` has no runner: expected `exec = {{ command = […] }}`", section.path);
+            let message =
+                format!("`{}` has no runner: expected `exec = {{ command = […] }}` or `worker = {{}}`", section.path);
             report.error(&section.span, message);
         }
         [first, second, ..] => {
@@ -127,8 +130,13 @@ fn runner(section: &Section<'_>, files: &Files<'_>, report: &mut Report<'_>) -> 
             report.error(&section.span, message);
         }
     }
-    let exec = section.table("exec", report)?;
-    exec_spec(&exec, files, report).map(RunnerSpec::Exec)
+    let worker = section.table("worker", report).map(|table| worker::spec(&table, report));
+    let exec = section.table("exec", report).map(|table| exec_spec(&table, files, report));
+    match (exec, worker) {
+        (Some(exec), _) => exec.map(RunnerSpec::Exec),
+        (None, Some(worker)) => worker.map(RunnerSpec::Worker),
+        (None, None) => None,
+    }
 }
 
 fn exec_spec(section: &Section<'_>, files: &Files<'_>, report: &mut Report<'_>) -> Option<ExecSpec> {

@@ -6,6 +6,7 @@ use super::lookup::StateError;
 use super::{State, keys};
 use crate::domain::id::{JobId, OperationName};
 use crate::domain::job::Job;
+use crate::domain::operation::RunnerKind;
 use crate::reconcile::Ready;
 use crate::reconcile::waiting::{WaitReason, Waiting, waiting};
 use crate::store::{KeyRange, Order};
@@ -61,8 +62,11 @@ impl State {
             None => 0,
         };
         let reason = found.among(running);
-        let full = match at_most.filter(|_| found.ready.is_some() && reason == WaitReason::Queued) {
-            Some(at_most) if self.attempts(at_most.min(COUNTED_MAX)).await?.len() >= at_most => Some(at_most),
+        // Who asks for jobs from outside is not counted.
+        let operation = self.catalog().operations.get(&job.operation);
+        let here = operation.is_some_and(|operation| operation.runner.kind() != RunnerKind::Worker);
+        let full = match at_most.filter(|_| here && found.ready.is_some() && reason == WaitReason::Queued) {
+            Some(at_most) if self.attempts_here(at_most.min(COUNTED_MAX)).await?.len() >= at_most => Some(at_most),
             Some(_) | None => None,
         };
         Ok(Some(match full {
