@@ -11,6 +11,7 @@ use super::files::Files;
 use super::replies;
 use super::section::{Field, Keys, Section};
 use super::templates::Templates;
+use super::worker;
 use crate::domain::expression::{Surrounding, Template};
 use crate::domain::id::OperationName;
 use crate::domain::limit::{Concurrency, RATE_MAX, Rate};
@@ -23,6 +24,7 @@ const OPERATION: Keys = Keys {
         "description",
         "input",
         "exec",
+        "worker",
         "timeout",
         "grace",
         "retry",
@@ -37,7 +39,7 @@ const OPERATION: Keys = Keys {
         effects::ON_SUCCESS,
         effects::ON_FAILURE,
     ],
-    later: &["http", "mail", "worker", "kubernetes"],
+    later: &["http", "mail", "kubernetes"],
 };
 const RUNNERS: [&str; 5] = ["exec", "http", "mail", "worker", "kubernetes"];
 const CONCURRENCY: Keys = Keys { known: &["limit", "per"], later: &[] };
@@ -138,7 +140,8 @@ fn runner(
     match named.as_slice() {
         [_] => {}
         [] => {
-            let message = format!("`{}` has no runner: expected `exec = {{ command = […] }}`", section.path);
+            let message =
+                format!("`{}` has no runner: expected `exec = {{ command = […] }}` or `worker = {{}}`", section.path);
             report.error(&section.span, message);
         }
         [first, second, ..] => {
@@ -146,8 +149,13 @@ fn runner(
             report.error(&section.span, message);
         }
     }
-    let exec = section.table("exec", report)?;
-    exec_spec(&exec, templates, files, report).map(RunnerSpec::Exec)
+    let worker = section.table("worker", report).map(|table| worker::spec(&table, report));
+    let exec = section.table("exec", report).map(|table| exec_spec(&table, templates, files, report));
+    match (exec, worker) {
+        (Some(exec), _) => exec.map(RunnerSpec::Exec),
+        (None, Some(worker)) => worker.map(RunnerSpec::Worker),
+        (None, None) => None,
+    }
 }
 
 /// The policy, and how many attempts a document can ask for.
