@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::declared;
 use super::error::Report;
 use super::files::Files;
 use super::replies;
@@ -20,6 +21,7 @@ const OPERATION: Keys = Keys {
         "description",
         "input",
         "exec",
+        "native",
         "timeout",
         "grace",
         "retry",
@@ -34,7 +36,7 @@ const OPERATION: Keys = Keys {
     ],
     later: &["http", "mail", "worker", "kubernetes", "on_success", "on_failure"],
 };
-const RUNNERS: [&str; 5] = ["exec", "http", "mail", "worker", "kubernetes"];
+const RUNNERS: [&str; 6] = ["exec", "http", "mail", "worker", "kubernetes", declared::NATIVE];
 const EXEC: Keys = Keys { known: &["command", "cwd", "env"], later: &[] };
 const CONCURRENCY: Keys = Keys { known: &["limit", "per"], later: &[] };
 const RETRY: Keys = Keys { known: &["attempts", "attempts_max", "backoff", "factor", "max", "never"], later: &[] };
@@ -127,6 +129,9 @@ fn runner(section: &Section<'_>, files: &Files<'_>, report: &mut Report<'_>) -> 
             let message = format!("`{}` has two runners, `{first}` and `{second}`: expected exactly one", section.path);
             report.error(&section.span, message);
         }
+    }
+    if let Some(native) = declared::native(section, report) {
+        return Some(native);
     }
     let exec = section.table("exec", report)?;
     exec_spec(&exec, files, report).map(RunnerSpec::Exec)
