@@ -423,6 +423,13 @@ impl Job {
         undeclared.then(|| Ending::failed_to_start(format!("the operation `{}` is no longer declared", self.operation)))
     }
 
+    /// Whether the newest attempt is known to exist in the world, or to have
+    /// existed: while it is not, it may.
+    #[must_use]
+    pub fn is_start_recorded(&self) -> bool {
+        self.phase != JobPhase::Starting
+    }
+
     /// The attempt that is under way.
     #[must_use]
     pub fn current(&self) -> Option<&Attempt> {
