@@ -76,7 +76,7 @@ fn catalog() -> Catalog {
         name: "nothing".parse().unwrap(),
         description: None,
         input: None,
-        runner: RunnerSpec::Exec(ExecSpec { command: Vec::new(), cwd: "/".into(), env: BTreeMap::new() }),
+        runner: RunnerSpec::Exec(ExecSpec::default()),
         timeout: None,
         grace: Operation::GRACE_DEFAULT,
         retry: RetryPolicy::default(),
