@@ -25,7 +25,8 @@ pub(super) fn ending(exit: &Exit, gift: &Gift) -> Ending {
         Gift::Value(value) => (Some(value.clone()), None),
         Gift::Refused(reason) => (None, Some(reason.clone())),
     };
-    let said: Vec<String> = [cause(exit.cause), end(&exit.end), refusal].into_iter().flatten().collect();
+    let said: Vec<String> =
+        [cause(exit.cause), exit.limit.clone(), end(&exit.end), refusal].into_iter().flatten().collect();
     let detail = (!said.is_empty()).then(|| said.join("; "));
     Ending { exit_code, result, detail, ..Ending::new(outcome) }
 }
@@ -63,6 +64,8 @@ const fn signal_name(signal: i32) -> &'static str {
         13 => " (SIGPIPE)",
         14 => " (SIGALRM)",
         15 => " (SIGTERM)",
+        24 => " (SIGXCPU)",
+        25 => " (SIGXFSZ)",
         _ => "",
     }
 }
@@ -94,11 +97,19 @@ mod tests {
             (End::Unstartable("no x".to_owned()), Cause::Own, Failed, None, Some("no x")),
             (End::Lost("gone".to_owned()), Cause::Own, Lost, None, Some("gone")),
         ] {
-            let exit = Exit { end, cause, log: Kept::Whole };
+            let exit = Exit { end, cause, log: Kept::Whole, limit: None };
             let ending = ending(&exit, &Gift::None);
             assert_eq!((ending.outcome, ending.exit_code), (outcome, code), "{exit:?}");
             assert_eq!(ending.detail.as_deref(), detail, "{exit:?}");
         }
+    }
+
+    #[test]
+    fn a_limit_that_was_reached_is_said_first() {
+        let exit = Exit { limit: Some("ate too much".to_owned()), ..Exit::by_itself(End::Killed(9)) };
+        let ending = ending(&exit, &Gift::None);
+        assert_eq!(ending.outcome, AttemptOutcome::Failed);
+        assert_eq!(ending.detail.as_deref(), Some("ate too much; was killed by signal 9 (SIGKILL)"));
     }
 
     #[test]
