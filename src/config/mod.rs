@@ -1,4 +1,4 @@
-//! The configuration: one TOML file, and the schema files that it names.
+//! The configuration: one TOML file, and the files that it names.
 //!
 //! ```toml
 //! [server]
@@ -32,6 +32,9 @@
 //! log       = "5 * * * *"            # trims the change log
 //! sweep     = "17 3 * * *"           # looks at every resource, should anything have been missed
 //!
+//! [secrets]                          # for `${secret.HOOK}`; read once, at the start, and shown nowhere
+//! HOOK = { env = "HOOK_TOKEN" }      # or { file = "hook.token" }: its text, without a line end
+//!
 //! [operations.transcode]
 //! description = "Transcode a video"
 //! input  = "schemas/transcode.json"  # JSON Schema of the input
@@ -61,7 +64,7 @@
 //!
 //! # Guarantees
 //! Everything that is wrong is reported at once, each with file, line, column
-//! and what was expected. Nothing in the file is ignored: a key that is not
+//! and what was expected, but never with a secret. Nothing in the file is ignored: a key that is not
 //! understood is an error, and so is one that a later version will understand.
 //! A configuration that is read holds only checked values and absolute paths.
 //! # Not here
@@ -79,17 +82,21 @@ mod auth;
 mod collections;
 mod cors;
 mod error;
+mod exec;
 mod files;
 mod housekeeping;
 mod mounts;
 mod operations;
 mod replies;
 mod rules;
+mod secrets;
 mod section;
 mod server;
+mod templates;
 
 pub use error::{ConfigError, ConfigErrors, ERRORS_MAX, Place};
 pub use housekeeping::{Housekeeping, JudgeCron, PER_ACTIVITY_MAX};
+pub use secrets::SECRET_BYTES_MAX;
 pub use server::{
     BYTES_MAX, BYTES_MIN, DEPTH_MAX, Limits, PATCH_OPERATIONS_MAX, ParseStoreUrlError, RUNNING_MAX, Server, StoreUrl,
 };
@@ -97,9 +104,11 @@ pub use server::{
 use crate::domain::catalog::Catalog;
 use crate::domain::principal::Access;
 use crate::domain::retention::Retention;
+use crate::domain::secret::{Secrets, Surroundings};
 use error::Report;
 use files::Files;
 use section::{Keys, Section};
+use templates::Templates;
 
 /// The largest file that is read, the configuration's or a schema's.
 ///
@@ -123,11 +132,24 @@ pub struct Config {
     pub retention: Retention,
     /// When the service keeps its house.
     pub housekeeping: Housekeeping,
+    /// What templates can refer to beside jobs.
+    pub surroundings: Surroundings,
 }
 
 const ROOT: Keys = Keys {
-    known: &["server", "store", "limits", "auth", "operations", "collections", "aliases", "retention", "housekeeping"],
-    later: &["secrets", "mail"],
+    known: &[
+        "server",
+        "store",
+        "limits",
+        "auth",
+        "operations",
+        "collections",
+        "aliases",
+        "retention",
+        "housekeeping",
+        "secrets",
+    ],
+    later: &["mail"],
 };
 
 /// Reads a configuration file and the schema files that it names; `cron` judges
@@ -140,14 +162,20 @@ pub fn load(path: &Path, cron: &JudgeCron<'_>) -> Result<Config, ConfigErrors> {
     let text = read_file(path).map_err(unreadable)?;
     let absolute = std::path::absolute(path).map_err(unreadable)?;
     let base = absolute.parent().unwrap_or(&absolute);
-    parse(&text, path, base, Outside { read: &read_file, cron })
+    // A variable that is no text is left out: no template could use it.
+    let env: Secrets = std::env::vars_os()
+        .filter_map(|(name, text)| Some((name.into_string().ok()?, text.into_string().ok()?)))
+        .collect();
+    parse(&text, path, base, Outside { read: &read_file, env: &env, cron })
 }
 
 /// What a configuration is read with, and does not know itself.
 #[derive(Clone, Copy)]
 pub struct Outside<'o> {
-    /// Gives the text of a schema file.
+    /// Gives the text of a file that the configuration names.
     pub read: &'o dyn Fn(&Path) -> io::Result<String>,
+    /// The environment of the service.
+    pub env: &'o Secrets,
     /// Judges cron expressions.
     pub cron: &'o JudgeCron<'o>,
 }
@@ -171,7 +199,9 @@ pub fn parse(text: &str, file: &Path, base: &Path, outside: Outside<'_>) -> Resu
     let root = Section::root(table.get_ref());
     let mut files = Files::new(base, outside.read);
     root.check_keys(ROOT, &mut report);
-    let operations = operations::operations(&root, &mut files, &mut report);
+    let (declared, secrets) = secrets::secrets(&root, outside.env, &files, &mut report);
+    let templates = Templates::new(declared);
+    let operations = operations::operations(&root, &templates, &mut files, &mut report);
     let mut catalog = Catalog {
         collections: collections::collections(&root, &operations, &mut files, &mut report),
         operations,
@@ -187,6 +217,7 @@ pub fn parse(text: &str, file: &Path, base: &Path, outside: Outside<'_>) -> Resu
         catalog,
         retention: housekeeping::retention(&root, &mut report),
         housekeeping: housekeeping::housekeeping(&root, outside.cron, &mut report),
+        surroundings: Surroundings { secrets, env: outside.env.clone() },
     };
     if report.is_empty() { Ok(config) } else { Err(report.into_errors()) }
 }

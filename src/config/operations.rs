@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::Report;
+use super::exec::exec_spec;
 use super::files::Files;
 use super::replies;
 use super::section::{Field, Keys, Section};
+use super::templates::Templates;
 use crate::domain::expression::Template;
 use crate::domain::id::OperationName;
 use crate::domain::limit::{Concurrency, RATE_MAX, Rate};
-use crate::domain::operation::{ExecSpec, OnUnknown, Operation, RunnerSpec};
+use crate::domain::operation::{OnUnknown, Operation, RunnerSpec};
 use crate::domain::retry::{ATTEMPTS_MAX, Never, RetryPolicy};
 use crate::domain::time::parse_duration;
 
@@ -35,7 +37,6 @@ const OPERATION: Keys = Keys {
     later: &["http", "mail", "worker", "kubernetes", "on_success", "on_failure"],
 };
 const RUNNERS: [&str; 5] = ["exec", "http", "mail", "worker", "kubernetes"];
-const EXEC: Keys = Keys { known: &["command", "cwd", "env"], later: &[] };
 const CONCURRENCY: Keys = Keys { known: &["limit", "per"], later: &[] };
 const RETRY: Keys = Keys { known: &["attempts", "backoff", "factor", "max", "never"], later: &[] };
 
@@ -52,6 +53,7 @@ const ATTEMPTS_AFTER_UNKNOWN: u32 = 3;
 
 pub(super) fn operations(
     root: &Section<'_>,
+    templates: &Templates,
     files: &mut Files<'_>,
     report: &mut Report<'_>,
 ) -> BTreeMap<OperationName, Arc<Operation>> {
@@ -59,7 +61,9 @@ pub(super) fn operations(
     let mut operations = BTreeMap::new();
     for field in section.fields() {
         let name = field.parse_name("an operation", report);
-        let body = field.table("a table", report).and_then(|section| operation(&section, name.clone(), files, report));
+        let body = field
+            .table("a table", report)
+            .and_then(|section| operation(&section, name.clone(), templates, files, report));
         if let (Some(name), Some(operation)) = (name, body) {
             operations.insert(name, Arc::new(operation));
         }
@@ -71,11 +75,12 @@ pub(super) fn operations(
 fn operation(
     section: &Section<'_>,
     name: Option<OperationName>,
+    templates: &Templates,
     files: &mut Files<'_>,
     report: &mut Report<'_>,
 ) -> Option<Operation> {
     section.check_keys(OPERATION, report);
-    let runner = runner(section, files, report);
+    let runner = runner(section, templates, files, report);
     let on_unknown = section
         .get("on_unknown")
         .and_then(|field| field.word(&[("fail", OnUnknown::Fail), ("retry", OnUnknown::Retry)], report))
@@ -114,7 +119,12 @@ fn operation(
     })
 }
 
-fn runner(section: &Section<'_>, files: &Files<'_>, report: &mut Report<'_>) -> Option<RunnerSpec> {
+fn runner(
+    section: &Section<'_>,
+    templates: &Templates,
+    files: &Files<'_>,
+    report: &mut Report<'_>,
+) -> Option<RunnerSpec> {
     let named: Vec<&str> = RUNNERS.into_iter().filter(|runner| section.get(runner).is_some()).collect();
     match named.as_slice() {
         [_] => {}
@@ -128,92 +138,7 @@ fn runner(section: &Section<'_>, files: &Files<'_>, report: &mut Report<'_>) -> 
         }
     }
     let exec = section.table("exec", report)?;
-    exec_spec(&exec, files, report).map(RunnerSpec::Exec)
-}
-
-fn exec_spec(section: &Section<'_>, files: &Files<'_>, report: &mut Report<'_>) -> Option<ExecSpec> {
-    section.check_keys(EXEC, report);
-    let command = command(section, files, report);
-    let cwd = match section.get("cwd") {
-        None => Some(files.base.to_owned()),
-        Some(field) => field.text("the path of a folder", report).and_then(|text| match text {
-            "" => field.refuse("expected the path of a folder, found an empty string", report),
-            nul if nul.contains('\0') => field.refuse("a NUL byte cannot be part of a path", report),
-            expression if expression.contains("${") => {
-                field.refuse("expected the path of a folder: expressions are not understood here", report)
-            }
-            folder => Some(files.resolve(folder)),
-        }),
-    };
-    let env = section.table("env", report).map(|section| environment(&section, report)).unwrap_or_default();
-    Some(ExecSpec { command: command?, cwd: cwd?, env })
-}
-
-fn command(section: &Section<'_>, files: &Files<'_>, report: &mut Report<'_>) -> Option<Vec<Template>> {
-    const WHAT: &str = "an array of a program and its arguments";
-    let Some(field) = section.get("command") else {
-        report.error(&section.span, format!("`{}` needs `command`: expected {WHAT}", section.path));
-        return None;
-    };
-    let elements = field.elements(WHAT, report)?;
-    let Some((first, arguments)) = elements.split_first() else {
-        return field.refuse(format!("expected {WHAT}, found an empty array"), report);
-    };
-    let program = program(first, files, report);
-    // Collected before it is asked whether all are there, so that all errors are found.
-    let arguments: Vec<_> = arguments.iter().map(|field| template(field, report)).collect();
-    let mut command = vec![program?];
-    for argument in arguments {
-        command.push(argument?);
-    }
-    Some(command)
-}
-
-/// The program: a name that is looked up in `PATH`, or a path that starts at the file's folder.
-fn program(field: &Field<'_>, files: &Files<'_>, report: &mut Report<'_>) -> Option<Template> {
-    let template = template(field, report)?;
-    let Some(program) = template.as_literal() else {
-        return field.refuse("the program cannot come from an expression: only this file says what runs", report);
-    };
-    if program.is_empty() {
-        return field.refuse("expected a program, found an empty string", report);
-    }
-    if !program.contains('/') {
-        return Some(template);
-    }
-    let path = files.resolve(program);
-    let absolute = path.to_str().and_then(|path| Template::literal(path).ok());
-    absolute.or_else(|| field.refuse(format!("`{}` is not UTF-8", path.display()), report))
-}
-
-fn environment(section: &Section<'_>, report: &mut Report<'_>) -> BTreeMap<String, Template> {
-    let mut variables = BTreeMap::new();
-    for field in section.fields() {
-        if field.name.is_empty() || field.name.contains(['=', '\0']) {
-            report.error(
-                &field.key,
-                format!("`{}`: the name of a variable cannot be empty or contain `=`", section.path),
-            );
-        } else if field.name.starts_with("HEELER_") {
-            report
-                .error(&field.key, format!("`{}`: names that start with `HEELER_` are set by the service", field.path));
-        }
-        if let Some(template) = template(&field, report) {
-            variables.insert(field.name.to_owned(), template);
-        }
-    }
-    variables
-}
-
-fn template(field: &Field<'_>, report: &mut Report<'_>) -> Option<Template> {
-    let text = field.text("a string", report)?;
-    match Template::parse(text) {
-        Ok(template) => Some(template),
-        Err(error) => {
-            report.error_within(&field.span, text, error.offset, format!("`{}`: {error}", field.path));
-            None
-        }
-    }
+    exec_spec(&exec, templates, files, report).map(RunnerSpec::Exec)
 }
 
 fn retry(section: &Section<'_>, on_unknown: OnUnknown, report: &mut Report<'_>) -> RetryPolicy {

@@ -34,6 +34,7 @@ pub mod retention;
 pub mod retry;
 pub mod schedule;
 pub mod schema;
+pub mod secret;
 pub mod tick;
 pub mod time;
 pub mod version;

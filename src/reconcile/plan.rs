@@ -17,6 +17,7 @@ use crate::domain::limit::LimitKey;
 use crate::domain::moment::Past;
 use crate::domain::retry::RetryPolicy;
 use crate::domain::schedule::Schedule;
+use crate::domain::secret::Secrets;
 use crate::domain::time::Timestamp;
 use crate::domain::version::Generation;
 use crate::domain::wanted::Wanted;
@@ -382,7 +383,8 @@ impl<'a> ActivityView<'a> {
         };
         let resource = self.state.subject(self.catalog).map_or(Value::Null, |subject| subject.document());
         let shown = json!(show::job(job, self.catalog));
-        let scope = Scope { input: &job.input, resource: &resource, job: &shown };
+        let none = Secrets::none();
+        let scope = Scope { input: &job.input, resource: &resource, job: &shown, secret: &none, env: &none };
         Some((operation.priority, concurrency.key(&scope)))
     }
 

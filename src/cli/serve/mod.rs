@@ -110,9 +110,9 @@ impl Service {
         let state = State::new(keeping.store(), Arc::new(SystemClock), Arc::new(SystemEntropy), catalog);
         let state = state.counted(&metrics);
         undeclared::refuse(&state).await?;
-        let runner =
-            ExecRunner::new(ExecConfig::new(keeping.attempts())).map_err(|error| Failure::Store(error.into()))?;
-        let runner = Arc::new(runner);
+        let surroundings = Arc::new(config.surroundings.clone());
+        let exec = ExecConfig { surroundings, ..ExecConfig::new(keeping.attempts()) };
+        let runner = Arc::new(ExecRunner::new(exec).map_err(|error| Failure::Store(error.into()))?);
         let (listener, address) = listen(config.server.listen).await?;
         let api = Api::new(state.clone(), Arc::new(Logs(Arc::clone(&runner))), patch_limits(&config.limits))
             .running_at_most(config.limits.running);

@@ -73,7 +73,7 @@ colour = 1
 "#;
     assert_snapshot!(refusal(text), @r#"
     heeler.toml:2:1: unknown key `operation`: did you mean `operations`?
-    heeler.toml:3:1: unknown key `color`: expected `server`, `store`, `limits`, `auth`, `operations`, `collections`, `aliases`, `retention` or `housekeeping`
+    heeler.toml:3:1: unknown key `color`: expected `server`, `store`, `limits`, `auth`, `operations`, `collections`, `aliases`, `retention`, `housekeeping` or `secrets`
     heeler.toml:5:1: unknown key `lsiten` in `server`: did you mean `listen`?
     heeler.toml:7:1: unknown key `path` in `store`: expected `url`
     heeler.toml:9:1: unknown key `patch-operations` in `limits`: did you mean `patch_operations`?
@@ -99,7 +99,7 @@ mail = { to = "${resource.email}", subject = "Woof", text = "…" }
 [operations.render]
 worker = { lease = "30s" }
 [operations.transcode]
-exec = { command = ["true", "${secret.HOOK}"] }
+exec = { command = ["true"] }
 rate = "100/1m"
 concurrency = { limit = 2, per = "resource.owner" }
 reply = { mode = "sync" }
@@ -112,8 +112,6 @@ reply = { patch = 205 }
 
 [mail]
 relay = "smtp://localhost:25"
-[secrets]
-HOOK = { env = "HOOK_TOKEN" }
 [housekeeping]
 backup = "0 2 * * *"
 "#;
@@ -121,16 +119,55 @@ backup = "0 2 * * *"
     heeler.toml:6:1: `operations.notify.http` is not in this version
     heeler.toml:8:1: `operations.letter.mail` is not in this version
     heeler.toml:10:1: `operations.render.worker` is not in this version
-    heeler.toml:12:32: `operations.transcode.exec.command[1]`: `secret` is not in this version: expected `input`, `resource` or `job`
     heeler.toml:13:1: `operations.transcode.rate` is not in this version
     heeler.toml:14:1: `operations.transcode.concurrency` with `limit` and `per` is not in this version: expected an integer
     heeler.toml:16:1: `operations.transcode.on_success` is not in this version
     heeler.toml:17:1: `operations.transcode.on_failure` is not in this version
     heeler.toml:20:1: `collections.dogs.retired` is not in this version
     heeler.toml:23:2: `mail` is not in this version
-    heeler.toml:25:2: `secrets` is not in this version
-    heeler.toml:28:1: `housekeeping.backup` is not in this version
+    heeler.toml:26:1: `housekeeping.backup` is not in this version
     "#);
+}
+
+#[test]
+fn a_secret_that_cannot_be_had_is_named_with_its_place_and_never_with_its_value() {
+    let text = r#"
+[secrets]
+A = { env = "NOPE" }
+B = { env = "EMPTY" }
+C = { file = "nope.token" }
+D = { file = "empty.token" }
+E = { file = "nul.token" }
+F = { file = "long.token" }
+G = { env = "HOOK_TOKEN", file = "hook.token" }
+H = {}
+I = "canary"
+J = { environment = "HOOK_TOKEN" }
+"k-l" = { env = "HOOK_TOKEN" }
+M = { file = "" }
+"#;
+    let refusal = refusal(text);
+    assert!(!refusal.contains("canary") && !refusal.contains("can\0ary"), "{refusal}");
+    assert_snapshot!(refusal);
+}
+
+#[test]
+fn a_template_refers_to_what_is_declared_and_only_where_nobody_else_sees_it() {
+    let text = r#"
+[secrets]
+HOOK = { env = "HOOK_TOKEN" }
+BROKEN = { env = "NOPE" }
+
+[operations.right]
+exec = { command = ["true", "${env.LANG}"], env = { A = "Bearer ${secret.HOOK}", B = "${secret.BROKEN}" } }
+[operations.undeclared]
+exec = { command = ["true"], env = { A = "x ${secret.HOOKS}", B = "${size(secret.NO)}", C = "${secret[input.name]}" } }
+[operations.argument]
+exec = { command = ["true", "--token=${secret.HOOK}"], env = { PATH = "/bin:${secret.HOOK}" } }
+[operations.environment]
+exec = { command = ["true", "${env.HOOK_TOKEN}"], env = { A = "${env[input.name]}", B = "${env}" } }
+"#;
+    assert_snapshot!(refusal(text));
 }
 
 #[test]
@@ -391,7 +428,6 @@ ${}""" }
     heeler.toml:3:57: `operations.o.exec.command[3]`: this `${` is never closed: expected a `}`, or `$${` for a literal `${`
     heeler.toml:3:69: `operations.o.exec.command[4]`: empty expression: expected a path such as `input.preset`
     heeler.toml:3:78: `operations.o.exec.command[5]`: a NUL byte cannot be part of an argument
-    heeler.toml:4:16: `operations.o.exec.env.A`: `env` is not in this version: expected `input`, `resource` or `job`
     heeler.toml:5:3: `operations.o.exec.env.B`: empty expression: expected a path such as `input.preset`
     "##);
 }

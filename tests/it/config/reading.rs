@@ -10,6 +10,7 @@ use heeler::domain::expression::Scope;
 use heeler::domain::operation::{ExecSpec, OnUnknown, Operation, RunnerSpec};
 use heeler::domain::principal::{Access, Role};
 use heeler::domain::retry::{Never, RetryPolicy};
+use heeler::domain::secret::{Secrets, Surroundings};
 use serde_json::json;
 
 use super::{cron, read};
@@ -173,6 +174,15 @@ fn the_example_in_the_documentation_is_read() {
 }
 
 #[test]
+fn a_secret_comes_from_the_environment_or_from_a_file_without_its_line_end() {
+    let config = accepted("[secrets]\nHOOK = { env = \"HOOK_TOKEN\" }\nFILE = { file = \"hook.token\" }\n");
+    let Surroundings { secrets, env } = &config.surroundings;
+    assert_eq!((secrets.get("HOOK"), secrets.get("FILE")), (Some("canary"), Some("canary of a file")));
+    assert_eq!(env.get("HOOK_TOKEN"), Some("canary"));
+    assert!(!format!("{config:?}").contains("canary"), "{config:?}");
+}
+
+#[test]
 fn line_ends_and_a_byte_order_mark_of_another_system_are_no_trouble() {
     accepted(&format!("\u{feff}{}", FULL.replace('\n', "\r\n")));
 }
@@ -181,7 +191,8 @@ fn line_ends_and_a_byte_order_mark_of_another_system_are_no_trouble() {
 fn each_element_of_a_command_becomes_one_argument() {
     let transcode = exec(&accepted(FULL), "transcode");
     let input = json!({"source": "a b; rm -rf /", "target": "${input.source}"});
-    let scope = Scope { input: &input, resource: &json!({}), job: &json!({}) };
+    let none = Secrets::none();
+    let scope = Scope { input: &input, resource: &json!({}), job: &json!({}), secret: &none, env: &none };
     let command: Vec<_> = transcode.command.iter().map(|element| element.render(&scope).expect("text")).collect();
     assert_eq!(command, ["ffmpeg", "-i", "a b; rm -rf /", "-y", "${input.source}"]);
     assert_eq!(transcode.env["LANG"].as_literal(), Some("C"));
