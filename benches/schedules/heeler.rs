@@ -81,6 +81,7 @@ fn catalog() -> Catalog {
         grace: Operation::GRACE_DEFAULT,
         retry: RetryPolicy::default(),
         concurrency: None,
+        attempts_max: 100,
         rate: None,
         deadline: None,
         start_deadline: None,
@@ -88,6 +89,7 @@ fn catalog() -> Catalog {
         on_unknown: OnUnknown::Fail,
         reply: Reply::default(),
         keep: Keep::default(),
+        effects: heeler::domain::effect::Effects::default(),
     };
     let collection = Collection {
         activities: vec![ActivitySpec::new("processing".parse().unwrap())],

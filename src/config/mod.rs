@@ -45,13 +45,17 @@
 //! concurrency = 4                    # jobs of it at once; no limit by default
 //! priority = 0                       # the highest first
 //! on_unknown = "fail"                # or "retry"
+//! on_failure = { merge = "{'runs': null}" }   # what the end of each of its jobs does
 //!
 //! [collections.videos]
 //! schema = "schemas/video.json"      # JSON Schema of the document
 //! preconditions = "required"         # or "optional"
 //! path = "/v1/videos"                # the default; any path that nothing else needs
 //! id = "[a-z0-9-]+"                  # what an id looks like that a client chooses, of those that any id can be
+//! observed = ["/runs"]               # members that effects write
 //! [collections.videos.activities.processing]
+//! # of the jobs that were asked for: what is merged, what follows, or both
+//! on_success = { merge = "{'runs': 1}", launch = { operation = "transcode", input = "{'of': job.id}" } }
 //! editable = false                   # the default; true opens the list of its jobs to PUT and PATCH
 //!
 //! [aliases]                          # the same things under further paths
@@ -81,6 +85,7 @@ mod activities;
 mod auth;
 mod collections;
 mod cors;
+mod effects;
 mod error;
 mod exec;
 mod files;
@@ -116,7 +121,7 @@ use templates::Templates;
 pub const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// What the operator wants.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Config {
     /// Where and as what the service answers.
     pub server: Server,

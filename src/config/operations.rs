@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::effects::{self, Known};
 use super::error::Report;
 use super::exec::exec_spec;
 use super::files::Files;
@@ -33,12 +34,14 @@ const OPERATION: Keys = Keys {
         "on_unknown",
         "reply",
         "keep",
+        effects::ON_SUCCESS,
+        effects::ON_FAILURE,
     ],
-    later: &["http", "mail", "worker", "kubernetes", "on_success", "on_failure"],
+    later: &["http", "mail", "worker", "kubernetes"],
 };
 const RUNNERS: [&str; 5] = ["exec", "http", "mail", "worker", "kubernetes"];
 const CONCURRENCY: Keys = Keys { known: &["limit", "per"], later: &[] };
-const RETRY: Keys = Keys { known: &["attempts", "backoff", "factor", "max", "never"], later: &[] };
+const RETRY: Keys = Keys { known: &["attempts", "attempts_max", "backoff", "factor", "max", "never"], later: &[] };
 
 /// The most jobs of one operation at once: each holds a row, and a claim looks
 /// through them.
@@ -59,11 +62,14 @@ pub(super) fn operations(
 ) -> BTreeMap<OperationName, Arc<Operation>> {
     let Some(section) = root.table("operations", report) else { return BTreeMap::new() };
     let mut operations = BTreeMap::new();
+    // An operation may launch one that stands below it, or that has mistakes of its own.
+    let names: Vec<OperationName> = section.fields().iter().filter_map(|field| field.name.parse().ok()).collect();
     for field in section.fields() {
         let name = field.parse_name("an operation", report);
-        let body = field
-            .table("a table", report)
-            .and_then(|section| operation(&section, name.clone(), templates, files, report));
+        let body = field.table("a table", report).and_then(|section| {
+            let name = name.clone();
+            operation(&section, name, Around { names: &names, templates }, files, report)
+        });
         if let (Some(name), Some(operation)) = (name, body) {
             operations.insert(name, Arc::new(operation));
         }
@@ -71,16 +77,24 @@ pub(super) fn operations(
     operations
 }
 
+/// What an operation is read against.
+#[derive(Debug, Clone, Copy)]
+struct Around<'a> {
+    /// All operations.
+    names: &'a [OperationName],
+    templates: &'a Templates,
+}
+
 /// Reads one operation. Its table is checked even if its name is not one.
 fn operation(
     section: &Section<'_>,
     name: Option<OperationName>,
-    templates: &Templates,
+    around: Around<'_>,
     files: &mut Files<'_>,
     report: &mut Report<'_>,
 ) -> Option<Operation> {
     section.check_keys(OPERATION, report);
-    let runner = runner(section, templates, files, report);
+    let runner = runner(section, around.templates, files, report);
     let on_unknown = section
         .get("on_unknown")
         .and_then(|field| field.word(&[("fail", OnUnknown::Fail), ("retry", OnUnknown::Retry)], report))
@@ -89,7 +103,7 @@ fn operation(
     let input = section.get("input").and_then(|field| files.schema(&field, report));
     let timeout = section.get("timeout").and_then(|field| field.positive_duration(report));
     let grace = section.get("grace").and_then(|field| field.duration(report)).unwrap_or(Operation::GRACE_DEFAULT);
-    let retry = retry(section, on_unknown, report);
+    let (retry, attempts_max) = retry(section, on_unknown, report);
     let concurrency = section.get("concurrency").and_then(|field| concurrency(&field, report));
     let rate = section.get("rate").and_then(|field| rate(&field, report));
     let deadline = section.get("deadline").and_then(|field| field.positive_duration(report));
@@ -100,6 +114,7 @@ fn operation(
         .and_then(|number| i32::try_from(number).ok())
         .unwrap_or(0);
     let (reply, keep) = replies::of_operation(section, report);
+    let effects = effects::effects(section, Known { operations: around.names, observed: None }, report);
     Some(Operation {
         name: name?,
         description,
@@ -108,6 +123,7 @@ fn operation(
         timeout,
         grace,
         retry,
+        attempts_max,
         concurrency,
         rate,
         deadline,
@@ -116,6 +132,7 @@ fn operation(
         on_unknown,
         reply,
         keep,
+        effects,
     })
 }
 
@@ -141,28 +158,35 @@ fn runner(
     exec_spec(&exec, templates, files, report).map(RunnerSpec::Exec)
 }
 
-fn retry(section: &Section<'_>, on_unknown: OnUnknown, report: &mut Report<'_>) -> RetryPolicy {
+/// The policy, and how many attempts a document can ask for.
+fn retry(section: &Section<'_>, on_unknown: OnUnknown, report: &mut Report<'_>) -> (RetryPolicy, u32) {
     let mut policy = RetryPolicy::default();
     if on_unknown == OnUnknown::Retry {
         policy.attempts = ATTEMPTS_AFTER_UNKNOWN;
     }
-    let Some(section) = section.table("retry", report) else { return policy };
+    let Some(section) = section.table("retry", report) else { return (policy, ATTEMPTS_MAX) };
     section.check_keys(RETRY, report);
     if let Some(field) = section.get("attempts") {
-        let given = field.integer(1..=i64::from(ATTEMPTS_MAX), report).and_then(|number| u32::try_from(number).ok());
+        let given = attempts(&field, 1, report);
+        policy.attempts = given.unwrap_or(policy.attempts);
         if given == Some(1) && on_unknown == OnUnknown::Retry {
             let message = "expected at least 2, because `on_unknown = \"retry\"` makes another attempt";
             let _: Option<()> = field.refuse(message, report);
         }
-        policy.attempts = given.unwrap_or(policy.attempts);
     }
+    let most = section.get("attempts_max").and_then(|field| attempts(&field, policy.attempts, report));
     if let Some(factor) = section.get("factor").and_then(|field| field.number(1.0, report)) {
         policy.factor = factor;
     }
     waits(&section, &mut policy, report);
     let never = section.get("never").and_then(|field| field.elements("an array of exit codes and reasons", report));
     policy.never = never.iter().flatten().filter_map(|field| never_after(field, report)).collect();
-    policy
+    (policy, most.unwrap_or(ATTEMPTS_MAX))
+}
+
+fn attempts(field: &Field<'_>, at_least: u32, report: &mut Report<'_>) -> Option<u32> {
+    let bounds = i64::from(at_least)..=i64::from(ATTEMPTS_MAX);
+    field.integer(bounds, report).and_then(|number| u32::try_from(number).ok())
 }
 
 /// An exit code or a status, or the reason of a failure.

@@ -163,6 +163,18 @@ pub struct Trigger {
     pub scheduled_for: Option<Timestamp>,
     /// The generation of the resource at that time.
     pub generation: Generation,
+    /// The job that it follows, where it is a follow-up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follows: Option<Follows>,
+}
+
+/// Whose end launched a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Follows {
+    /// The job that ended.
+    pub job: JobId,
+    /// How many follow-ups there were in a row, with this one; from 1.
+    pub depth: u32,
 }
 
 /// The kinds of reason for a job.
@@ -175,6 +187,8 @@ pub enum TriggerKind {
     Schedule,
     /// Somebody posted to the activity.
     Manual,
+    /// Another job has ended, and the operator declared what follows.
+    Follow,
 }
 
 /// How the start of a job waits for other jobs of its activity.
@@ -380,7 +394,7 @@ impl Job {
     /// The longest that an attempt may take.
     #[must_use]
     pub fn timeout(&self, operation: &Operation) -> Option<Duration> {
-        self.timeout_ms.map(Duration::from_millis).or(operation.timeout)
+        operation.timeout_within(self.timeout_ms.map(Duration::from_millis))
     }
 
     /// Whether it is final and to leave no record: whoever asked for it hears

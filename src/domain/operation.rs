@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::effect::Effects;
 use super::expression::Template;
 use super::id::OperationName;
 use super::limit::{Concurrency, Rate};
+use super::outward::{HttpSpec, MailSpec};
 use super::retry::RetryPolicy;
 use super::schema::Schema;
 
@@ -30,6 +32,9 @@ pub struct Operation {
     pub grace: Duration,
     /// When a failed attempt is followed by another.
     pub retry: RetryPolicy,
+    /// How many attempts a document can ask for at most, 1 to
+    /// [`ATTEMPTS_MAX`](super::retry::ATTEMPTS_MAX).
+    pub attempts_max: u32,
     /// How many jobs of this operation run at once; unbounded when absent.
     pub concurrency: Option<Concurrency>,
     /// How many attempts of it start within a time; unbounded when absent.
@@ -46,6 +51,8 @@ pub struct Operation {
     pub reply: Reply,
     /// Whether a finished job that was answered synchronously leaves a record.
     pub keep: Keep,
+    /// What the ends of its jobs do, whoever asked for them.
+    pub effects: Effects,
 }
 
 /// How a POST for a job is answered, and where its job leads once it is done.
@@ -114,6 +121,13 @@ impl Operation {
     /// How long a stopped attempt has, unless the operation says otherwise.
     pub const GRACE_DEFAULT: Duration = Duration::from_secs(10);
 
+    /// The longest attempt where a document asks for one: it can ask for a
+    /// shorter one than the operator allows, and not for a longer one.
+    #[must_use]
+    pub fn timeout_within(&self, asked: Option<Duration>) -> Option<Duration> {
+        asked.into_iter().chain(self.timeout).min()
+    }
+
     /// How long a synchronous answer waits for a job that has no `timeout`:
     /// about as long as clients and proxies do.
     pub const ANSWER_DEFAULT: Duration = Duration::from_secs(60);
@@ -124,6 +138,10 @@ impl Operation {
 pub enum RunnerSpec {
     /// A program on this machine.
     Exec(ExecSpec),
+    /// A request to another service.
+    Http(Box<HttpSpec>),
+    /// A letter.
+    Mail(Box<MailSpec>),
     /// A worker outside, which pulls the jobs.
     Worker(WorkerSpec),
     /// A function of the program that embeds the service.
@@ -136,6 +154,8 @@ impl RunnerSpec {
     pub const fn kind(&self) -> RunnerKind {
         match self {
             Self::Exec(_) => RunnerKind::Exec,
+            Self::Http(_) => RunnerKind::Http,
+            Self::Mail(_) => RunnerKind::Mail,
             Self::Worker(_) => RunnerKind::Worker,
             Self::Native => RunnerKind::Native,
         }

@@ -112,8 +112,12 @@ pub(super) async fn job(call: Call<'_>, verb: Verb, id: JobId) -> Result<Respons
 
 /// `/v1/jobs/{job}/queue`
 pub(super) async fn queue(http: Site<'_>, id: JobId) -> Result<Response, Problem> {
-    let QueueView { reason, position, since, limit } = http.api.queue(id).await?;
-    Ok(reply::momentary(&json!({ "reason": reason, "position": position, "since": since, "limit": limit })))
+    let QueueView { reason, position, since, limit, until } = http.api.queue(id).await?;
+    let mut shown = json!({ "reason": reason, "position": position, "since": since, "limit": limit });
+    if let Some(until) = until {
+        shown["until"] = json!(until);
+    }
+    Ok(reply::momentary(&shown))
 }
 
 /// Reads the wish that a job be cancelled, which is all that can be changed about one.

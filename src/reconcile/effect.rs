@@ -8,9 +8,10 @@ use serde_json::{Map, Value, json};
 
 use super::show;
 use super::state::ResourceState;
-use crate::domain::catalog::{ActivitySpec, Catalog};
+use crate::domain::catalog::Catalog;
+use crate::domain::effect::Effect;
 use crate::domain::expression::{Expression, Variable};
-use crate::domain::job::{Job, JobPhase};
+use crate::domain::job::{Job, TriggerKind};
 use crate::domain::json::{self as values, Pointer};
 use crate::domain::patch::{PatchBody, PatchLimits, apply_patch};
 use crate::domain::time::Timestamp;
@@ -22,43 +23,64 @@ pub(super) const OBSERVED_BYTES_MAX: usize = 64 * 1024;
 /// The deepest observed member: what is shown must be readable by everyone.
 const OBSERVED_DEPTH_MAX: usize = 32;
 
-/// The observed members after the end of a job, or why its effect is refused;
-/// nothing where its end has no effect.
-pub(super) fn of(
-    state: &ResourceState,
-    job: &Job,
+/// What is declared of the end of a job: by its operation, and then by its
+/// activity, which has nothing to say of follow-ups. It did not ask for them,
+/// and what it launches would follow itself.
+pub(super) fn declared<'a>(job: &Job, catalog: &'a Catalog) -> impl Iterator<Item = &'a Effect> {
+    let operation = catalog.operations.get(&job.operation).map(|operation| &operation.effects);
+    let asked_for = job.trigger.kind != TriggerKind::Follow;
+    let collection = catalog.collections.get(&job.resource.collection).filter(|_| asked_for);
+    let activity = collection.and_then(|collection| collection.activity(job.activity.as_str()));
+    let declared = operation.into_iter().chain(activity.map(|spec| &spec.effects));
+    let phase = job.phase;
+    declared.filter_map(move |effects| effects.of(phase)).filter(|effect| effect.is_declared())
+}
+
+/// Whether there is a resource of which the end of a job can say something: a
+/// job of an earlier incarnation says nothing of this one.
+pub(super) fn concerns(state: &ResourceState, job: &Job, catalog: &Catalog) -> bool {
+    let collection = catalog.collections.get(&state.key.collection);
+    state.desired.as_ref().is_some_and(|desired| desired.uid == job.uid)
+        && collection.is_some_and(|collection| collection.activity(job.activity.as_str()).is_some())
+}
+
+/// The object that an expression makes of the end of a job; `what` it is called.
+pub(super) fn evaluated(
+    what: &str,
+    expression: &Expression,
+    (state, job): (&ResourceState, &Job),
     catalog: &Catalog,
     now: Timestamp,
-) -> Option<Result<Map<String, Value>, String>> {
-    let subject = state.subject(catalog)?;
-    // A job of an earlier incarnation says nothing of this one.
-    if state.desired.as_ref()?.uid != job.uid {
-        return None;
-    }
-    let spec = subject.collection.activity(job.activity.as_str())?;
-    let expression = declared(spec, job.phase)?;
-    let status = show::activity_status(state, spec, catalog);
+) -> Result<Map<String, Value>, String> {
+    let subject = state.subject(catalog).ok_or_else(|| "the collection is no longer declared".to_owned())?;
+    let spec = subject.collection.activity(job.activity.as_str());
+    let status = spec.map_or(Value::Null, |spec| show::activity_status(state, spec, catalog));
     let (document, resource, now) = (subject.document(), subject.resource(), json!(now));
+    let job = json!(show::job(job, catalog));
     let given = [
         (Variable::Document, &document),
         (Variable::Status, &status),
         (Variable::Resource, &resource),
         (Variable::Now, &now),
+        (Variable::Job, &job),
     ];
-    let merged = match expression.evaluate(&given) {
-        Ok(Value::Object(patch)) => merge(subject.observed, &subject.collection.observed, patch),
-        Ok(other) => Err(format!("the effect is {}: expected an object", values::kind(&other))),
-        Err(error) => Err(format!("the effect has no value: {error}")),
-    };
-    Some(merged)
+    match expression.evaluate(&given) {
+        Ok(Value::Object(members)) => Ok(members),
+        Ok(other) => Err(format!("{what} is {}: expected an object", values::kind(&other))),
+        Err(error) => Err(format!("{what} has no value: {error}")),
+    }
 }
 
-fn declared(spec: &ActivitySpec, phase: JobPhase) -> Option<&Expression> {
-    match phase {
-        JobPhase::Succeeded => spec.on_success.as_ref(),
-        JobPhase::Failed | JobPhase::Lost => spec.on_failure.as_ref(),
-        JobPhase::Canceled | JobPhase::Queued | JobPhase::Starting | JobPhase::Running | JobPhase::Canceling => None,
-    }
+/// The observed members once an expression is merged into them.
+pub(super) fn merged(
+    expression: &Expression,
+    (state, job): (&ResourceState, &Job),
+    catalog: &Catalog,
+    now: Timestamp,
+) -> Result<Map<String, Value>, String> {
+    let patch = evaluated("the effect", expression, (state, job), catalog, now)?;
+    let subject = state.subject(catalog).ok_or_else(|| "the collection is no longer declared".to_owned())?;
+    merge(subject.observed, &subject.collection.observed, patch)
 }
 
 /// Merges a patch into the observed members (RFC 7396).

@@ -293,7 +293,7 @@ impl<'a> ActivityView<'a> {
         let overlap = activity.overlap.unwrap_or(Overlap::FOR_CHANGES);
         let obstacle = self.obstacle(activity);
         let replaces = overlap == Overlap::Replace && matches!(obstacle, None | Some(Reason::TooManyJobs));
-        for job in self.status.active.iter().filter(|job| job.phase != JobPhase::Canceling) {
+        for job in self.rivals().filter(|job| job.phase != JobPhase::Canceling) {
             let waits = job.phase == JobPhase::Queued && job.attempt == 0 && job.trigger == TriggerKind::Change;
             if waits && overlap != Overlap::Allow {
                 actions.push(Action::Cancel { job: job.id, reason: CancelReason::Superseded });
@@ -343,17 +343,30 @@ impl<'a> ActivityView<'a> {
         (!self.state.has_room(&self.status.active)).then_some(Reason::TooManyJobs)
     }
 
+    /// The unfinished jobs that somebody triggered: those that `overlap` is about.
+    pub(super) fn rivals(&self) -> impl Iterator<Item = &ActiveJob> {
+        self.status.active.iter().filter(|job| !job.is_follow_up())
+    }
+
     /// Lets at most one queued job of the activity be claimed at a time, so
-    /// that no resource crowds out the others.
+    /// that no resource crowds out the others; and one follow-up beside it, which
+    /// a backlog would hold up until it is of no use.
     fn ready(&self, standing: Standing, actions: &mut Vec<Action>) {
+        self.ready_of(false, standing, actions);
+        self.ready_of(true, standing, actions);
+    }
+
+    fn ready_of(&self, follow_ups: bool, standing: Standing, actions: &mut Vec<Action>) {
         let mut taken = false;
-        for (older, job) in self.status.active.iter().enumerate().filter(|(_, job)| job.phase == JobPhase::Queued) {
+        let queued = |job: &ActiveJob| job.phase == JobPhase::Queued && job.is_follow_up() == follow_ups;
+        let any_ready = self.status.active.iter().any(|job| queued(job) && job.ready.is_some());
+        for (older, job) in self.status.active.iter().enumerate().filter(|(_, job)| queued(job)) {
             let eligible = self.place(job).filter(|_| standing == Standing::Active && self.may_start(older, job));
             match (eligible, &job.ready) {
                 (Some((_, key)), Some(ready)) if ready.limit_key == key => taken = true,
                 // It is counted by something else now: its place is another one.
                 (Some(_) | None, Some(_)) => actions.push(Action::Hold { job: job.id }),
-                (Some((priority, limit_key)), None) if !taken && !self.any_ready() => {
+                (Some((priority, limit_key)), None) if !taken && !any_ready => {
                     taken = true;
                     actions.push(Action::MakeReady { job: job.id, priority, limit_key });
                 }
@@ -362,14 +375,10 @@ impl<'a> ActivityView<'a> {
         }
     }
 
-    fn any_ready(&self) -> bool {
-        self.status.active.iter().any(|job| job.phase == JobPhase::Queued && job.ready.is_some())
-    }
-
     fn may_start(&self, older: usize, job: &ActiveJob) -> bool {
         let alone = match job.start {
             StartRule::AtOnce => true,
-            StartRule::WhenAlone => older == 0,
+            StartRule::WhenAlone => self.status.active[..older].iter().all(ActiveJob::is_follow_up),
         };
         alone && job.not_before.is_none_or(|at| at <= self.now)
     }
@@ -434,7 +443,7 @@ impl<'a> ActivityView<'a> {
 /// The retries of a job that the activity asks for, where it overrides the operation's.
 pub(super) fn retry_of(activity: &Activity, catalog: &Catalog) -> Option<RetryPolicy> {
     let operation = catalog.operations.get(&activity.operation)?;
-    activity.retry.as_ref().map(|retry| retry.over(&operation.retry))
+    activity.retry.as_ref().map(|retry| retry.over(&operation.retry, operation.attempts_max))
 }
 
 /// The longest attempt of a job that the activity asks for, where it overrides the operation's.

@@ -73,6 +73,9 @@ pub struct ActivityStatus {
     pub progress: Option<Progress>,
     /// The job that became final last.
     pub last: Option<LastJob>,
+    /// How the newest one ended that is no follow-up, where `last` is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before_follow_ups: Option<JobPhase>,
     /// That the effect of a job could not be applied, until one is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<EffectRefused>,
@@ -268,13 +271,22 @@ impl ActivityStatus {
         {
             return Phase::Scheduled;
         }
-        match self.last.as_ref().map(|last| last.phase) {
+        // What follows an end does not change how that ended.
+        match self.before_follow_ups.or_else(|| self.last.as_ref().map(|last| last.phase)) {
             None => Phase::Idle,
             Some(JobPhase::Succeeded) => Phase::Succeeded,
             Some(JobPhase::Failed | JobPhase::Lost) => Phase::Failed,
             Some(JobPhase::Canceled) => Phase::Canceled,
             Some(JobPhase::Queued | JobPhase::Starting | JobPhase::Running | JobPhase::Canceling) => Phase::Idle,
         }
+    }
+}
+
+impl ActiveJob {
+    /// Whether it follows another job: nobody triggered it, and `overlap` does not see it.
+    #[must_use]
+    pub fn is_follow_up(&self) -> bool {
+        self.trigger == TriggerKind::Follow
     }
 }
 

@@ -1,19 +1,18 @@
 //! The one way through: an event, then planning, until nothing is left to do now.
 
+mod follow;
 mod recurring;
 
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::effect;
 use super::event::{Event, Launch, Refused};
 use super::keep;
 use super::plan::{Action, LaunchAction, Look, plan, retry_of, timeout_ms_of};
 use super::scheduled::Scheduled;
 use super::state::{
-    ActiveJob, ActivityStatus, Asked, EffectRefused, Fate, LAST_RESULT_BYTES_MAX, LastJob, LastResult, Observed, Ready,
-    ResourceState,
+    ActiveJob, ActivityStatus, Asked, Fate, LAST_RESULT_BYTES_MAX, LastJob, LastResult, Observed, Ready, ResourceState,
 };
 use crate::domain::activity::{Activity, Overlap, Standing};
 use crate::domain::catalog::Catalog;
@@ -221,11 +220,12 @@ impl Stepper<'_> {
             return Err(Refused::TooManyJobs);
         }
         let overlap = wanted.as_ref().and_then(|activity| activity.overlap).unwrap_or(Overlap::FOR_POSTS);
+        let mut rivals = active.iter().filter(|job| !job.is_follow_up());
         match overlap {
             Overlap::Allow => {}
-            Overlap::Forbid => refuse_if(active.first(), "is not finished")?,
-            Overlap::Queue => refuse_if(active.iter().find(|job| job.phase == JobPhase::Queued), "waits already")?,
-            Overlap::Replace => active.iter().for_each(|job| self.cancel(job.id, CancelReason::Replaced)),
+            Overlap::Forbid => refuse_if(rivals.next(), "is not finished")?,
+            Overlap::Queue => refuse_if(rivals.find(|job| job.phase == JobPhase::Queued), "waits already")?,
+            Overlap::Replace => rivals.for_each(|job| self.cancel(job.id, CancelReason::Replaced)),
         }
         let same = wanted.as_ref().filter(|activity| activity.operation == operation);
         let (retry, timeout_ms) = overrides(same, self.catalog);
@@ -311,22 +311,6 @@ impl Stepper<'_> {
         Ok(())
     }
 
-    /// Lets the end of a job have the effect that the operator declared.
-    fn take_effect(&mut self, id: JobId) {
-        let Some(job) = self.state.jobs.get(&id) else { return };
-        let activity = job.activity.clone();
-        let now = self.now();
-        let refused = match effect::of(self.state, job, self.catalog, now) {
-            None => return,
-            Some(Ok(members)) => {
-                self.observed().members = members;
-                None
-            }
-            Some(Err(detail)) => Some(EffectRefused { job: id, detail, since: now }),
-        };
-        self.status(&activity).refused = refused;
-    }
-
     /// Shows the newest progress of the jobs that are under way.
     fn show_progress(&mut self, activity: &ActivityName) {
         let active = self.state.status(activity).into_iter().flat_map(|status| &status.active);
@@ -392,7 +376,7 @@ impl Stepper<'_> {
         let desired = self.state.desired.as_ref().expect("a job is queued for a resource that exists");
         let operation = self.catalog.operations.get(&launch.operation);
         let within =
-            |time: fn(&Operation) -> Option<Duration>| operation.and_then(|it| time(it)).map(|by| created.after(by));
+            |time: fn(&Operation) -> Option<Duration>| operation.and_then(|it| time(it)).map(|by| now.after(by));
         let (start_by, done_by) = (within(|it| it.start_deadline), within(|it| it.deadline));
         let job = Job {
             id,
@@ -405,6 +389,7 @@ impl Stepper<'_> {
                 kind: launch.trigger,
                 scheduled_for: launch.scheduled_for,
                 generation: desired.generation,
+                follows: None,
             },
             start: launch.start,
             retry: launch.retry,
@@ -528,6 +513,8 @@ fn finished(status: &mut ActivityStatus, job: &Job, now: Timestamp) {
     if !job.keep.is_record() {
         return;
     }
+    let followed = status.before_follow_ups.take().or_else(|| status.last.as_ref().map(|last| last.phase));
+    status.before_follow_ups = followed.filter(|_| job.trigger.kind == TriggerKind::Follow);
     status.last = Some(LastJob {
         id: job.id,
         phase: job.phase,

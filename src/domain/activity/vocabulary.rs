@@ -147,6 +147,7 @@ mod tests {
             grace: Operation::GRACE_DEFAULT,
             retry: RetryPolicy::default(),
             concurrency: None,
+            attempts_max: 100,
             rate: None,
             deadline: None,
             start_deadline: None,
@@ -154,6 +155,7 @@ mod tests {
             on_unknown: OnUnknown::Fail,
             reply: Reply::default(),
             keep: Keep::default(),
+            effects: crate::domain::effect::Effects::default(),
         }
     }
 

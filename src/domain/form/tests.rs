@@ -141,6 +141,7 @@ fn operation_of(name: &str, input: Option<Value>) -> Arc<Operation> {
         grace: Operation::GRACE_DEFAULT,
         retry: RetryPolicy::default(),
         concurrency: None,
+        attempts_max: 100,
         rate: None,
         deadline: None,
         start_deadline: None,
@@ -148,6 +149,7 @@ fn operation_of(name: &str, input: Option<Value>) -> Arc<Operation> {
         on_unknown: OnUnknown::Fail,
         reply: Reply::default(),
         keep: Keep::default(),
+        effects: crate::domain::effect::Effects::default(),
     })
 }
 

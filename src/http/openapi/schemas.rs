@@ -290,6 +290,7 @@ fn ours() -> Vec<(&'static str, Value)> {
                 json!({
                     "reason": text, "position": { "type": ["integer", "null"], "minimum": 1 },
                     "since": { "type": "string", "format": "date-time" }, "limit": { "type": ["integer", "null"] },
+                    "until": { "type": "string", "format": "date-time" },
                 }),
                 &["reason", "position", "since", "limit"],
             ),

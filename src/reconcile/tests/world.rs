@@ -45,6 +45,7 @@ pub(crate) fn operation(name: &str) -> Operation {
         grace: Operation::GRACE_DEFAULT,
         retry: RetryPolicy::default(),
         concurrency: None,
+        attempts_max: 100,
         rate: None,
         deadline: None,
         start_deadline: None,
@@ -52,6 +53,7 @@ pub(crate) fn operation(name: &str) -> Operation {
         on_unknown: OnUnknown::Fail,
         reply: Reply::default(),
         keep: Keep::default(),
+        effects: crate::domain::effect::Effects::default(),
     }
 }
 

@@ -103,8 +103,6 @@ exec = { command = ["true"] }
 rate = "100/1m"
 concurrency = { limit = 2, per = "resource.owner" }
 reply = { mode = "sync" }
-on_success = {}
-on_failure = {}
 
 [collections.dogs]
 retired = true
@@ -115,18 +113,16 @@ relay = "smtp://localhost:25"
 [housekeeping]
 backup = "0 2 * * *"
 "#;
-    assert_snapshot!(refusal(text), @r#"
+    assert_snapshot!(refusal(text), @r"
     heeler.toml:6:1: `operations.notify.http` is not in this version
     heeler.toml:8:1: `operations.letter.mail` is not in this version
     heeler.toml:10:1: `operations.render.worker` is not in this version
     heeler.toml:13:1: `operations.transcode.rate` is not in this version
     heeler.toml:14:1: `operations.transcode.concurrency` with `limit` and `per` is not in this version: expected an integer
-    heeler.toml:16:1: `operations.transcode.on_success` is not in this version
-    heeler.toml:17:1: `operations.transcode.on_failure` is not in this version
-    heeler.toml:20:1: `collections.dogs.retired` is not in this version
-    heeler.toml:23:2: `mail` is not in this version
-    heeler.toml:26:1: `housekeeping.backup` is not in this version
-    "#);
+    heeler.toml:18:1: `collections.dogs.retired` is not in this version
+    heeler.toml:21:2: `mail` is not in this version
+    heeler.toml:24:1: `housekeeping.backup` is not in this version
+    ");
 }
 
 #[test]
@@ -547,7 +543,7 @@ whn = "true"
 when = "status.phase == 'idle'"
 message = "no"
 "#;
-    assert_snapshot!(refusal(text), @r"
+    assert_snapshot!(refusal(text), @r#"
     heeler.toml:6:27: `collections.dogs.observed[1]`: expected a JSON Pointer such as `/a/b`: empty, or led by `/`, with `~` only in `~0` and `~1`
     heeler.toml:6:36: `collections.dogs.observed[2]`: the service itself writes `id`, `_links` or `status`
     heeler.toml:6:49: `collections.dogs.observed[3]`: expected a member of the document, not all of it
@@ -560,13 +556,12 @@ message = "no"
     heeler.toml:12:54: `collections.dogs.activities.barks.show`: `/barks/next/x` and `/barks/next` are in each other's way
     heeler.toml:12:77: `collections.dogs.activities.barks.show`: `/barkCount` and `/barkCount` are in each other's way
     heeler.toml:13:25: `collections.dogs.activities.barks.on_success.merge`: unknown function `sise`: did you mean `size`?
-    heeler.toml:14:1: `collections.dogs.activities.barks.on_failure` needs `merge`: expected an expression that gives an object
-    heeler.toml:14:16: `collections.dogs.activities.barks.on_failure.launch` is not in this version
+    heeler.toml:14:25: `collections.dogs.activities.barks.on_failure.launch`: expected a table with `operation` and maybe `input`, found an integer
     heeler.toml:16:1: `collections.dogs.activities.naps.input` maps a document of its own shape, so `collections.dogs.activities.naps` needs `operation`
     heeler.toml:16:10: `collections.dogs.activities.naps.input`: unknown variable `status`: expected `self`, `resource` or `now`
     heeler.toml:19:1: `collections.dogs.activities.walks` has both `operation` and `operations`: expected one of them
     heeler.toml:21:14: `collections.dogs.activities.eats.operations`: expected at least one operation
-    heeler.toml:22:1: `collections.dogs.activities.eats.on_success` needs `merge`: expected an expression that gives an object
+    heeler.toml:22:1: `collections.dogs.activities.eats.on_success` needs `merge`, an expression that gives an object, or `launch`, such as `{ operation = "notify" }`
     heeler.toml:24:16: `collections.cats.activities.meows.on_success.merge` has nothing to write: list the members under `observed` of the collection
     heeler.toml:25:1: `collections.dogs.rules[0]` needs `message`: expected a sentence that says why, for who is refused
     heeler.toml:26:25: `collections.dogs.rules[0].when`: the expression ends here: expected a value
@@ -574,7 +569,7 @@ message = "no"
     heeler.toml:29:10: `collections.dogs.rules[1].status`: expected an integer from 400 to 499, found 200
     heeler.toml:30:1: unknown key `whn` in `collections.dogs.rules[1]`: did you mean `when`?
     heeler.toml:32:9: `collections.dogs.rules[2].when`: unknown variable `status`: expected `self` or `old`
-    ");
+    "#);
 }
 
 #[test]

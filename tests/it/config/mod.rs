@@ -5,6 +5,7 @@ use std::path::Path;
 
 use heeler::config::{Config, ConfigErrors, Outside, parse};
 
+mod effects;
 mod errors;
 mod housekeeping;
 mod mounts;

@@ -138,6 +138,7 @@ fn operation(command: &[&str], folder: &Path) -> Operation {
         grace: Duration::from_secs(20),
         retry: RetryPolicy::default(),
         concurrency: None,
+        attempts_max: 100,
         rate: None,
         deadline: None,
         start_deadline: None,
@@ -145,6 +146,7 @@ fn operation(command: &[&str], folder: &Path) -> Operation {
         on_unknown: OnUnknown::Fail,
         reply: Reply::default(),
         keep: Keep::default(),
+        effects: heeler::domain::effect::Effects::default(),
     }
 }
 

@@ -111,6 +111,7 @@ fn catalog() -> Catalog {
         grace: Operation::GRACE_DEFAULT,
         retry: RetryPolicy::default(),
         concurrency: None,
+        attempts_max: 100,
         rate: None,
         deadline: None,
         start_deadline: None,
@@ -118,6 +119,7 @@ fn catalog() -> Catalog {
         on_unknown: OnUnknown::Fail,
         reply: Reply::default(),
         keep: Keep::default(),
+        effects: heeler::domain::effect::Effects::default(),
     };
     let dogs =
         Collection { activities: vec![ActivitySpec::new(barks())], ..Collection::new("dogs".parse().expect("a name")) };

@@ -73,6 +73,7 @@ fn catalog() -> Catalog {
         grace: Operation::GRACE_DEFAULT,
         retry: RetryPolicy { attempts, backoff: Duration::from_secs(2), ..RetryPolicy::default() },
         concurrency: Some(Concurrency::of(4)),
+        attempts_max: 100,
         rate: None,
         deadline: None,
         start_deadline: None,
@@ -80,6 +81,7 @@ fn catalog() -> Catalog {
         on_unknown,
         reply: Reply::default(),
         keep: Keep::default(),
+        effects: heeler::domain::effect::Effects::default(),
     };
     let operations = [operation("once", 1, OnUnknown::Fail), operation("thrice", 3, OnUnknown::Retry)];
     let collection = Collection {
