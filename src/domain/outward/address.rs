@@ -83,10 +83,8 @@ const fn of_v6(address: Ipv6Addr) -> Kind {
     match address.segments() {
         [0, 0, 0, 0, 0, 0, 0, 0] => Kind::Reserved,
         [0, 0, 0, 0, 0, 0, 0, 1] => Kind::Loopback,
-        // Compatible, mapped, translated by the operating system, NAT64, 6to4, Teredo.
-        [0, 0, 0, 0, 0 | 0xffff, ..] | [0, 0, 0, 0, 0xffff, 0, ..] | [0x64, 0xff9b, ..] => Kind::Translated,
-        [0x2002, ..] | [0x2001, 0, ..] => Kind::Translated,
-        [0, 0, 0, 0, 0, 0xffff, ..] => Kind::Translated,
+        // Compatible and mapped, translated by the operating system, NAT64, 6to4, Teredo.
+        [0, 0, 0, 0, 0 | 0xffff, ..] | [0x64, 0xff9b, ..] | [0x2002, ..] | [0x2001, 0, ..] => Kind::Translated,
         [first, ..] if first & 0xfe00 == 0xfc00 => Kind::Private,
         // What was once local to a site.
         [first, ..] if first & 0xffc0 == 0xfec0 => Kind::Private,
