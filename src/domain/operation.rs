@@ -11,6 +11,7 @@ use super::effect::Effects;
 use super::expression::Template;
 use super::id::OperationName;
 use super::limit::{Concurrency, Rate};
+use super::outward::{HttpSpec, MailSpec};
 use super::retry::RetryPolicy;
 use super::schema::Schema;
 
@@ -137,6 +138,10 @@ impl Operation {
 pub enum RunnerSpec {
     /// A program on this machine.
     Exec(ExecSpec),
+    /// A request to another service.
+    Http(Box<HttpSpec>),
+    /// A letter.
+    Mail(Box<MailSpec>),
     /// A worker outside, which pulls the jobs.
     Worker(WorkerSpec),
     /// A function of the program that embeds the service.
@@ -149,6 +154,8 @@ impl RunnerSpec {
     pub const fn kind(&self) -> RunnerKind {
         match self {
             Self::Exec(_) => RunnerKind::Exec,
+            Self::Http(_) => RunnerKind::Http,
+            Self::Mail(_) => RunnerKind::Mail,
             Self::Worker(_) => RunnerKind::Worker,
             Self::Native => RunnerKind::Native,
         }
