@@ -21,6 +21,7 @@ mod attempt;
 mod ending;
 mod events;
 mod folder;
+mod last_words;
 mod processes;
 mod record;
 mod remains;
