@@ -23,6 +23,7 @@ mod cgroup;
 mod ending;
 mod events;
 mod folder;
+mod last_words;
 mod processes;
 mod record;
 mod remains;

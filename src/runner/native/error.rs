@@ -93,7 +93,11 @@ impl NativeError {
         let reason = self.reason.as_deref().filter(|reason| !reason.is_empty()).unwrap_or(FAILED);
         Ending {
             detail: Some(clip(message, DETAIL_BYTES_MAX)),
-            error: Some(JobError { reason: clip(reason, REASON_BYTES_MAX), message: clip(message, MESSAGE_BYTES_MAX) }),
+            error: Some(JobError {
+                reason: clip(reason, REASON_BYTES_MAX),
+                message: clip(message, MESSAGE_BYTES_MAX),
+                details: None,
+            }),
             retry_after: self.retry_after,
             fatal: self.fatal,
             ..Ending::new(AttemptOutcome::Failed)
