@@ -47,6 +47,9 @@
 //! on_unknown = "fail"                # or "retry"
 //! on_failure = { merge = "{'runs': null}" }   # what the end of each of its jobs does
 //!
+//! [operations.render]
+//! worker = { lease = "30s" }         # outside workers pull its jobs; 30s is the default of how long they may be silent
+//!
 //! [collections.videos]
 //! schema = "schemas/video.json"      # JSON Schema of the document
 //! preconditions = "required"         # or "optional"
