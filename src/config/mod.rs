@@ -50,6 +50,10 @@
 //! [operations.render]
 //! worker = { lease = "30s" }         # outside workers pull its jobs; 30s is the default of how long they may be silent
 //!
+//! [operations.bark]
+//! native = {}                        # a function of the program that embeds the service; what else stands here
+//!                                    # counts before what the program says of it
+//!
 //! [collections.videos]
 //! schema = "schemas/video.json"      # JSON Schema of the document
 //! preconditions = "required"         # or "optional"
@@ -88,6 +92,7 @@ mod activities;
 mod auth;
 mod collections;
 mod cors;
+mod declared;
 mod effects;
 mod error;
 mod exec;
@@ -103,6 +108,7 @@ mod server;
 mod templates;
 mod worker;
 
+pub use declared::Declared;
 pub use error::{ConfigError, ConfigErrors, ERRORS_MAX, Place};
 pub use housekeeping::{Housekeeping, JudgeCron, PER_ACTIVITY_MAX};
 pub use secrets::SECRET_BYTES_MAX;
@@ -167,16 +173,39 @@ const ROOT: Keys = Keys {
 /// # Errors
 /// The file cannot be read, or anything in it is wrong: all of it.
 pub fn load(path: &Path, cron: &JudgeCron<'_>) -> Result<Config, ConfigErrors> {
+    load_with(path, cron, &Declared::default())
+}
+
+/// The same where the program declares something, too.
+///
+/// # Errors
+/// As those of [`load`].
+pub fn load_with(path: &Path, cron: &JudgeCron<'_>, declared: &Declared) -> Result<Config, ConfigErrors> {
     let unreadable = |error: io::Error| ConfigErrors::whole_file(path, format!("cannot be read: {error}"));
     let text = read_file(path).map_err(unreadable)?;
     let absolute = std::path::absolute(path).map_err(unreadable)?;
     let base = absolute.parent().unwrap_or(&absolute);
-    // A variable that is no text is left out: no template could use it.
-    let env: Secrets = std::env::vars_os()
-        .filter_map(|(name, text)| Some((name.into_string().ok()?, text.into_string().ok()?)))
-        .collect();
-    parse(&text, path, base, Outside { read: &read_file, env: &env, cron })
+    parse_with(&text, path, base, Outside { read: &read_file, env: &environment(), cron }, declared)
 }
+
+/// Reads the text of a configuration that is in no file; relative paths start
+/// at `base`, which is absolute.
+///
+/// # Errors
+/// As those of [`parse`].
+pub fn read_text(text: &str, base: &Path, cron: &JudgeCron<'_>, declared: &Declared) -> Result<Config, ConfigErrors> {
+    parse_with(text, Path::new(TEXT), base, Outside { read: &read_file, env: &environment(), cron }, declared)
+}
+
+/// The environment of the process. A variable that is no text is left out: no
+/// template could use it.
+fn environment() -> Secrets {
+    let variables = std::env::vars_os();
+    variables.filter_map(|(name, text)| Some((name.into_string().ok()?, text.into_string().ok()?))).collect()
+}
+
+/// What errors call a configuration that is in no file.
+const TEXT: &str = "(configuration)";
 
 /// What a configuration is read with, and does not know itself.
 #[derive(Clone, Copy)]
@@ -197,6 +226,20 @@ pub struct Outside<'o> {
 /// # Errors
 /// Anything in it is wrong: all of it. Where the text is not TOML, only that.
 pub fn parse(text: &str, file: &Path, base: &Path, outside: Outside<'_>) -> Result<Config, ConfigErrors> {
+    parse_with(text, file, base, outside, &Declared::default())
+}
+
+/// The same where the program declares something, too.
+///
+/// # Errors
+/// As those of [`parse`].
+pub fn parse_with(
+    text: &str,
+    file: &Path,
+    base: &Path,
+    outside: Outside<'_>,
+    declared: &Declared,
+) -> Result<Config, ConfigErrors> {
     let mut report = Report::new(file, text);
     let (table, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
@@ -208,14 +251,13 @@ pub fn parse(text: &str, file: &Path, base: &Path, outside: Outside<'_>) -> Resu
     let root = Section::root(table.get_ref());
     let mut files = Files::new(base, outside.read);
     root.check_keys(ROOT, &mut report);
-    let (declared, secrets) = secrets::secrets(&root, outside.env, &files, &mut report);
-    let templates = Templates::new(declared);
+    let (known, secrets) = secrets::secrets(&root, outside.env, &files, &mut report);
+    let templates = Templates::new(known);
     let operations = operations::operations(&root, &templates, &mut files, &mut report);
-    let mut catalog = Catalog {
-        collections: collections::collections(&root, &operations, &mut files, &mut report),
-        operations,
-        aliases: Vec::new(),
-    };
+    let operations = declared::operations(&root, operations, declared, &mut report);
+    let collections = collections::collections(&root, &operations, &mut files, &mut report);
+    let collections = declared::collections(&root, collections, declared, &mut report);
+    let mut catalog = Catalog { collections, operations, aliases: Vec::new() };
     mounts::judge(&root, &catalog.collections, &mut report);
     catalog.aliases = mounts::aliases(&root, &catalog, &mut report);
     let config = Config {

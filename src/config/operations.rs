@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::declared;
 use super::effects::{self, Known};
 use super::error::Report;
 use super::exec::exec_spec;
@@ -25,6 +26,7 @@ const OPERATION: Keys = Keys {
         "input",
         "exec",
         "worker",
+        "native",
         "timeout",
         "grace",
         "retry",
@@ -41,7 +43,7 @@ const OPERATION: Keys = Keys {
     ],
     later: &["http", "mail", "kubernetes"],
 };
-const RUNNERS: [&str; 5] = ["exec", "http", "mail", "worker", "kubernetes"];
+const RUNNERS: [&str; 6] = ["exec", "http", "mail", "worker", "kubernetes", declared::NATIVE];
 const CONCURRENCY: Keys = Keys { known: &["limit", "per"], later: &[] };
 const RETRY: Keys = Keys { known: &["attempts", "attempts_max", "backoff", "factor", "max", "never"], later: &[] };
 
@@ -68,9 +70,10 @@ pub(super) fn operations(
     let names: Vec<OperationName> = section.fields().iter().filter_map(|field| field.name.parse().ok()).collect();
     for field in section.fields() {
         let name = field.parse_name("an operation", report);
-        let body = field
-            .table("a table", report)
-            .and_then(|section| operation(&section, name.clone(), &names, templates, files, report));
+        let body = field.table("a table", report).and_then(|section| {
+            let name = name.clone();
+            operation(&section, name, Around { names: &names, templates }, files, report)
+        });
         if let (Some(name), Some(operation)) = (name, body) {
             operations.insert(name, Arc::new(operation));
         }
@@ -78,17 +81,24 @@ pub(super) fn operations(
     operations
 }
 
+/// What an operation is read against.
+#[derive(Debug, Clone, Copy)]
+struct Around<'a> {
+    /// All operations.
+    names: &'a [OperationName],
+    templates: &'a Templates,
+}
+
 /// Reads one operation. Its table is checked even if its name is not one.
 fn operation(
     section: &Section<'_>,
     name: Option<OperationName>,
-    names: &[OperationName],
-    templates: &Templates,
+    around: Around<'_>,
     files: &mut Files<'_>,
     report: &mut Report<'_>,
 ) -> Option<Operation> {
     section.check_keys(OPERATION, report);
-    let runner = runner(section, templates, files, report);
+    let runner = runner(section, around.templates, files, report);
     let on_unknown = section
         .get("on_unknown")
         .and_then(|field| field.word(&[("fail", OnUnknown::Fail), ("retry", OnUnknown::Retry)], report))
@@ -108,7 +118,7 @@ fn operation(
         .and_then(|number| i32::try_from(number).ok())
         .unwrap_or(0);
     let (reply, keep) = replies::of_operation(section, report);
-    let effects = effects::effects(section, Known { operations: names, observed: None }, report);
+    let effects = effects::effects(section, Known { operations: around.names, observed: None }, report);
     Some(Operation {
         name: name?,
         description,
@@ -148,6 +158,9 @@ fn runner(
             let message = format!("`{}` has two runners, `{first}` and `{second}`: expected exactly one", section.path);
             report.error(&section.span, message);
         }
+    }
+    if let Some(native) = declared::native(section, report) {
+        return Some(native);
     }
     let worker = section.table("worker", report).map(|table| worker::spec(section, &table, report));
     let exec = section.table("exec", report).map(|table| exec_spec(&table, templates, files, report));
@@ -225,10 +238,10 @@ fn concurrency(field: &Field<'_>, report: &mut Report<'_>) -> Option<Concurrency
     }
     let section = field.table("a table", report)?;
     section.check_keys(CONCURRENCY, report);
+    let per = section.get("per").map(|field| per(&field, report));
     let Some(many) = section.get("limit") else {
         return field.refuse("expected `limit`, how many jobs run at once", report);
     };
-    let per = section.get("per").map(|field| per(&field, report));
     let limit = limit(&many, report)?;
     match per {
         None => Some(Concurrency::of(limit)),
