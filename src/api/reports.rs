@@ -9,6 +9,7 @@
 
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
+use tracing::info;
 
 use super::jobs::{believes_job, invalid, job_view, no_job};
 use super::once::About;
@@ -51,10 +52,16 @@ impl Api {
             believes_job(loaded, job, request)?;
             decide(job, report, self.state.wall())
         });
-        let applied = applied.await.map_err(|error| match error {
-            // Its time had come before this did.
-            ApplyError::Refused(Refused::Job(_)) => stale(),
-            error => self.refusal(&job.resource, error, None),
+        let applied = applied.await.map_err(|error| {
+            let error = match error {
+                // Its time had come before this did.
+                ApplyError::Refused(Refused::Job(_)) => ApiError::StaleToken,
+                error => self.refusal(&job.resource, error, None),
+            };
+            if matches!(error, ApiError::StaleToken) {
+                info!(job = %id, "a report of an attempt that is over was refused");
+            }
+            error
         })?;
         let job = applied.state.jobs.get(&id).ok_or_else(|| no_job(id))?;
         Ok(job_view(job, applied.job_etag(id).ok_or_else(|| no_job(id))?, &self.catalog))
@@ -66,11 +73,11 @@ fn decide(job: &Job, report: &WorkReport, wall: Timestamp) -> Result<Decision, A
     // Who was asked over HTTP can be faster than his answer to that is recorded.
     let reports = |attempt: &&Attempt| attempt.remote.is_some() || attempt.runner == RunnerKind::Http;
     let named = job.attempts.iter().find(|attempt| Some(attempt.token) == report.token);
-    let attempt = named.filter(reports).ok_or_else(stale)?;
+    let attempt = named.filter(reports).ok_or(ApiError::StaleToken)?;
     if attempt.outcome.is_some() {
         let same =
             report.ending.as_ref().is_some_and(|ending| attempt.report.is_some() && ending.report == attempt.report);
-        return if same { Ok(Decision::Leave) } else { Err(stale()) };
+        return if same { Ok(Decision::Leave) } else { Err(ApiError::StaleToken) };
     }
     if report.ending.as_ref().is_some_and(|ending| ending.outcome == AttemptOutcome::Canceled) && job.cancel.is_none() {
         return Err(invalid("/phase", "nobody asked the job to stop: say `failed`, and it can be tried again"));
@@ -90,10 +97,6 @@ fn decide(job: &Job, report: &WorkReport, wall: Timestamp) -> Result<Decision, A
         progress: report.progress.clone().filter(|_| got_on),
         ending: report.ending.clone().map(Box::new),
     }))
-}
-
-fn stale() -> ApiError {
-    ApiError::StaleToken
 }
 
 /// Reads a report.

@@ -47,6 +47,9 @@
 //! on_unknown = "fail"                # or "retry"
 //! on_failure = { merge = "{'runs': null}" }   # what the end of each of its jobs does
 //!
+//! [operations.render]
+//! worker = { lease = "30s" }         # outside workers pull its jobs; 30s is the default of how long they may be silent
+//!
 //! [operations.bark]
 //! native = {}                        # a function of the program that embeds the service; what else stands here
 //!                                    # counts before what the program says of it

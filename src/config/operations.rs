@@ -162,7 +162,7 @@ fn runner(
     if let Some(native) = declared::native(section, report) {
         return Some(native);
     }
-    let worker = section.table("worker", report).map(|table| worker::spec(&table, report));
+    let worker = section.table("worker", report).map(|table| worker::spec(section, &table, report));
     let exec = section.table("exec", report).map(|table| exec_spec(&table, templates, files, report));
     match (exec, worker) {
         (Some(exec), _) => exec.map(RunnerSpec::Exec),

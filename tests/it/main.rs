@@ -16,3 +16,4 @@ mod state;
 mod store;
 mod tidy;
 mod wire;
+mod workers;

@@ -11,6 +11,7 @@ mod housekeeping;
 mod mounts;
 mod reading;
 mod replies;
+mod workers;
 
 /// The judge of cron expressions that the service has.
 pub(crate) fn cron(text: &str) -> Result<(), String> {

@@ -196,7 +196,7 @@ fn the_example_in_the_documentation_is_read() {
         lines.skip_while(|line| *line != "```toml").skip(1).take_while(|line| *line != "```").collect();
     let config = accepted(&example.join("\n"));
     assert_eq!(config.limits, Limits::default());
-    assert_eq!((config.catalog.operations.len(), config.catalog.collections.len()), (1, 1));
+    assert_eq!((config.catalog.operations.len(), config.catalog.collections.len()), (3, 1));
 }
 
 #[test]

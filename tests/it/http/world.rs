@@ -16,8 +16,10 @@ use heeler::clock::{Clock, Entropy};
 use heeler::domain::catalog::{ActivitySpec, Catalog, Collection};
 use heeler::domain::id::{JobId, ResourceKey};
 use heeler::domain::job::Ending;
-use heeler::domain::operation::Operation;
+use heeler::domain::limit::Concurrency;
+use heeler::domain::operation::{OnUnknown, Operation, RunnerSpec, WorkerSpec};
 use heeler::domain::patch::PatchLimits;
+use heeler::domain::retry::{Never, RetryPolicy};
 use heeler::domain::time::Timestamp;
 use heeler::engine::Steps;
 use heeler::http::{Http, HttpConfig, serve};
@@ -137,6 +139,20 @@ pub(super) fn catalog() -> Catalog {
         operations: operations.map(|it| (it.name.clone(), Arc::new(it))).collect(),
         aliases: Vec::new(),
     }
+}
+
+/// `videos`, whose work workers do: `render`, which is tried twice, and one after the other.
+pub(super) fn workers() -> Catalog {
+    let mut catalog = catalog();
+    let render = Operation {
+        runner: RunnerSpec::Worker(WorkerSpec { lease: Duration::from_secs(3600) }),
+        retry: RetryPolicy { attempts: 2, never: vec![Never::Reason("Corrupt".to_owned())], ..RetryPolicy::default() },
+        on_unknown: OnUnknown::Retry,
+        concurrency: Some(Concurrency::of(2)),
+        ..dogs::operation("render")
+    };
+    catalog.operations.insert(render.name.clone(), Arc::new(render));
+    catalog
 }
 
 /// Collections under paths of their own, and aliases.
