@@ -17,7 +17,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, StatusCode, Uri};
+use http::header::HOST;
+use http::{HeaderValue, Request, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::service::{Service as _, service_fn};
@@ -159,8 +160,10 @@ impl Http {
         Self(Arc::new(Inner { api, config, names, cors, coder, descriptions, stopping }))
     }
 
-    /// The answer to a request of this program itself.
-    pub async fn answer(&self, request: Request<Bytes>) -> http::Response<Bytes> {
+    /// The answer to a request of this program itself, which need not name its host.
+    pub async fn answer(&self, mut request: Request<Bytes>) -> http::Response<Bytes> {
+        let named = request.uri().authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
+        request.headers_mut().entry(HOST).or_insert(named.unwrap_or(HeaderValue::from_static("localhost")));
         let service = TowerToHyperService::new(warp::service(self.service()));
         let (parts, body) = match service.call(request.map(Full::new)).await {
             Ok(response) => response.into_parts(),
