@@ -4,11 +4,12 @@ use std::fs::OpenOptions;
 use std::future::pending;
 use std::io::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
 use heeler::{Builder, NativeJob, NativeResult, OperationOptions};
 use serde_json::json;
 
-use super::world::{Other, builder, folder, start, start_other, store_in};
+use super::world::{Other, builder, folder, retried, start, start_other, store_in};
 use crate::service::client::{JSON, request};
 
 /// A function that notes that it was called, and never ends of itself at the
@@ -28,7 +29,7 @@ fn with_work(folder: &Path, options: OperationOptions) -> Builder {
             NativeResult::Ok("done")
         }
     };
-    builder().store(store_in(folder)).operation_with("work", options, work)
+    builder().store(store_in(folder)).drain(Duration::from_millis(20)).operation_with("work", options, work)
 }
 
 /// Serves in a process of its own, with these options, until it is killed.
@@ -50,7 +51,7 @@ fn serves_at_most_once() {
 #[test]
 #[ignore = "the process that another test kills"]
 fn serves_at_least_once() {
-    serve(OperationOptions::default().retry_unknown());
+    serve(retried(2).retry_unknown());
 }
 
 fn launch(other: &Other) -> String {
@@ -65,7 +66,7 @@ fn launch(other: &Other) -> String {
 fn a_function_whose_process_was_killed_is_lost_and_is_called_again_only_where_that_is_meant() {
     for (test, options, phase, attempts) in [
         ("native::killed::serves_at_most_once", OperationOptions::default(), "lost", 1),
-        ("native::killed::serves_at_least_once", OperationOptions::default().retry_unknown(), "succeeded", 2),
+        ("native::killed::serves_at_least_once", retried(2).retry_unknown(), "succeeded", 2),
     ] {
         let folder = tempfile::tempdir().expect("a folder");
         let other = start_other(test, folder.path());
