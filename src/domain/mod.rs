@@ -22,6 +22,7 @@ pub mod job;
 pub mod job_list;
 pub mod json;
 pub mod links;
+pub mod log;
 pub mod moment;
 pub mod near;
 pub mod operation;

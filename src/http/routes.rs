@@ -365,7 +365,7 @@ impl Route {
             }
             (Self::Jobs, Verb::Get) => &["limit", "cursor", "fields", "operation", "phase", "collection", "resource"],
             (Self::Resource(_) | Self::LastJob(..) | Self::ActivityJob(..) | Self::Job(_), Verb::Get) => &["fields"],
-            (Self::JobLog(_), Verb::Get) => &["attempt"],
+            (Self::JobLog(_), Verb::Get) => &["attempt", "stream", "timestamps", "follow"],
             // Whatever is changed can be tried first.
             (_, Verb::Post | Verb::Put | Verb::Patch | Verb::Delete) => &[DRY_RUN],
             _ => &[],

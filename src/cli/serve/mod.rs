@@ -112,7 +112,8 @@ impl Service {
         undeclared::refuse(&state).await?;
         let surroundings = Arc::new(config.surroundings.clone());
         let cgroups = exec::delegated();
-        let exec = ExecConfig { surroundings, cgroups, ..ExecConfig::new(keeping.attempts()) };
+        let log_bytes_max = config.limits.log_bytes as u64;
+        let exec = ExecConfig { surroundings, cgroups, log_bytes_max, ..ExecConfig::new(keeping.attempts()) };
         let runner = Arc::new(ExecRunner::new(exec).map_err(|error| Failure::Store(error.into()))?);
         let (listener, address) = listen(config.server.listen).await?;
         let api = Api::new(state.clone(), Arc::new(Logs(Arc::clone(&runner))), patch_limits(&config.limits))
@@ -227,6 +228,10 @@ struct Logs(Arc<ExecRunner>);
 impl AttemptLogs for Logs {
     fn open(&self, job: JobId, number: u32) -> Option<(u64, std::fs::File)> {
         self.0.log(job, number)
+    }
+
+    fn index(&self, job: JobId, number: u32) -> Option<(u64, std::fs::File)> {
+        self.0.log_index(job, number)
     }
 
     fn forget(&self, job: JobId) -> std::io::Result<()> {

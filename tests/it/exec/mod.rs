@@ -2,6 +2,7 @@
 
 mod canary;
 mod limits;
+mod logs;
 mod once;
 mod output;
 mod start;
