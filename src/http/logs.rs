@@ -242,7 +242,9 @@ fn text(
     length: Option<u64>,
     tag: HeaderValue,
 ) -> Response {
-    let mut response = warp::reply::stream(body).into_response().in_parts();
+    let mut response = warp::reply::stream(body).into_response();
+    // What is made as it is sent has no parts that could be counted.
+    response = if length.is_some() { response.in_parts() } else { response };
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));

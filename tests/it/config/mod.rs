@@ -8,6 +8,7 @@ use heeler::config::{Config, ConfigErrors, Outside, parse};
 mod errors;
 mod housekeeping;
 mod mounts;
+mod programs;
 mod reading;
 mod replies;
 
