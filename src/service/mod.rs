@@ -119,7 +119,9 @@ impl Heeler {
             warn!(address = %config.server.listen, "everybody who reaches this address can change everything");
         }
         let surroundings = Arc::new(config.surroundings.clone());
-        let exec = ExecConfig { surroundings, cgroups: exec::delegated(), ..ExecConfig::new(keeping.attempts()) };
+        let log_bytes_max = config.limits.log_bytes as u64;
+        let exec = ExecConfig { log_bytes_max, cgroups: exec::delegated(), ..ExecConfig::new(keeping.attempts()) };
+        let exec = ExecConfig { surroundings, ..exec };
         let exec = Arc::new(ExecRunner::new(exec).map_err(|error| Error::Store(error.into()))?);
         let natives = NativeConfig { drain, ..NativeConfig::new(keeping.attempts(), functions) };
         let natives = Arc::new(NativeRunner::new(natives));
