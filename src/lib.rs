@@ -60,4 +60,6 @@ pub mod telemetry;
 
 pub mod metrics;
 
+pub mod service;
+
 pub mod cli;

@@ -81,6 +81,7 @@ fn catalog() -> Catalog {
         grace: Operation::GRACE_DEFAULT,
         retry: RetryPolicy::default(),
         concurrency: None,
+        attempts_max: 100,
         rate: None,
         deadline: None,
         start_deadline: None,

@@ -1,4 +1,4 @@
-//! The configuration: one TOML file, and the schema files that it names.
+//! The configuration: one TOML file, and the files that it names.
 //!
 //! ```toml
 //! [server]
@@ -32,6 +32,9 @@
 //! log       = "5 * * * *"            # trims the change log
 //! sweep     = "17 3 * * *"           # looks at every resource, should anything have been missed
 //!
+//! [secrets]                          # for `${secret.HOOK}`; read once, at the start, and shown nowhere
+//! HOOK = { env = "HOOK_TOKEN" }      # or { file = "hook.token" }: its text, without a line end
+//!
 //! [operations.transcode]
 //! description = "Transcode a video"
 //! input  = "schemas/transcode.json"  # JSON Schema of the input
@@ -43,6 +46,10 @@
 //! priority = 0                       # the highest first
 //! on_unknown = "fail"                # or "retry"
 //! on_failure = { merge = "{'runs': null}" }   # what the end of each of its jobs does
+//!
+//! [operations.bark]
+//! native = {}                        # a function of the program that embeds the service; what else stands here
+//!                                    # counts before what the program says of it
 //!
 //! [collections.videos]
 //! schema = "schemas/video.json"      # JSON Schema of the document
@@ -65,7 +72,7 @@
 //!
 //! # Guarantees
 //! Everything that is wrong is reported at once, each with file, line, column
-//! and what was expected. Nothing in the file is ignored: a key that is not
+//! and what was expected, but never with a secret. Nothing in the file is ignored: a key that is not
 //! understood is an error, and so is one that a later version will understand.
 //! A configuration that is read holds only checked values and absolute paths.
 //! # Not here
@@ -82,19 +89,26 @@ mod activities;
 mod auth;
 mod collections;
 mod cors;
+mod declared;
 mod effects;
 mod error;
+mod exec;
 mod files;
 mod housekeeping;
 mod mounts;
 mod operations;
 mod replies;
 mod rules;
+mod secrets;
 mod section;
 mod server;
+mod templates;
+mod worker;
 
+pub use declared::Declared;
 pub use error::{ConfigError, ConfigErrors, ERRORS_MAX, Place};
 pub use housekeeping::{Housekeeping, JudgeCron, PER_ACTIVITY_MAX};
+pub use secrets::SECRET_BYTES_MAX;
 pub use server::{
     BYTES_MAX, BYTES_MIN, DEPTH_MAX, Limits, PATCH_OPERATIONS_MAX, ParseStoreUrlError, RUNNING_MAX, Server, StoreUrl,
 };
@@ -102,9 +116,11 @@ pub use server::{
 use crate::domain::catalog::Catalog;
 use crate::domain::principal::Access;
 use crate::domain::retention::Retention;
+use crate::domain::secret::{Secrets, Surroundings};
 use error::Report;
 use files::Files;
 use section::{Keys, Section};
+use templates::Templates;
 
 /// The largest file that is read, the configuration's or a schema's.
 ///
@@ -112,7 +128,7 @@ use section::{Keys, Section};
 pub const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// What the operator wants.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Config {
     /// Where and as what the service answers.
     pub server: Server,
@@ -128,11 +144,24 @@ pub struct Config {
     pub retention: Retention,
     /// When the service keeps its house.
     pub housekeeping: Housekeeping,
+    /// What templates can refer to beside jobs.
+    pub surroundings: Surroundings,
 }
 
 const ROOT: Keys = Keys {
-    known: &["server", "store", "limits", "auth", "operations", "collections", "aliases", "retention", "housekeeping"],
-    later: &["secrets", "mail"],
+    known: &[
+        "server",
+        "store",
+        "limits",
+        "auth",
+        "operations",
+        "collections",
+        "aliases",
+        "retention",
+        "housekeeping",
+        "secrets",
+    ],
+    later: &["mail"],
 };
 
 /// Reads a configuration file and the schema files that it names; `cron` judges
@@ -141,18 +170,47 @@ const ROOT: Keys = Keys {
 /// # Errors
 /// The file cannot be read, or anything in it is wrong: all of it.
 pub fn load(path: &Path, cron: &JudgeCron<'_>) -> Result<Config, ConfigErrors> {
+    load_with(path, cron, &Declared::default())
+}
+
+/// The same where the program declares something, too.
+///
+/// # Errors
+/// As those of [`load`].
+pub fn load_with(path: &Path, cron: &JudgeCron<'_>, declared: &Declared) -> Result<Config, ConfigErrors> {
     let unreadable = |error: io::Error| ConfigErrors::whole_file(path, format!("cannot be read: {error}"));
     let text = read_file(path).map_err(unreadable)?;
     let absolute = std::path::absolute(path).map_err(unreadable)?;
     let base = absolute.parent().unwrap_or(&absolute);
-    parse(&text, path, base, Outside { read: &read_file, cron })
+    parse_with(&text, path, base, Outside { read: &read_file, env: &environment(), cron }, declared)
 }
+
+/// Reads the text of a configuration that is in no file; relative paths start
+/// at `base`, which is absolute.
+///
+/// # Errors
+/// As those of [`parse`].
+pub fn read_text(text: &str, base: &Path, cron: &JudgeCron<'_>, declared: &Declared) -> Result<Config, ConfigErrors> {
+    parse_with(text, Path::new(TEXT), base, Outside { read: &read_file, env: &environment(), cron }, declared)
+}
+
+/// The environment of the process. A variable that is no text is left out: no
+/// template could use it.
+fn environment() -> Secrets {
+    let variables = std::env::vars_os();
+    variables.filter_map(|(name, text)| Some((name.into_string().ok()?, text.into_string().ok()?))).collect()
+}
+
+/// What errors call a configuration that is in no file.
+const TEXT: &str = "(configuration)";
 
 /// What a configuration is read with, and does not know itself.
 #[derive(Clone, Copy)]
 pub struct Outside<'o> {
-    /// Gives the text of a schema file.
+    /// Gives the text of a file that the configuration names.
     pub read: &'o dyn Fn(&Path) -> io::Result<String>,
+    /// The environment of the service.
+    pub env: &'o Secrets,
     /// Judges cron expressions.
     pub cron: &'o JudgeCron<'o>,
 }
@@ -165,6 +223,20 @@ pub struct Outside<'o> {
 /// # Errors
 /// Anything in it is wrong: all of it. Where the text is not TOML, only that.
 pub fn parse(text: &str, file: &Path, base: &Path, outside: Outside<'_>) -> Result<Config, ConfigErrors> {
+    parse_with(text, file, base, outside, &Declared::default())
+}
+
+/// The same where the program declares something, too.
+///
+/// # Errors
+/// As those of [`parse`].
+pub fn parse_with(
+    text: &str,
+    file: &Path,
+    base: &Path,
+    outside: Outside<'_>,
+    declared: &Declared,
+) -> Result<Config, ConfigErrors> {
     let mut report = Report::new(file, text);
     let (table, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
@@ -176,12 +248,13 @@ pub fn parse(text: &str, file: &Path, base: &Path, outside: Outside<'_>) -> Resu
     let root = Section::root(table.get_ref());
     let mut files = Files::new(base, outside.read);
     root.check_keys(ROOT, &mut report);
-    let operations = operations::operations(&root, &mut files, &mut report);
-    let mut catalog = Catalog {
-        collections: collections::collections(&root, &operations, &mut files, &mut report),
-        operations,
-        aliases: Vec::new(),
-    };
+    let (known, secrets) = secrets::secrets(&root, outside.env, &files, &mut report);
+    let templates = Templates::new(known);
+    let operations = operations::operations(&root, &templates, &mut files, &mut report);
+    let operations = declared::operations(&root, operations, declared, &mut report);
+    let collections = collections::collections(&root, &operations, &mut files, &mut report);
+    let collections = declared::collections(&root, collections, declared, &mut report);
+    let mut catalog = Catalog { collections, operations, aliases: Vec::new() };
     mounts::judge(&root, &catalog.collections, &mut report);
     catalog.aliases = mounts::aliases(&root, &catalog, &mut report);
     let config = Config {
@@ -192,6 +265,7 @@ pub fn parse(text: &str, file: &Path, base: &Path, outside: Outside<'_>) -> Resu
         catalog,
         retention: housekeeping::retention(&root, &mut report),
         housekeeping: housekeeping::housekeeping(&root, outside.cron, &mut report),
+        surroundings: Surroundings { secrets, env: outside.env.clone() },
     };
     if report.is_empty() { Ok(config) } else { Err(report.into_errors()) }
 }

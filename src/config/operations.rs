@@ -4,15 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::declared;
 use super::effects::{self, Known};
 use super::error::Report;
+use super::exec::exec_spec;
 use super::files::Files;
 use super::replies;
 use super::section::{Field, Keys, Section};
-use crate::domain::expression::Template;
+use super::templates::Templates;
+use super::worker;
+use crate::domain::expression::{Surrounding, Template};
 use crate::domain::id::OperationName;
 use crate::domain::limit::{Concurrency, RATE_MAX, Rate};
-use crate::domain::operation::{ExecSpec, OnUnknown, Operation, RunnerSpec};
+use crate::domain::operation::{OnUnknown, Operation, RunnerSpec};
 use crate::domain::retry::{ATTEMPTS_MAX, Never, RetryPolicy};
 use crate::domain::time::parse_duration;
 
@@ -21,6 +25,8 @@ const OPERATION: Keys = Keys {
         "description",
         "input",
         "exec",
+        "worker",
+        "native",
         "timeout",
         "grace",
         "retry",
@@ -35,12 +41,11 @@ const OPERATION: Keys = Keys {
         effects::ON_SUCCESS,
         effects::ON_FAILURE,
     ],
-    later: &["http", "mail", "worker", "kubernetes"],
+    later: &["http", "mail", "kubernetes"],
 };
-const RUNNERS: [&str; 5] = ["exec", "http", "mail", "worker", "kubernetes"];
-const EXEC: Keys = Keys { known: &["command", "cwd", "env"], later: &[] };
+const RUNNERS: [&str; 6] = ["exec", "http", "mail", "worker", "kubernetes", declared::NATIVE];
 const CONCURRENCY: Keys = Keys { known: &["limit", "per"], later: &[] };
-const RETRY: Keys = Keys { known: &["attempts", "backoff", "factor", "max", "never"], later: &[] };
+const RETRY: Keys = Keys { known: &["attempts", "attempts_max", "backoff", "factor", "max", "never"], later: &[] };
 
 /// The most jobs of one operation at once: each holds a row, and a claim looks
 /// through them.
@@ -55,6 +60,7 @@ const ATTEMPTS_AFTER_UNKNOWN: u32 = 3;
 
 pub(super) fn operations(
     root: &Section<'_>,
+    templates: &Templates,
     files: &mut Files<'_>,
     report: &mut Report<'_>,
 ) -> BTreeMap<OperationName, Arc<Operation>> {
@@ -64,8 +70,9 @@ pub(super) fn operations(
     let names: Vec<OperationName> = section.fields().iter().filter_map(|field| field.name.parse().ok()).collect();
     for field in section.fields() {
         let name = field.parse_name("an operation", report);
-        let body =
-            field.table("a table", report).and_then(|section| operation(&section, name.clone(), &names, files, report));
+        let body = field
+            .table("a table", report)
+            .and_then(|section| operation(&section, name.clone(), &names, templates, files, report));
         if let (Some(name), Some(operation)) = (name, body) {
             operations.insert(name, Arc::new(operation));
         }
@@ -78,11 +85,12 @@ fn operation(
     section: &Section<'_>,
     name: Option<OperationName>,
     names: &[OperationName],
+    templates: &Templates,
     files: &mut Files<'_>,
     report: &mut Report<'_>,
 ) -> Option<Operation> {
     section.check_keys(OPERATION, report);
-    let runner = runner(section, files, report);
+    let runner = runner(section, templates, files, report);
     let on_unknown = section
         .get("on_unknown")
         .and_then(|field| field.word(&[("fail", OnUnknown::Fail), ("retry", OnUnknown::Retry)], report))
@@ -91,7 +99,7 @@ fn operation(
     let input = section.get("input").and_then(|field| files.schema(&field, report));
     let timeout = section.get("timeout").and_then(|field| field.positive_duration(report));
     let grace = section.get("grace").and_then(|field| field.duration(report)).unwrap_or(Operation::GRACE_DEFAULT);
-    let retry = retry(section, on_unknown, report);
+    let (retry, attempts_max) = retry(section, on_unknown, report);
     let concurrency = section.get("concurrency").and_then(|field| concurrency(&field, report));
     let rate = section.get("rate").and_then(|field| rate(&field, report));
     let deadline = section.get("deadline").and_then(|field| field.positive_duration(report));
@@ -111,6 +119,7 @@ fn operation(
         timeout,
         grace,
         retry,
+        attempts_max,
         concurrency,
         rate,
         deadline,
@@ -123,12 +132,18 @@ fn operation(
     })
 }
 
-fn runner(section: &Section<'_>, files: &Files<'_>, report: &mut Report<'_>) -> Option<RunnerSpec> {
+fn runner(
+    section: &Section<'_>,
+    templates: &Templates,
+    files: &Files<'_>,
+    report: &mut Report<'_>,
+) -> Option<RunnerSpec> {
     let named: Vec<&str> = RUNNERS.into_iter().filter(|runner| section.get(runner).is_some()).collect();
     match named.as_slice() {
         [_] => {}
         [] => {
-            let message = format!("`{}` has no runner: expected `exec = {{ command = […] }}`", section.path);
+            let message =
+                format!("`{}` has no runner: expected `exec = {{ command = […] }}` or `worker = {{}}`", section.path);
             report.error(&section.span, message);
         }
         [first, second, ..] => {
@@ -136,117 +151,47 @@ fn runner(section: &Section<'_>, files: &Files<'_>, report: &mut Report<'_>) -> 
             report.error(&section.span, message);
         }
     }
-    let exec = section.table("exec", report)?;
-    exec_spec(&exec, files, report).map(RunnerSpec::Exec)
-}
-
-fn exec_spec(section: &Section<'_>, files: &Files<'_>, report: &mut Report<'_>) -> Option<ExecSpec> {
-    section.check_keys(EXEC, report);
-    let command = command(section, files, report);
-    let cwd = match section.get("cwd") {
-        None => Some(files.base.to_owned()),
-        Some(field) => field.text("the path of a folder", report).and_then(|text| match text {
-            "" => field.refuse("expected the path of a folder, found an empty string", report),
-            nul if nul.contains('\0') => field.refuse("a NUL byte cannot be part of a path", report),
-            expression if expression.contains("${") => {
-                field.refuse("expected the path of a folder: expressions are not understood here", report)
-            }
-            folder => Some(files.resolve(folder)),
-        }),
-    };
-    let env = section.table("env", report).map(|section| environment(&section, report)).unwrap_or_default();
-    Some(ExecSpec { command: command?, cwd: cwd?, env })
-}
-
-fn command(section: &Section<'_>, files: &Files<'_>, report: &mut Report<'_>) -> Option<Vec<Template>> {
-    const WHAT: &str = "an array of a program and its arguments";
-    let Some(field) = section.get("command") else {
-        report.error(&section.span, format!("`{}` needs `command`: expected {WHAT}", section.path));
-        return None;
-    };
-    let elements = field.elements(WHAT, report)?;
-    let Some((first, arguments)) = elements.split_first() else {
-        return field.refuse(format!("expected {WHAT}, found an empty array"), report);
-    };
-    let program = program(first, files, report);
-    // Collected before it is asked whether all are there, so that all errors are found.
-    let arguments: Vec<_> = arguments.iter().map(|field| template(field, report)).collect();
-    let mut command = vec![program?];
-    for argument in arguments {
-        command.push(argument?);
+    if let Some(native) = declared::native(section, report) {
+        return Some(native);
     }
-    Some(command)
-}
-
-/// The program: a name that is looked up in `PATH`, or a path that starts at the file's folder.
-fn program(field: &Field<'_>, files: &Files<'_>, report: &mut Report<'_>) -> Option<Template> {
-    let template = template(field, report)?;
-    let Some(program) = template.as_literal() else {
-        return field.refuse("the program cannot come from an expression: only this file says what runs", report);
-    };
-    if program.is_empty() {
-        return field.refuse("expected a program, found an empty string", report);
-    }
-    if !program.contains('/') {
-        return Some(template);
-    }
-    let path = files.resolve(program);
-    let absolute = path.to_str().and_then(|path| Template::literal(path).ok());
-    absolute.or_else(|| field.refuse(format!("`{}` is not UTF-8", path.display()), report))
-}
-
-fn environment(section: &Section<'_>, report: &mut Report<'_>) -> BTreeMap<String, Template> {
-    let mut variables = BTreeMap::new();
-    for field in section.fields() {
-        if field.name.is_empty() || field.name.contains(['=', '\0']) {
-            report.error(
-                &field.key,
-                format!("`{}`: the name of a variable cannot be empty or contain `=`", section.path),
-            );
-        } else if field.name.starts_with("HEELER_") {
-            report
-                .error(&field.key, format!("`{}`: names that start with `HEELER_` are set by the service", field.path));
-        }
-        if let Some(template) = template(&field, report) {
-            variables.insert(field.name.to_owned(), template);
-        }
-    }
-    variables
-}
-
-fn template(field: &Field<'_>, report: &mut Report<'_>) -> Option<Template> {
-    let text = field.text("a string", report)?;
-    match Template::parse(text) {
-        Ok(template) => Some(template),
-        Err(error) => {
-            report.error_within(&field.span, text, error.offset, format!("`{}`: {error}", field.path));
-            None
-        }
+    let worker = section.table("worker", report).map(|table| worker::spec(&table, report));
+    let exec = section.table("exec", report).map(|table| exec_spec(&table, templates, files, report));
+    match (exec, worker) {
+        (Some(exec), _) => exec.map(RunnerSpec::Exec),
+        (None, Some(worker)) => worker.map(RunnerSpec::Worker),
+        (None, None) => None,
     }
 }
 
-fn retry(section: &Section<'_>, on_unknown: OnUnknown, report: &mut Report<'_>) -> RetryPolicy {
+/// The policy, and how many attempts a document can ask for.
+fn retry(section: &Section<'_>, on_unknown: OnUnknown, report: &mut Report<'_>) -> (RetryPolicy, u32) {
     let mut policy = RetryPolicy::default();
     if on_unknown == OnUnknown::Retry {
         policy.attempts = ATTEMPTS_AFTER_UNKNOWN;
     }
-    let Some(section) = section.table("retry", report) else { return policy };
+    let Some(section) = section.table("retry", report) else { return (policy, ATTEMPTS_MAX) };
     section.check_keys(RETRY, report);
     if let Some(field) = section.get("attempts") {
-        let given = field.integer(1..=i64::from(ATTEMPTS_MAX), report).and_then(|number| u32::try_from(number).ok());
+        let given = attempts(&field, 1, report);
+        policy.attempts = given.unwrap_or(policy.attempts);
         if given == Some(1) && on_unknown == OnUnknown::Retry {
             let message = "expected at least 2, because `on_unknown = \"retry\"` makes another attempt";
             let _: Option<()> = field.refuse(message, report);
         }
-        policy.attempts = given.unwrap_or(policy.attempts);
     }
+    let most = section.get("attempts_max").and_then(|field| attempts(&field, policy.attempts, report));
     if let Some(factor) = section.get("factor").and_then(|field| field.number(1.0, report)) {
         policy.factor = factor;
     }
     waits(&section, &mut policy, report);
     let never = section.get("never").and_then(|field| field.elements("an array of exit codes and reasons", report));
     policy.never = never.iter().flatten().filter_map(|field| never_after(field, report)).collect();
-    policy
+    (policy, most.unwrap_or(ATTEMPTS_MAX))
+}
+
+fn attempts(field: &Field<'_>, at_least: u32, report: &mut Report<'_>) -> Option<u32> {
+    let bounds = i64::from(at_least)..=i64::from(ATTEMPTS_MAX);
+    field.integer(bounds, report).and_then(|number| u32::try_from(number).ok())
 }
 
 /// An exit code or a status, or the reason of a failure.
@@ -285,10 +230,10 @@ fn concurrency(field: &Field<'_>, report: &mut Report<'_>) -> Option<Concurrency
     }
     let section = field.table("a table", report)?;
     section.check_keys(CONCURRENCY, report);
+    let per = section.get("per").map(|field| per(&field, report));
     let Some(many) = section.get("limit") else {
         return field.refuse("expected `limit`, how many jobs run at once", report);
     };
-    let per = section.get("per").map(|field| per(&field, report));
     let limit = limit(&many, report)?;
     match per {
         None => Some(Concurrency::of(limit)),
@@ -303,13 +248,17 @@ fn limit(field: &Field<'_>, report: &mut Report<'_>) -> Option<u32> {
 /// What jobs are counted by: an expression, without the braces of a template.
 fn per(field: &Field<'_>, report: &mut Report<'_>) -> Option<Template> {
     let text = field.text("an expression such as \"resource.owner\"", report)?;
-    match Template::expression(text) {
-        Ok(template) => Some(template),
-        Err(error) => {
-            report.error_within(&field.span, text, error.offset, format!("`{}`: {error}", field.path));
-            None
+    let (offset, wrong) = match Template::expression(text) {
+        Ok(template) => {
+            match [Surrounding::Secret, Surrounding::Env].iter().flat_map(|it| template.reads(*it)).next() {
+                None => return Some(template),
+                Some(read) => (read.offset, "jobs are counted by `input`, `resource` or `job`".to_owned()),
+            }
         }
-    }
+        Err(error) => (error.offset, error.to_string()),
+    };
+    report.error_within(&field.span, text, offset, format!("`{}`: {wrong}", field.path));
+    None
 }
 
 /// How many attempts start within a time: `"100/1m"`.

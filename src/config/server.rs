@@ -75,6 +75,13 @@ impl StoreUrl {
     }
 }
 
+impl Default for StoreUrl {
+    /// [`Self::DEFAULT`], in the folder of the process.
+    fn default() -> Self {
+        Self::Redb(PathBuf::from("heeler.redb"))
+    }
+}
+
 impl fmt::Display for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -278,6 +278,10 @@ pub struct Attempt {
     pub exit_code: Option<i32>,
     /// One line on how it ended.
     pub detail: Option<String>,
+    /// What tells the report that ended it from every other one, in hex, where
+    /// somebody outside made it: who hears no answer makes it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<String>,
 }
 
 /// That somebody outside of this process does the work of an attempt, and
@@ -363,6 +367,8 @@ pub struct Ending {
     pub retry_after: Option<Duration>,
     /// That another attempt would end in the same way: none is made.
     pub fatal: bool,
+    /// What tells the report of it from every other one, in hex, where somebody outside made it.
+    pub report: Option<String>,
 }
 
 impl Ending {
@@ -379,6 +385,7 @@ impl Ending {
             patch: None,
             retry_after: None,
             fatal: false,
+            report: None,
         }
     }
 
@@ -393,7 +400,7 @@ impl Job {
     /// The longest that an attempt may take.
     #[must_use]
     pub fn timeout(&self, operation: &Operation) -> Option<Duration> {
-        self.timeout_ms.map(Duration::from_millis).or(operation.timeout)
+        operation.timeout_within(self.timeout_ms.map(Duration::from_millis))
     }
 
     /// Whether it is final and to leave no record: whoever asked for it hears
@@ -413,6 +420,13 @@ impl Job {
         }
         let undeclared = !catalog.operations.contains_key(&self.operation);
         undeclared.then(|| Ending::failed_to_start(format!("the operation `{}` is no longer declared", self.operation)))
+    }
+
+    /// Whether the newest attempt is known to exist in the world, or to have
+    /// existed: while it is not, it may.
+    #[must_use]
+    pub fn is_start_recorded(&self) -> bool {
+        self.phase != JobPhase::Starting
     }
 
     /// The attempt that is under way.

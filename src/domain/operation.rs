@@ -31,6 +31,9 @@ pub struct Operation {
     pub grace: Duration,
     /// When a failed attempt is followed by another.
     pub retry: RetryPolicy,
+    /// How many attempts a document can ask for at most, 1 to
+    /// [`ATTEMPTS_MAX`](super::retry::ATTEMPTS_MAX).
+    pub attempts_max: u32,
     /// How many jobs of this operation run at once; unbounded when absent.
     pub concurrency: Option<Concurrency>,
     /// How many attempts of it start within a time; unbounded when absent.
@@ -116,6 +119,13 @@ impl Keep {
 impl Operation {
     /// How long a stopped attempt has, unless the operation says otherwise.
     pub const GRACE_DEFAULT: Duration = Duration::from_secs(10);
+
+    /// The longest attempt where a document asks for one: it can ask for a
+    /// shorter one than the operator allows, and not for a longer one.
+    #[must_use]
+    pub fn timeout_within(&self, asked: Option<Duration>) -> Option<Duration> {
+        asked.into_iter().chain(self.timeout).min()
+    }
 
     /// How long a synchronous answer waits for a job that has no `timeout`:
     /// about as long as clients and proxies do.

@@ -76,12 +76,24 @@ impl Steps {
         self.runner.next_report(attempt).await
     }
 
-    /// Every attempt that may exist in the world.
+    /// Whether an attempt goes on when this process ends.
+    #[must_use]
+    pub fn outlives(&self, attempt: AttemptRef) -> bool {
+        self.runner.outlives(attempt)
+    }
+
+    /// Ends what cannot outlive this process; what it reports is still to be heard.
+    pub async fn close(&self) {
+        self.runner.close().await;
+    }
+
+    /// Every attempt that may exist in the world and is looked after here. Who
+    /// does the work of others outside reports by himself, until he is given up.
     ///
     /// # Errors
     /// The store cannot be read.
     pub async fn attempts(&self) -> Result<Vec<AttemptRow>, StepError> {
-        Ok(self.state.attempts(ROWS_MAX).await?)
+        Ok(self.state.attempts_here(ROWS_MAX).await?)
     }
 
     /// Tells an attempt to stop, if that is what is recorded.
@@ -106,7 +118,11 @@ impl Steps {
     pub async fn adopt(&self, job: JobId) -> Result<Next, StepError> {
         let Some((job, _)) = self.state.job(job).await? else { return Ok(Next::Over) };
         let Some(attempt) = attempt_of(&job) else { return Ok(Next::Over) };
-        match self.runner.probe(attempt).await {
+        let found = match job.is_start_recorded() {
+            true => self.runner.probe(attempt).await,
+            false => self.runner.probe_unrecorded(attempt).await,
+        };
+        match found {
             Probe::Running => {
                 let next = self.started(attempt).await?;
                 self.stop_if_wanted(attempt).await?;

@@ -22,8 +22,9 @@ pub fn violations(state: &ResourceState) -> Vec<String> {
     }
     let mut slots = BTreeSet::new();
     for job in state.jobs.values() {
-        if let Some(slot) = job.current().and_then(|attempt| attempt.slot)
-            && !slots.insert((&job.operation, slot))
+        if let Some(attempt) = job.current()
+            && let Some(slot) = attempt.slot
+            && !slots.insert((&job.operation, &attempt.limit_key, slot))
         {
             say(format!("two jobs hold slot {slot} of `{}`", job.operation));
         }

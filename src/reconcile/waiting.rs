@@ -15,6 +15,8 @@ pub enum WaitReason {
     Queued,
     /// The end of another job of its operation, of which no more may run at once.
     Concurrency,
+    /// Time to pass: no more attempts of its operation may start within one.
+    Rate,
     /// The end of any job: no more may run at once, whatever they are of.
     Capacity,
     /// The start of another job of its activity, which is before it.
@@ -36,6 +38,7 @@ impl WaitReason {
         match self {
             Self::Queued => "Queued",
             Self::Concurrency => "Concurrency",
+            Self::Rate => "Rate",
             Self::Capacity => "Capacity",
             Self::Order => "Order",
             Self::Overlap => "Overlap",
@@ -55,6 +58,8 @@ pub struct Waiting {
     pub since: Timestamp,
     /// Its place among those that may be claimed, if it is one of them.
     pub ready: Option<Ready>,
+    /// Until when, where that is known.
+    pub until: Option<Timestamp>,
     /// How many jobs of its operation may run at once, where that is limited.
     pub limit: Option<u32>,
 }
@@ -100,6 +105,7 @@ pub fn waiting(state: &ResourceState, id: JobId, catalog: &Catalog, now: Timesta
         .get(&job.operation)
         .and_then(|operation| operation.concurrency.as_ref())
         .map(|concurrency| concurrency.limit);
+    let until = job.not_before.filter(|_| reason == WaitReason::Backoff);
     let tried = job.attempts.last().and_then(|attempt| attempt.finished);
-    Some(Waiting { reason, since: tried.unwrap_or(job.created), ready: active.ready.clone(), limit })
+    Some(Waiting { reason, since: tried.unwrap_or(job.created), ready: active.ready.clone(), until, limit })
 }

@@ -156,6 +156,16 @@ impl State {
         Ok(claims.collect())
     }
 
+    /// When the rate of an operation lets another attempt start; `None` if it does now.
+    pub(super) async fn next_start(
+        &self,
+        operation: &OperationName,
+        rate: Rate,
+    ) -> Result<Option<Timestamp>, StateError> {
+        let places = self.places(operation, rate).await?;
+        Ok(places.next.filter(|_| places.free.is_empty()))
+    }
+
     /// The places of a rate that are free now, and when the next one is.
     async fn places(&self, operation: &OperationName, rate: Rate) -> Result<Places, StateError> {
         let now = self.clock.now();

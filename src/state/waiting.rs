@@ -6,6 +6,8 @@ use super::lookup::StateError;
 use super::{State, keys};
 use crate::domain::id::{JobId, OperationName};
 use crate::domain::job::Job;
+use crate::domain::operation::RunnerKind;
+use crate::domain::time::Timestamp;
 use crate::reconcile::Ready;
 use crate::reconcile::waiting::{WaitReason, Waiting, waiting};
 use crate::store::{KeyRange, Order};
@@ -29,6 +31,8 @@ pub struct InQueue {
     pub position: Option<usize>,
     /// How many jobs may run at once of those that it waits for, where that is limited.
     pub limit: Option<u32>,
+    /// Until when it waits at least, where that is known.
+    pub until: Option<Timestamp>,
 }
 
 /// How much an operation has to do.
@@ -60,18 +64,25 @@ impl State {
             }
             None => 0,
         };
-        let reason = found.among(running);
-        let full = match at_most.filter(|_| found.ready.is_some() && reason == WaitReason::Queued) {
-            Some(at_most) if self.attempts(at_most.min(COUNTED_MAX)).await?.len() >= at_most => Some(at_most),
-            Some(_) | None => None,
-        };
-        Ok(Some(match full {
-            Some(at_most) => {
-                let limit = Some(u32::try_from(at_most).unwrap_or(u32::MAX));
-                InQueue { waiting: found, reason: WaitReason::Capacity, position, limit }
-            }
-            None => InQueue { limit: found.limit, waiting: found, reason, position },
-        }))
+        let mut reason = found.among(running);
+        let mut limit = found.limit;
+        let mut until = found.until;
+        let its_turn = |reason| found.ready.is_some() && reason == WaitReason::Queued;
+        let rate = self.catalog().operations.get(&job.operation).and_then(|operation| operation.rate);
+        if let Some(rate) = rate.filter(|_| its_turn(reason))
+            && let Some(next) = self.next_start(&job.operation, rate).await?
+        {
+            (reason, limit, until) = (WaitReason::Rate, Some(rate.count), Some(next));
+        }
+        // Who asks for jobs from outside is not counted.
+        let operation = self.catalog().operations.get(&job.operation);
+        let here = operation.is_some_and(|operation| operation.runner.kind() != RunnerKind::Worker);
+        if let Some(at_most) = at_most.filter(|_| here && its_turn(reason))
+            && self.attempts_here(at_most.min(COUNTED_MAX)).await?.len() >= at_most
+        {
+            (reason, limit) = (WaitReason::Capacity, Some(u32::try_from(at_most).unwrap_or(u32::MAX)));
+        }
+        Ok(Some(InQueue { waiting: found, reason, position, limit, until }))
     }
 
     async fn position(

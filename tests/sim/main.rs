@@ -155,6 +155,10 @@ fn all_seeds_keep_what_is_promised_and_come_to_rest() {
         "ticks: suspended",
         "ticks: canceled",
         "times that everything was down",
+        "starts within a rate",
+        "starts that are counted by something",
+        "jobs that did not start in time",
+        "jobs that were not done in time",
         "looks at all that waits",
         "schedules that wait for the clock",
     ] {

@@ -18,7 +18,7 @@ use crate::calendar::{self, Ledgers};
 use crate::history::History;
 use crate::once::{Remembered, split};
 use crate::runner::Attempts;
-use crate::world::{Witness, wanted};
+use crate::world::{RATE, Witness, wanted};
 
 /// One resource, with its jobs as long as anything can become of them.
 #[derive(Debug, Clone)]
@@ -56,6 +56,8 @@ pub(crate) struct Oracle {
     /// Jobs that were cancelled in the commit that claimed them.
     pub(crate) replaced: BTreeSet<JobId>,
     pub(crate) starts: BTreeMap<(JobId, u32), usize>,
+    /// When the places of rates were taken last.
+    places: BTreeMap<Key, Bytes>,
 }
 
 impl Oracle {
@@ -80,6 +82,7 @@ impl Oracle {
             tokens: BTreeSet::new(),
             replaced: BTreeSet::new(),
             starts: BTreeMap::new(),
+            places: BTreeMap::new(),
         }
     }
 
@@ -124,6 +127,7 @@ impl Oracle {
         self.wake(&others, &mut before);
         let mut after = before.clone();
         let (ticks, others) = calendar::split(&others, &mut self.violations);
+        let others = self.take_places(others);
         self.apply(&others, rev, &mut after);
         self.check_ticks(&before, &after, ticks, witness);
         self.check_rows(&after);
@@ -149,6 +153,28 @@ impl Oracle {
         }
         self.lay_down(&mut after);
         self.models.insert(key, after);
+    }
+
+    /// A place in a rate is taken by one claim, and is free by then.
+    fn take_places<'o>(&mut self, ops: Vec<&'o Op>) -> Vec<&'o Op> {
+        let (places, others): (Vec<&Op>, Vec<&Op>) =
+            ops.into_iter().partition(|op| matches!(op, Op::Put(key, _) | Op::Delete(key) if keys::is_place(key)));
+        for op in places {
+            let Op::Put(key, value) = op else {
+                self.say("a place in a rate was given back".to_owned());
+                continue;
+            };
+            self.count("starts within a rate");
+            let since = |value: &Bytes| record::decode_place(value).expect("it reads").as_millis();
+            let before = self.places.insert(key.clone(), value.clone());
+            let passed = before.map(|before| since(value) - since(&before));
+            let period = i64::try_from(RATE.period.as_millis()).expect("it is short");
+            let is_one = keys::read_place(key).is_some_and(|place| place < RATE.count);
+            if passed.is_some_and(|passed| (0..period).contains(&passed)) || !is_one {
+                self.say(format!("place {key:?} of a rate was taken again after {passed:?} ms"));
+            }
+        }
+        others
     }
 
     /// Takes up the jobs again that a transaction writes.
@@ -339,6 +365,8 @@ impl Oracle {
             | Action::Cancel { .. }
             | Action::EndWait { .. }
             | Action::Overdue { .. }
+            | Action::GiveUp { .. }
+            | Action::Watch { .. }
             | Action::Hold { .. }
             | Action::Remove => true,
         };
@@ -409,7 +437,11 @@ impl Oracle {
     /// Every row that the resources account for.
     pub(crate) fn all_rows(&self) -> BTreeMap<Key, Bytes> {
         let remembered = self.remembered.rows.clone();
-        let beside = remembered.into_iter().chain(self.bookmarks.clone()).chain(self.ledgers.rows.clone());
+        let beside = remembered
+            .into_iter()
+            .chain(self.bookmarks.clone())
+            .chain(self.ledgers.rows.clone())
+            .chain(self.places.clone());
         let past = self.past.values().flat_map(|(_, rows)| rows.clone());
         self.models.values().flat_map(|model| rows_of(&model.state)).chain(beside).chain(past).collect()
     }

@@ -1,6 +1,7 @@
 //! What the service stands in: time, chance, the catalog, and what may go wrong.
 
-use heeler::domain::limit::Concurrency;
+use heeler::domain::expression::Template;
+use heeler::domain::limit::{Concurrency, Rate};
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -279,7 +280,7 @@ impl Profile {
 }
 
 /// The operations: each has another rule about limits, retries and lost attempts.
-pub(crate) const OPERATIONS: [&str; 4] = ["single", "pair", "sure", "plain"];
+pub(crate) const OPERATIONS: [&str; 6] = ["single", "pair", "sure", "plain", "shared", "paced"];
 /// The activities of each collection.
 pub(crate) const ACTIVITIES: [&str; 2] = ["processing", "second"];
 /// The collection whose changes must name a precondition.
@@ -291,6 +292,15 @@ pub(crate) const LOOSE: &str = "loose";
 pub(crate) fn wanted(state: &ResourceState, name: &ActivityName) -> Option<Activity> {
     static CATALOG: LazyLock<Catalog> = LazyLock::new(catalog);
     state.wanted(name, &CATALOG).activity()
+}
+
+/// How many attempts of `paced` start within a time.
+pub(crate) const RATE: Rate = Rate { count: 2, period: Duration::from_secs(20) };
+
+fn changed<N>((name, operation): (N, Arc<Operation>), change: impl FnOnce(&mut Operation)) -> (N, Arc<Operation>) {
+    let mut operation = Arc::unwrap_or_clone(operation);
+    change(&mut operation);
+    (name, Arc::new(operation))
 }
 
 pub(crate) fn catalog() -> Catalog {
@@ -313,6 +323,7 @@ pub(crate) fn catalog() -> Catalog {
             grace: Operation::GRACE_DEFAULT,
             retry: retry(attempts),
             concurrency: concurrency.map(Concurrency::of),
+            attempts_max: 100,
             rate: None,
             deadline: None,
             start_deadline: None,
@@ -329,7 +340,7 @@ pub(crate) fn catalog() -> Catalog {
         let activities = ACTIVITIES.map(|name| ActivitySpec::new(name.parse().expect("a name"))).to_vec();
         (name.clone(), Arc::new(Collection { preconditions, activities, ..Collection::new(name) }))
     };
-    let [single, pair, sure, plain] = OPERATIONS;
+    let [single, pair, sure, plain, shared, paced] = OPERATIONS;
     Catalog {
         collections: BTreeMap::from([
             collection(STRICT, PreconditionPolicy::Required),
@@ -339,7 +350,16 @@ pub(crate) fn catalog() -> Catalog {
             operation(single, Some(1), 1, OnUnknown::Fail, 0),
             operation(pair, Some(2), 3, OnUnknown::Fail, 5),
             operation(sure, None, 3, OnUnknown::Retry, 0),
-            operation(plain, None, 1, OnUnknown::Fail, -1),
+            changed(operation(plain, None, 1, OnUnknown::Fail, -1), |plain| {
+                plain.start_deadline = Some(Duration::from_secs(90));
+                plain.deadline = Some(Duration::from_secs(240));
+            }),
+            // One for each `n` of the resources.
+            changed(operation(shared, Some(1), 2, OnUnknown::Fail, 0), |shared| {
+                let per = Template::expression("resource.n").expect("an expression");
+                shared.concurrency = Some(Concurrency { limit: 1, per: Some(per) });
+            }),
+            changed(operation(paced, None, 2, OnUnknown::Fail, 1), |paced| paced.rate = Some(RATE)),
         ]),
         aliases: Vec::new(),
     }

@@ -147,6 +147,7 @@ mod tests {
             grace: Operation::GRACE_DEFAULT,
             retry: RetryPolicy::default(),
             concurrency: None,
+            attempts_max: 100,
             rate: None,
             deadline: None,
             start_deadline: None,

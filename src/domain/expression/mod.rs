@@ -44,7 +44,7 @@ use compile::Names;
 use tree::Node;
 use value::{Val, failed};
 
-pub use template::{Found, RenderError, Scope, Template};
+pub use template::{Found, Read, RenderError, Scope, Surrounding, Template};
 
 /// A variable of an expression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

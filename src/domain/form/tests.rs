@@ -141,6 +141,7 @@ fn operation_of(name: &str, input: Option<Value>) -> Arc<Operation> {
         grace: Operation::GRACE_DEFAULT,
         retry: RetryPolicy::default(),
         concurrency: None,
+        attempts_max: 100,
         rate: None,
         deadline: None,
         start_deadline: None,

@@ -2,6 +2,7 @@
 
 mod follow;
 mod keep;
+mod limits;
 mod lists;
 mod overlap;
 mod properties;

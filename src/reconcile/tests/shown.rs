@@ -9,7 +9,7 @@ use super::world::World;
 use crate::domain::job::{AttemptOutcome, Ending};
 
 /// The representation as text, each member on its line.
-fn shown(world: &World) -> String {
+pub(super) fn shown(world: &World) -> String {
     let desired = world.state.desired.as_ref().expect("it is there");
     let shown = show::Shown {
         key: &world.state.key,

@@ -45,6 +45,7 @@ pub(crate) fn operation(name: &str) -> Operation {
         grace: Operation::GRACE_DEFAULT,
         retry: RetryPolicy::default(),
         concurrency: None,
+        attempts_max: 100,
         rate: None,
         deadline: None,
         start_deadline: None,

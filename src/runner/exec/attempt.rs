@@ -1,13 +1,14 @@
 //! One attempt as the service knows it.
 
 use std::fs::File;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Write as _};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
+use rustix::fs::{MemfdFlags, memfd_create};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::sync::Mutex;
@@ -18,7 +19,7 @@ use super::ending::ending;
 use super::events::Said;
 use super::folder::{Evidence, Folder, Noted, write_exit};
 use super::last_words;
-use super::record::{End, Exit, Spec};
+use super::record::{End, Exit, Private, Spec};
 use super::remains;
 use super::supervisor::STOP;
 use super::watch::{Seen, Watch};
@@ -47,7 +48,7 @@ pub(super) struct Start {
     /// The program whose `supervise` supervises.
     pub(super) program: PathBuf,
     /// What the supervisor is told, or why it cannot be told.
-    pub(super) spec: Result<Spec, String>,
+    pub(super) spec: Result<(Spec, Private), String>,
     /// The job, as JSON.
     pub(super) job: Vec<u8>,
 }
@@ -291,16 +292,24 @@ async fn tell_to_stop(mut supervisor: UnixStream) {
 
 /// Makes the folder, and spawns a supervisor for it. An error leaves nothing.
 fn spawn(folder: &Folder, start: &Start) -> Result<Child, String> {
-    let spec = start.spec.as_ref().map_err(Clone::clone)?;
+    let (spec, private) = start.spec.as_ref().map_err(Clone::clone)?;
+    let private = whisper(private).map_err(|error| format!("what only its supervisor is told: {error}"))?;
     let spawned = folder.prepare(spec, &start.job).map_err(unusable).and_then(|listener| {
         // Not the runtime's command: that can fail when the process is there already.
         let mut command = Command::new(&start.program);
         command.arg(super::SUPERVISE).arg(folder.path()).arg(&spec.nonce).env_clear();
-        command.stdin(OwnedFd::from(listener)).stdout(Stdio::null()).stderr(Stdio::null());
+        command.stdin(OwnedFd::from(listener)).stdout(private).stderr(Stdio::null());
         command.spawn().map_err(|error| format!("its supervisor could not be spawned: {error}"))
     });
     // Nobody will come for the folder, so what cannot be removed does no harm.
     spawned.inspect_err(|_| drop(folder.abandon(None)))
+}
+
+/// A file in memory with what may be on no disk.
+fn whisper(private: &Private) -> io::Result<File> {
+    let mut file = File::from(memfd_create("heeler", MemfdFlags::CLOEXEC)?);
+    file.write_all(&serde_json::to_vec(private)?)?;
+    Ok(file)
 }
 
 fn unusable(error: io::Error) -> String {

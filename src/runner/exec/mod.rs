@@ -46,12 +46,13 @@ use async_trait::async_trait;
 
 use self::attempt::{Attempt, Start};
 use self::folder::{EVENTS, Folder, LOG};
-use self::record::Spec;
+use self::record::{Private, Spec};
 pub use self::render::PATH_DEFAULT;
 use self::render::Place;
 pub use self::supervisor::supervise;
 use super::{AttemptRef, Launch, Probe, Report, Runner, StartError};
 use crate::domain::id::JobId;
+use crate::domain::secret::Surroundings;
 
 /// How much of the output of one attempt is kept.
 pub const LOG_BYTES_MAX: u64 = 10 * 1024 * 1024;
@@ -82,6 +83,8 @@ pub struct ExecConfig {
     pub program: PathBuf,
     /// How much of the output of one attempt is kept, in bytes.
     pub log_bytes_max: u64,
+    /// What templates can refer to beside the job.
+    pub surroundings: Arc<Surroundings>,
 }
 
 impl ExecConfig {
@@ -89,7 +92,12 @@ impl ExecConfig {
     /// when its file is replaced meanwhile.
     #[must_use]
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), program: PathBuf::from("/proc/self/exe"), log_bytes_max: LOG_BYTES_MAX }
+        Self {
+            root: root.into(),
+            program: PathBuf::from("/proc/self/exe"),
+            log_bytes_max: LOG_BYTES_MAX,
+            surroundings: Arc::default(),
+        }
     }
 }
 
@@ -156,10 +164,11 @@ impl ExecRunner {
         self.attempts.lock().expect("no holder of this lock panics")
     }
 
-    fn spec(&self, launch: &Launch, folder: &Folder) -> Result<Spec, String> {
+    fn spec(&self, launch: &Launch, folder: &Folder) -> Result<(Spec, Private), String> {
         let events = folder.file(EVENTS);
         let events = events.to_str().ok_or("the path of the store is not UTF-8")?;
-        render::spec(launch, Place { nonce: nonce()?, events, log_bytes_max: self.config.log_bytes_max })
+        let place = Place { nonce: nonce()?, events, log_bytes_max: self.config.log_bytes_max };
+        render::spec(launch, &self.config.surroundings, place)
     }
 }
 

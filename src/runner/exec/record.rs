@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// What a supervisor is to do. Holds what may be secret: never printed.
+/// What a supervisor is to do. It stays in the folder as long as that does.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Spec {
     /// Tells this folder from an abandoned one of the same attempt.
@@ -20,8 +20,6 @@ pub(super) struct Spec {
     pub(super) command: Vec<String>,
     /// The working directory, absolute.
     pub(super) cwd: PathBuf,
-    /// The whole environment.
-    pub(super) env: BTreeMap<String, String>,
     /// The longest that the work may take.
     pub(super) timeout_ms: Option<u64>,
     /// The time between SIGTERM and SIGKILL.
@@ -33,6 +31,20 @@ pub(super) struct Spec {
 impl fmt::Debug for Spec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Spec").field("cwd", &self.cwd).finish_non_exhaustive()
+    }
+}
+
+/// What only a supervisor is told, and never through a file on a disk: it may
+/// hold secrets. Never printed.
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct Private {
+    /// The whole environment of the work.
+    pub(super) env: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for Private {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Private").finish_non_exhaustive()
     }
 }
 

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::record::Spec;
+use super::record::{Private, Spec};
 use crate::domain::expression::{Scope, Template};
 use crate::domain::operation::{ExecSpec, RunnerSpec};
+use crate::domain::secret::Surroundings;
 use crate::runner::Launch;
 
 /// Where programs are looked up, unless the operation says otherwise.
@@ -28,35 +29,35 @@ pub(super) struct Place<'a> {
 /// # Errors
 /// A template has no text for this job, or one that no program can be given:
 /// which, for people.
-pub(super) fn spec(launch: &Launch, place: Place<'_>) -> Result<Spec, String> {
+pub(super) fn spec(launch: &Launch, surroundings: &Surroundings, place: Place<'_>) -> Result<(Spec, Private), String> {
     let RunnerSpec::Exec(exec) = &launch.operation.runner else {
         return Err(format!("the operation `{}` is no longer a program", launch.operation.name));
     };
-    Ok(Spec {
+    let scope = scope(launch, surroundings);
+    let private = Private { env: env(exec, launch, &scope, place.events)? };
+    let spec = Spec {
         nonce: place.nonce,
-        command: command(exec, launch)?,
+        command: command(exec, &scope)?,
         cwd: exec.cwd.clone(),
-        env: env(exec, launch, place.events)?,
         timeout_ms: launch.timeout.map(millis),
         grace_ms: millis(launch.operation.grace),
         log_bytes_max: place.log_bytes_max,
-    })
+    };
+    Ok((spec, private))
 }
 
-fn command(exec: &ExecSpec, launch: &Launch) -> Result<Vec<String>, String> {
-    let scope = scope(launch);
+fn command(exec: &ExecSpec, scope: &Scope<'_>) -> Result<Vec<String>, String> {
     let render = |(index, template): (usize, &Template)| {
-        let text = template.render(&scope).map_err(|error| format!("element {index} of `command`: {error}"))?;
+        let text = template.render(scope).map_err(|error| format!("element {index} of `command`: {error}"))?;
         without_nul(text).ok_or_else(|| format!("element {index} of `command` has a NUL character"))
     };
     exec.command.iter().enumerate().map(render).collect()
 }
 
-fn env(exec: &ExecSpec, launch: &Launch, events: &str) -> Result<BTreeMap<String, String>, String> {
-    let scope = scope(launch);
+fn env(exec: &ExecSpec, launch: &Launch, scope: &Scope<'_>, events: &str) -> Result<BTreeMap<String, String>, String> {
     let mut env = BTreeMap::from([("PATH".to_owned(), PATH_DEFAULT.to_owned())]);
     for (name, template) in &exec.env {
-        let text = template.render(&scope).map_err(|error| format!("`{name}` of `env`: {error}"))?;
+        let text = template.render(scope).map_err(|error| format!("`{name}` of `env`: {error}"))?;
         let text = without_nul(text).ok_or_else(|| format!("`{name}` of `env` has a NUL character"))?;
         if name.is_empty() || name.contains(['=', '\0']) {
             return Err(format!("`{name}` of `env` cannot be the name of a variable"));
@@ -81,9 +82,14 @@ fn env(exec: &ExecSpec, launch: &Launch, events: &str) -> Result<BTreeMap<String
     Ok(env)
 }
 
-fn scope(launch: &Launch) -> Scope<'_> {
-    let input = launch.job.get("input").unwrap_or(&Value::Null);
-    Scope { input, resource: &launch.resource, job: &launch.job }
+fn scope<'a>(launch: &'a Launch, surroundings: &'a Surroundings) -> Scope<'a> {
+    Scope {
+        input: launch.job.get("input").unwrap_or(&Value::Null),
+        resource: &launch.resource,
+        job: &launch.job,
+        secret: &surroundings.secrets,
+        env: &surroundings.env,
+    }
 }
 
 /// `collection/id` of the resource that the job belongs to.

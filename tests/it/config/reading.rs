@@ -7,9 +7,11 @@ use std::time::Duration;
 use heeler::config::{Config, Limits, StoreUrl, load};
 use heeler::domain::catalog::PreconditionPolicy;
 use heeler::domain::expression::Scope;
+use heeler::domain::limit::Rate;
 use heeler::domain::operation::{ExecSpec, OnUnknown, Operation, RunnerSpec};
 use heeler::domain::principal::{Access, Role};
 use heeler::domain::retry::{Never, RetryPolicy};
+use heeler::domain::secret::{Secrets, Surroundings};
 use serde_json::json;
 
 use super::{cron, read};
@@ -155,6 +157,31 @@ fn a_full_file_is_read_as_it_is_written() {
 }
 
 #[test]
+fn limits_of_every_kind_are_read() {
+    let config = accepted(
+        r#"
+[operations.a]
+exec = { command = ["true"] }
+concurrency = { limit = 2, per = "resource.owner" }
+rate = "100/1m"
+deadline = "2h"
+start_deadline = "10m"
+retry = { attempts = 3, attempts_max = 10, never = [65, "Gone"] }
+[operations.b]
+exec = { command = ["true"] }
+"#,
+    );
+    let operation = |name: &str| &config.catalog.operations[&name.parse().expect("a name")];
+    let (a, b) = (operation("a"), operation("b"));
+    assert!(a.concurrency.as_ref().is_some_and(|it| it.limit == 2 && it.per.is_some()), "{:?}", a.concurrency);
+    assert_eq!(a.rate, Some(Rate { count: 100, period: Duration::from_secs(60) }));
+    assert_eq!((a.deadline, a.start_deadline), (Some(Duration::from_secs(7200)), Some(Duration::from_secs(600))));
+    assert_eq!((a.retry.attempts, a.attempts_max), (3, 10));
+    assert_eq!(a.retry.never, [Never::Code(65), Never::Reason("Gone".to_owned())]);
+    assert_eq!((b.rate, b.deadline, b.start_deadline, b.attempts_max), (None, None, None, 100));
+}
+
+#[test]
 fn what_the_design_shows_is_read() {
     let config = accepted(DESIGN);
     assert_eq!((config.catalog.operations.len(), config.catalog.collections.len()), (1, 2));
@@ -173,6 +200,15 @@ fn the_example_in_the_documentation_is_read() {
 }
 
 #[test]
+fn a_secret_comes_from_the_environment_or_from_a_file_without_its_line_end() {
+    let config = accepted("[secrets]\nHOOK = { env = \"HOOK_TOKEN\" }\nFILE = { file = \"hook.token\" }\n");
+    let Surroundings { secrets, env } = &config.surroundings;
+    assert_eq!((secrets.get("HOOK"), secrets.get("FILE")), (Some("canary"), Some("canary of a file")));
+    assert_eq!(env.get("HOOK_TOKEN"), Some("canary"));
+    assert!(!format!("{config:?}").contains("canary"), "{config:?}");
+}
+
+#[test]
 fn line_ends_and_a_byte_order_mark_of_another_system_are_no_trouble() {
     accepted(&format!("\u{feff}{}", FULL.replace('\n', "\r\n")));
 }
@@ -181,7 +217,8 @@ fn line_ends_and_a_byte_order_mark_of_another_system_are_no_trouble() {
 fn each_element_of_a_command_becomes_one_argument() {
     let transcode = exec(&accepted(FULL), "transcode");
     let input = json!({"source": "a b; rm -rf /", "target": "${input.source}"});
-    let scope = Scope { input: &input, resource: &json!({}), job: &json!({}) };
+    let none = Secrets::none();
+    let scope = Scope { input: &input, resource: &json!({}), job: &json!({}), secret: &none, env: &none };
     let command: Vec<_> = transcode.command.iter().map(|element| element.render(&scope).expect("text")).collect();
     assert_eq!(command, ["ffmpeg", "-i", "a b; rm -rf /", "-y", "${input.source}"]);
     assert_eq!(transcode.env["LANG"].as_literal(), Some("C"));

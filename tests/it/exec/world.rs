@@ -138,6 +138,7 @@ fn operation(command: &[&str], folder: &Path) -> Operation {
         grace: Duration::from_secs(20),
         retry: RetryPolicy::default(),
         concurrency: None,
+        attempts_max: 100,
         rate: None,
         deadline: None,
         start_deadline: None,

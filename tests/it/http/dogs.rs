@@ -23,6 +23,7 @@ pub(super) fn operation(name: &str) -> Operation {
         grace: Operation::GRACE_DEFAULT,
         retry: RetryPolicy::default(),
         concurrency: None,
+        attempts_max: 100,
         rate: None,
         deadline: None,
         start_deadline: None,

@@ -73,6 +73,7 @@ fn catalog() -> Catalog {
         grace: Operation::GRACE_DEFAULT,
         retry: RetryPolicy { attempts, backoff: Duration::from_secs(2), ..RetryPolicy::default() },
         concurrency: Some(Concurrency::of(4)),
+        attempts_max: 100,
         rate: None,
         deadline: None,
         start_deadline: None,

@@ -17,7 +17,7 @@ mod tree;
 mod work;
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek as _};
 use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -36,7 +36,7 @@ use self::control::{Control, Wish};
 use self::log::Log;
 use self::tree::Reaped;
 use super::folder::{JOB, LOCK, LOG, SPEC, STARTED, create, read_json, sync_folder, write_exit};
-use super::record::{Cause, End, Exit, Spec};
+use super::record::{Cause, End, Exit, Private, Spec};
 
 /// The time between two attempts to kill what does not go away.
 const KILL_AGAIN: Duration = Duration::from_millis(20);
@@ -50,7 +50,8 @@ const WRITE_AGAIN: Duration = Duration::from_secs(1);
 
 /// Supervises the attempt in this folder: the whole life of the process.
 ///
-/// Standard input is the listening socket. Refuses (exit code 1), without
+/// Standard input is the listening socket, standard output a file in memory
+/// with what may be on no disk. Refuses (exit code 1), without
 /// having done anything, if the folder is not the one with this nonce, if the
 /// attempt was abandoned or if it was begun before.
 #[must_use]
@@ -65,6 +66,7 @@ pub fn supervise(folder: &Path, nonce: &str) -> ExitCode {
 /// An attempt that is ours alone.
 struct Begun {
     spec: Spec,
+    private: Private,
     listener: UnixListener,
     children: UnixStream,
 }
@@ -86,7 +88,17 @@ fn begin(folder: &Path, nonce: &str) -> io::Result<(Begun, File)> {
     let listener = UnixListener::from(io::stdin().as_fd().try_clone_to_owned()?);
     listener.set_nonblocking(true)?;
     set_child_subreaper(Some(getpid()))?;
-    Ok((Begun { spec, listener, children }, lock))
+    Ok((Begun { spec, private: private()?, listener, children }, lock))
+}
+
+/// Reads what may be on no disk, and leaves nothing of it in the file.
+fn private() -> io::Result<Private> {
+    let mut file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    file.rewind()?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    file.set_len(0)?;
+    Ok(serde_json::from_slice(&bytes)?)
 }
 
 fn is_ours(nonce: &str) -> io::Result<Spec> {
@@ -129,7 +141,7 @@ impl Begun {
         let stdin = File::open(JOB).map_err(unusable)?;
         let file = create(Path::new(LOG)).map_err(unusable)?;
         let (log, output) = Log::new(file, self.spec.log_bytes_max).map_err(unusable)?;
-        let main = work::spawn(&self.spec, stdin, output)?;
+        let main = work::spawn(&self.spec, &self.private, stdin, output)?;
         let deadline = self.spec.timeout().and_then(|timeout| Instant::now().checked_add(timeout));
         Ok(Supervision {
             main,

@@ -10,14 +10,14 @@ use rustix::fs::{Access, AtFlags, CWD, accessat};
 use rustix::io::Errno;
 use rustix::process::Pid;
 
-use crate::runner::exec::record::Spec;
+use crate::runner::exec::record::{Private, Spec};
 
 /// Spawns the work in its own process group, with nothing of this process but
 /// its user.
 ///
 /// # Errors
 /// It cannot be started: what is wrong and what can be done, for people.
-pub(super) fn spawn(spec: &Spec, stdin: File, output: PipeWriter) -> Result<Pid, String> {
+pub(super) fn spawn(spec: &Spec, private: &Private, stdin: File, output: PipeWriter) -> Result<Pid, String> {
     let name = spec.command.first().ok_or("there is no command")?;
     if !spec.cwd.is_dir() {
         return Err(format!(
@@ -25,7 +25,7 @@ pub(super) fn spawn(spec: &Spec, stdin: File, output: PipeWriter) -> Result<Pid,
             spec.cwd.display()
         ));
     }
-    let path = spec.env.get("PATH").map_or("", String::as_str);
+    let path = private.env.get("PATH").map_or("", String::as_str);
     let program = find(name, path, &spec.cwd)?;
     let again = output.try_clone().map_err(|error| format!("no pipe for the output: {error}"))?;
     let mut command = Command::new(&program);
@@ -33,7 +33,7 @@ pub(super) fn spawn(spec: &Spec, stdin: File, output: PipeWriter) -> Result<Pid,
         .arg0(name)
         .args(&spec.command[1..])
         .env_clear()
-        .envs(&spec.env)
+        .envs(&private.env)
         .current_dir(&spec.cwd)
         .process_group(0)
         .stdin(stdin)

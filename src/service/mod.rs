@@ -1,17 +1,20 @@
-//! `heeler serve`, and the composition root: the one place that knows every
-//! part of the service and puts them together.
+//! The service put together: the one place that knows every part of it, and
+//! what a program that embeds it, the command among them, is built on.
 //!
 //! # Guarantees
-//! Once [`Service::open`] has answered, connections are taken. A service ends
+//! Once [`Builder::build`] has answered, connections are taken. A service ends
 //! in order: no more connections, what is under way answered, the engine
 //! stopped, the store closed. Programs that run go on under their supervisors.
 //! A store that failed ends the service, and so does an engine that ended by
-//! itself: neither is ever dead without the process being so.
+//! itself: neither is ever dead while the service seems to be there.
 //! # Not here
-//! What flags and environment change: [`super::settings`].
+//! Flags, environment and signals, which are the command's.
 
-pub(super) mod describe;
+mod builder;
+mod describe;
+mod error;
 mod keeping;
+mod reach;
 mod undeclared;
 
 use std::future::Future;
@@ -24,11 +27,12 @@ use tokio::net::TcpListener;
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
-use super::exit::Failure;
-use super::output::say;
-use super::signals::Signals;
+pub use builder::Builder;
+pub use describe::{openapi_document, type_schemas};
+pub use error::{Cause, Error};
+
 use crate::api::{Api, AttemptLogs};
 use crate::clock::{SystemClock, SystemEntropy};
 use crate::config::{self, Config, Limits};
@@ -39,7 +43,7 @@ use crate::http::{self, Http, HttpConfig};
 use crate::metrics::Metrics;
 use crate::runner::exec::{ExecConfig, ExecRunner};
 use crate::state::State;
-use crate::store::Cause;
+use crate::store;
 use keeping::Keeping;
 
 /// How long requests under way have to be answered once the store has failed:
@@ -49,43 +53,10 @@ const DRAIN_FAILED: Duration = Duration::from_secs(2);
 /// How long to wait for the store to say that it failed, after the engine said so.
 const STORE_SPEAKS: Duration = Duration::from_millis(500);
 
-/// How long threads that still wait for the disk or the system hold up the end.
-const THREADS_END: Duration = Duration::from_secs(1);
-
-/// Serves until a signal.
-pub(super) fn run(config: &Config) -> Result<(), Failure> {
-    block_on(async {
-        let service = Service::open(config).await?;
-        let mut signals = Signals::listen().map_err(|error| Failure::Broken(error.into()))?;
-        say(&format!("listening on http://{}", service.address()));
-        let stop = CancellationToken::new();
-        let mut running = pin!(service.run(stop.cancelled()));
-        tokio::select! {
-            ended = &mut running => return ended,
-            signal = signals.next() => info!(signal = signal.name(), "stopping; a second signal ends the service at once"),
-        }
-        stop.cancel();
-        tokio::select! {
-            ended = &mut running => ended,
-            signal = signals.next() => signal.end_process(),
-        }
-    })
-}
-
-/// Does something that needs the runtime.
-pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::Broken(error.into()))?;
-    let done = runtime.block_on(work);
-    runtime.shutdown_timeout(THREADS_END);
-    done
-}
-
-/// A service that is ready to be run.
+/// A service that is ready to serve.
 #[derive(Debug)]
-pub(super) struct Service {
+#[must_use = "a service does nothing until it is told to `serve`"]
+pub struct Heeler {
     keeping: Keeping,
     listener: TcpListener,
     address: SocketAddr,
@@ -96,23 +67,31 @@ pub(super) struct Service {
 /// Why a service ends.
 enum Reason {
     Asked,
-    StoreFailed(Cause),
+    StoreFailed(store::Cause),
     EngineEnded(Result<Result<(), StepError>, JoinError>),
 }
 
-impl Service {
+impl Heeler {
+    /// Says what a service is to be.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
     /// Opens the store, sees to it that nothing in it is left out by the
     /// configuration, takes the address and puts everything together.
-    pub(super) async fn open(config: &Config) -> Result<Self, Failure> {
+    async fn open(config: &Config) -> Result<Self, Error> {
         let keeping = Keeping::open(&config.store)?;
         let catalog = Arc::new(config.catalog.clone());
         let metrics = Metrics::default();
         let state = State::new(keeping.store(), Arc::new(SystemClock), Arc::new(SystemEntropy), catalog);
         let state = state.counted(&metrics);
         undeclared::refuse(&state).await?;
-        let runner =
-            ExecRunner::new(ExecConfig::new(keeping.attempts())).map_err(|error| Failure::Store(error.into()))?;
-        let runner = Arc::new(runner);
+        if reach::is_open(config) {
+            warn!(address = %config.server.listen, "everybody who reaches this address can change everything");
+        }
+        let surroundings = Arc::new(config.surroundings.clone());
+        let exec = ExecConfig { surroundings, ..ExecConfig::new(keeping.attempts()) };
+        let runner = Arc::new(ExecRunner::new(exec).map_err(|error| Error::Store(error.into()))?);
         let (listener, address) = listen(config.server.listen).await?;
         let api = Api::new(state.clone(), Arc::new(Logs(Arc::clone(&runner))), patch_limits(&config.limits))
             .running_at_most(config.limits.running);
@@ -123,12 +102,16 @@ impl Service {
     }
 
     /// Where it is reached.
-    pub(super) const fn address(&self) -> SocketAddr {
-        self.address
+    #[must_use]
+    pub const fn address(&self) -> Option<SocketAddr> {
+        Some(self.address)
     }
 
     /// Serves, and runs jobs, until `stop` or until that is no longer possible.
-    pub(super) async fn run(self, stop: impl Future<Output = ()>) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    /// [`Error::OutcomeUnknown`], [`Error::Broken`].
+    pub async fn serve(self, stop: impl Future<Output = ()>) -> Result<(), Error> {
         let Self { keeping, listener, http, engine, address } = self;
         let store = keeping.store();
         let (stop_http, stop_engine) = (CancellationToken::new(), CancellationToken::new());
@@ -153,13 +136,13 @@ impl Service {
         }
         let failure = match reason {
             Reason::EngineEnded(ended) => match timeout(STORE_SPEAKS, store.failed()).await {
-                Ok(cause) => Failure::OutcomeUnknown(cause.into()),
+                Ok(cause) => Error::OutcomeUnknown(cause.into()),
                 Err(_) => broken(ended),
             },
-            Reason::StoreFailed(cause) => Failure::OutcomeUnknown(cause.into()),
+            Reason::StoreFailed(cause) => Error::OutcomeUnknown(cause.into()),
             Reason::Asked => return Ok(()),
         };
-        error!("{}", failure.words());
+        error!(error = &failure as &dyn std::error::Error, "the service ends");
         let _ = timeout(DRAIN_FAILED, serving).await;
         Err(failure)
     }
@@ -175,21 +158,21 @@ const fn is_well(ended: &Result<Result<(), StepError>, JoinError>) -> bool {
     matches!(ended, Ok(Ok(())))
 }
 
-fn broken(ended: Result<Result<(), StepError>, JoinError>) -> Failure {
+fn broken(ended: Result<Result<(), StepError>, JoinError>) -> Error {
     match ended {
-        Ok(Ok(())) => Failure::Broken("the engine ended by itself".into()),
-        Ok(Err(error)) => Failure::Broken(error.into()),
-        Err(error) => Failure::Broken(error.into()),
+        Ok(Ok(())) => Error::Broken("the engine ended by itself".into()),
+        Ok(Err(error)) => Error::Broken(error.into()),
+        Err(error) => Error::Broken(error.into()),
     }
 }
 
-async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
     let bind = async {
         let listener = TcpListener::bind(address).await?;
         let real = listener.local_addr()?;
         Ok((listener, real))
     };
-    bind.await.map_err(|source| Failure::Address { address, source })
+    bind.await.map_err(|source| Error::Address { address, source })
 }
 
 const fn patch_limits(limits: &Limits) -> PatchLimits {
@@ -197,7 +180,7 @@ const fn patch_limits(limits: &Limits) -> PatchLimits {
 }
 
 /// Judges a cron expression of the configuration by the parser that will run it.
-pub(super) fn judge_cron(text: &str) -> Result<(), String> {
+fn judge_cron(text: &str) -> Result<(), String> {
     engine::judge_cron(text).map_err(|why| why.to_string())
 }
 

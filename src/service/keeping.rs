@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 use tracing::warn;
 
-use crate::cli::exit::Failure;
+use super::error::Error;
 use crate::config::StoreUrl;
 use crate::store::Store;
 use crate::store::memory::MemoryStore;
@@ -24,16 +24,15 @@ pub(super) enum Keeping {
 
 impl Keeping {
     /// Opens, or creates, what the URL names.
-    pub(super) fn open(url: &StoreUrl) -> Result<Self, Failure> {
+    pub(super) fn open(url: &StoreUrl) -> Result<Self, Error> {
         match url {
             StoreUrl::Redb(path) => {
-                let store =
-                    RedbStore::open(path, Options::default()).map_err(|error| Failure::Store(Box::new(error)))?;
+                let store = RedbStore::open(path, Options::default()).map_err(|error| Error::Store(Box::new(error)))?;
                 Ok(Self::File { store: Arc::new(store), attempts: attempts_of(path) })
             }
             StoreUrl::Memory => {
                 let attempts = tempfile::Builder::new().prefix("heeler-").tempdir();
-                let attempts = attempts.map_err(|error| Failure::Store(error.into()))?;
+                let attempts = attempts.map_err(|error| Error::Store(error.into()))?;
                 Ok(Self::Memory { store: Arc::new(MemoryStore::new()), attempts })
             }
         }
