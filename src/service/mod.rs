@@ -80,11 +80,12 @@ impl Heeler {
     /// Opens the store, sees to it that nothing in it is left out by the
     /// configuration, takes the address and puts everything together.
     async fn open(config: &Config) -> Result<Self, Error> {
-        let keeping = Keeping::open(&config.store)?;
-        let catalog = Arc::new(config.catalog.clone());
         let metrics = Metrics::default();
+        let keeping = Keeping::open(&config.store, &metrics)?;
+        let catalog = Arc::new(config.catalog.clone());
         let state = State::new(keeping.store(), Arc::new(SystemClock), Arc::new(SystemEntropy), catalog);
         let state = state.counted(&metrics);
+        state.count_running().await.map_err(|error| Error::Store(Box::new(error)))?;
         undeclared::refuse(&state).await?;
         if reach::is_open(config) {
             warn!(address = %config.server.listen, "everybody who reaches this address can change everything");
