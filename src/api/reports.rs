@@ -16,7 +16,7 @@ use super::once::About;
 use super::{Api, ApiError, ChangeRequest, View};
 use crate::domain::id::{JobId, Token};
 use crate::domain::job::{
-    Attempt, AttemptOutcome, Ending, Job, JobError, PROGRESS_MESSAGE_BYTES_MAX, RESULT_BYTES_MAX, clip,
+    Attempt, AttemptOutcome, Ending, Job, JobError, PROGRESS_MESSAGE_BYTES_MAX, RESULT_BYTES_MAX, WorkPatch, clip,
 };
 use crate::domain::json;
 use crate::domain::near::did_you_mean;
@@ -104,7 +104,7 @@ fn decide(job: &Job, report: &WorkReport, wall: Timestamp) -> Result<Decision, A
 /// # Errors
 /// `Invalid`
 pub fn work_report(body: &Map<String, Value>) -> Result<WorkReport, ApiError> {
-    const MEMBERS: [&str; 6] = [TOKEN, "progress", "phase", "result", "error", "retryAfter"];
+    const MEMBERS: [&str; 7] = [TOKEN, "progress", "phase", "result", "error", "retryAfter", "patch"];
     let mut errors = Vec::new();
     for member in body.keys().filter(|member| !MEMBERS.contains(&member.as_str())) {
         let detail = match member.as_str() {
@@ -177,6 +177,10 @@ impl<'a> Reader<'a> {
         if result.is_some() && phase.is_none() {
             let _: Option<()> = self.wrong("/result", "only who is done has a result: say `phase`, too");
         }
+        let patch = self.patch();
+        if patch.is_some() && phase.is_none() {
+            let _: Option<()> = self.wrong("/patch", "it is applied when the job ends: say `phase`, too");
+        }
         let error = self.error();
         let retry_after = self.retry_after();
         let of_failure = ["error", "retryAfter"].into_iter().filter(|member| self.said(member));
@@ -189,7 +193,8 @@ impl<'a> Reader<'a> {
         let said = json!({
             "phase": phase,
             "result": result,
-            "error": error.as_ref().map(|error| json!([error.reason, error.message])),
+            "error": error.as_ref().map(|error| json!([error.reason, error.message, error.details])),
+            "patch": self.body.get("patch"),
             "retryAfter": retry_after.map(|wait| wait.as_millis().to_string()),
         });
         let digest = Sha256::digest(json::canonical(&said));
@@ -197,6 +202,7 @@ impl<'a> Reader<'a> {
             result: result.cloned(),
             detail: error.as_ref().map(|error| error.message.clone()),
             error,
+            patch,
             retry_after,
             report: Some(digest.iter().map(|byte| format!("{byte:02x}")).collect()),
             ..Ending::new(outcome)
@@ -206,7 +212,7 @@ impl<'a> Reader<'a> {
     /// The reason and the message of a failure. A message that is too long is cut:
     /// that it failed counts more than its last line.
     fn error(&mut self) -> Option<JobError> {
-        let members = self.object("error", &["reason", "message"])?;
+        let members = self.object("error", &["reason", "message", "details"])?;
         let reason = self.text("error", members, "reason").unwrap_or("Failed");
         let is_word = |text: &str| {
             (1..=REASON_CHARS_MAX).contains(&text.len())
@@ -217,7 +223,24 @@ impl<'a> Reader<'a> {
             return self.wrong("/error/reason", format!("expected 1 to {most} letters, digits, dots, dashes or `_`"));
         }
         let message = self.text("error", members, "message").unwrap_or("the attempt failed");
-        Some(JobError { reason: reason.to_owned(), message: clip(message, PROGRESS_MESSAGE_BYTES_MAX), details: None })
+        let error = JobError::new(reason, clip(message, PROGRESS_MESSAGE_BYTES_MAX));
+        Some(match members.get("details").filter(|details| !details.is_null()) {
+            Some(details) => error.with_details(details.clone()),
+            None => error,
+        })
+    }
+
+    /// What observed members are to become. Whether they are such, the end of
+    /// the job sees.
+    fn patch(&mut self) -> Option<WorkPatch> {
+        let said = self.body.get("patch").filter(|patch| !patch.is_null())?;
+        let mut patch = WorkPatch::default();
+        patch.collect(said.clone());
+        if let Err(why) = patch.operations() {
+            let why = why.to_owned();
+            return self.wrong("/patch", why);
+        }
+        Some(patch)
     }
 
     fn retry_after(&mut self) -> Option<std::time::Duration> {

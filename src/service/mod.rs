@@ -109,11 +109,12 @@ impl Heeler {
     /// configuration, takes the address and puts everything together.
     async fn open(built: Built) -> Result<Self, Error> {
         let Built { config, functions, drain, listen: place } = built;
-        let keeping = Keeping::open(&config.store)?;
-        let catalog = Arc::new(config.catalog.clone());
         let metrics = Metrics::default();
+        let keeping = Keeping::open(&config.store, &metrics)?;
+        let catalog = Arc::new(config.catalog.clone());
         let state = State::new(keeping.store(), Arc::new(SystemClock), Arc::new(SystemEntropy), catalog);
         let state = state.counted(&metrics);
+        state.count_running().await.map_err(|error| Error::Store(Box::new(error)))?;
         undeclared::refuse(&state).await?;
         if place.is_some() && reach::is_open(&config) {
             warn!(address = %config.server.listen, "everybody who reaches this address can change everything");
