@@ -98,6 +98,7 @@ mod secrets;
 mod section;
 mod server;
 mod templates;
+mod worker;
 
 pub use error::{ConfigError, ConfigErrors, ERRORS_MAX, Place};
 pub use housekeeping::{Housekeeping, JudgeCron, PER_ACTIVITY_MAX};

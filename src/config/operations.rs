@@ -11,7 +11,8 @@ use super::files::Files;
 use super::replies;
 use super::section::{Field, Keys, Section};
 use super::templates::Templates;
-use crate::domain::expression::Template;
+use super::worker;
+use crate::domain::expression::{Surrounding, Template};
 use crate::domain::id::OperationName;
 use crate::domain::limit::{Concurrency, RATE_MAX, Rate};
 use crate::domain::operation::{OnUnknown, Operation, RunnerSpec};
@@ -23,6 +24,7 @@ const OPERATION: Keys = Keys {
         "description",
         "input",
         "exec",
+        "worker",
         "timeout",
         "grace",
         "retry",
@@ -37,7 +39,7 @@ const OPERATION: Keys = Keys {
         effects::ON_SUCCESS,
         effects::ON_FAILURE,
     ],
-    later: &["http", "mail", "worker", "kubernetes"],
+    later: &["http", "mail", "kubernetes"],
 };
 const RUNNERS: [&str; 5] = ["exec", "http", "mail", "worker", "kubernetes"];
 const CONCURRENCY: Keys = Keys { known: &["limit", "per"], later: &[] };
@@ -66,10 +68,9 @@ pub(super) fn operations(
     let names: Vec<OperationName> = section.fields().iter().filter_map(|field| field.name.parse().ok()).collect();
     for field in section.fields() {
         let name = field.parse_name("an operation", report);
-        let body = field.table("a table", report).and_then(|section| {
-            let name = name.clone();
-            operation(&section, name, Around { names: &names, templates }, files, report)
-        });
+        let body = field
+            .table("a table", report)
+            .and_then(|section| operation(&section, name.clone(), &names, templates, files, report));
         if let (Some(name), Some(operation)) = (name, body) {
             operations.insert(name, Arc::new(operation));
         }
@@ -77,24 +78,17 @@ pub(super) fn operations(
     operations
 }
 
-/// What an operation is read against.
-#[derive(Debug, Clone, Copy)]
-struct Around<'a> {
-    /// All operations.
-    names: &'a [OperationName],
-    templates: &'a Templates,
-}
-
 /// Reads one operation. Its table is checked even if its name is not one.
 fn operation(
     section: &Section<'_>,
     name: Option<OperationName>,
-    around: Around<'_>,
+    names: &[OperationName],
+    templates: &Templates,
     files: &mut Files<'_>,
     report: &mut Report<'_>,
 ) -> Option<Operation> {
     section.check_keys(OPERATION, report);
-    let runner = runner(section, around.templates, files, report);
+    let runner = runner(section, templates, files, report);
     let on_unknown = section
         .get("on_unknown")
         .and_then(|field| field.word(&[("fail", OnUnknown::Fail), ("retry", OnUnknown::Retry)], report))
@@ -114,7 +108,7 @@ fn operation(
         .and_then(|number| i32::try_from(number).ok())
         .unwrap_or(0);
     let (reply, keep) = replies::of_operation(section, report);
-    let effects = effects::effects(section, Known { operations: around.names, observed: None }, report);
+    let effects = effects::effects(section, Known { operations: names, observed: None }, report);
     Some(Operation {
         name: name?,
         description,
@@ -146,7 +140,8 @@ fn runner(
     match named.as_slice() {
         [_] => {}
         [] => {
-            let message = format!("`{}` has no runner: expected `exec = {{ command = […] }}`", section.path);
+            let message =
+                format!("`{}` has no runner: expected `exec = {{ command = […] }}` or `worker = {{}}`", section.path);
             report.error(&section.span, message);
         }
         [first, second, ..] => {
@@ -154,8 +149,13 @@ fn runner(
             report.error(&section.span, message);
         }
     }
-    let exec = section.table("exec", report)?;
-    exec_spec(&exec, templates, files, report).map(RunnerSpec::Exec)
+    let worker = section.table("worker", report).map(|table| worker::spec(&table, report));
+    let exec = section.table("exec", report).map(|table| exec_spec(&table, templates, files, report));
+    match (exec, worker) {
+        (Some(exec), _) => exec.map(RunnerSpec::Exec),
+        (None, Some(worker)) => worker.map(RunnerSpec::Worker),
+        (None, None) => None,
+    }
 }
 
 /// The policy, and how many attempts a document can ask for.
@@ -225,10 +225,10 @@ fn concurrency(field: &Field<'_>, report: &mut Report<'_>) -> Option<Concurrency
     }
     let section = field.table("a table", report)?;
     section.check_keys(CONCURRENCY, report);
+    let per = section.get("per").map(|field| per(&field, report));
     let Some(many) = section.get("limit") else {
         return field.refuse("expected `limit`, how many jobs run at once", report);
     };
-    let per = section.get("per").map(|field| per(&field, report));
     let limit = limit(&many, report)?;
     match per {
         None => Some(Concurrency::of(limit)),
@@ -243,13 +243,17 @@ fn limit(field: &Field<'_>, report: &mut Report<'_>) -> Option<u32> {
 /// What jobs are counted by: an expression, without the braces of a template.
 fn per(field: &Field<'_>, report: &mut Report<'_>) -> Option<Template> {
     let text = field.text("an expression such as \"resource.owner\"", report)?;
-    match Template::expression(text) {
-        Ok(template) => Some(template),
-        Err(error) => {
-            report.error_within(&field.span, text, error.offset, format!("`{}`: {error}", field.path));
-            None
+    let (offset, wrong) = match Template::expression(text) {
+        Ok(template) => {
+            match [Surrounding::Secret, Surrounding::Env].iter().flat_map(|it| template.reads(*it)).next() {
+                None => return Some(template),
+                Some(read) => (read.offset, "jobs are counted by `input`, `resource` or `job`".to_owned()),
+            }
         }
-    }
+        Err(error) => (error.offset, error.to_string()),
+    };
+    report.error_within(&field.span, text, offset, format!("`{}`: {wrong}", field.path));
+    None
 }
 
 /// How many attempts start within a time: `"100/1m"`.

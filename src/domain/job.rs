@@ -274,6 +274,10 @@ pub struct Attempt {
     pub exit_code: Option<i32>,
     /// One line on how it ended.
     pub detail: Option<String>,
+    /// What tells the report that ended it from every other one, in hex, where
+    /// somebody outside made it: who hears no answer makes it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<String>,
 }
 
 /// That somebody outside of this process does the work of an attempt, and
@@ -365,6 +369,8 @@ pub struct Ending {
     pub retry_after: Option<Duration>,
     /// That another attempt would end in the same way: none is made.
     pub fatal: bool,
+    /// What tells the report of it from every other one, in hex, where somebody outside made it.
+    pub report: Option<String>,
 }
 
 impl Ending {
@@ -380,6 +386,7 @@ impl Ending {
             error: None,
             retry_after: None,
             fatal: false,
+            report: None,
         }
     }
 

@@ -22,6 +22,7 @@ pub mod id_pattern;
 pub mod job;
 pub mod job_list;
 pub mod json;
+pub mod lease;
 pub mod limit;
 pub mod links;
 pub mod moment;

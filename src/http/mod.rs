@@ -42,6 +42,7 @@ mod forms;
 mod home;
 mod job_lists;
 mod jobs;
+mod leases;
 mod ledger;
 mod logs;
 mod media;

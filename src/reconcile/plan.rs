@@ -1,18 +1,19 @@
 //! What brings one resource closer to what is desired of it.
 
+mod outside;
 mod recurring;
 
 use serde_json::{Value, json};
 
 use super::show;
-use super::state::{ActiveJob, ActivityStatus, Asked, Fate, Observed, ResourceState};
+use super::state::{ActiveJob, ActivityStatus, Asked, Fate, Held, Observed, ResourceState};
 use super::ticks::Verdict;
 use crate::domain::activity::{Activity, Overlap, Standing, judge_input};
 use crate::domain::catalog::Catalog;
 use crate::domain::condition::Reason;
 use crate::domain::expression::Scope;
 use crate::domain::id::{ActivityName, JobId, OperationName};
-use crate::domain::job::{CancelReason, JobPhase, StartRule, TriggerKind};
+use crate::domain::job::{AttemptOutcome, CancelReason, JobPhase, StartRule, TriggerKind};
 use crate::domain::limit::LimitKey;
 use crate::domain::moment::Past;
 use crate::domain::retry::RetryPolicy;
@@ -89,6 +90,24 @@ pub enum Action {
         job: JobId,
         /// Why.
         reason: CancelReason,
+    },
+    /// The attempt of a job is over whose work is done outside: its lease or its time is.
+    GiveUp {
+        /// The job.
+        job: JobId,
+        /// How it ended.
+        outcome: AttemptOutcome,
+        /// Why, for people.
+        detail: String,
+    },
+    /// Look at such an attempt again at another time.
+    Watch {
+        /// The job.
+        job: JobId,
+        /// When its lease ends, where that is changed.
+        until: Option<Timestamp>,
+        /// When it is looked at, if it is.
+        held: Option<Held>,
     },
     /// The wait of a job after a failed attempt is over.
     EndWait {
@@ -225,6 +244,7 @@ impl<'a> ActivityView<'a> {
     }
 
     fn plan(&self, actions: &mut Vec<Action>) {
+        self.give_up(actions);
         if self.state.is_deleting() {
             self.cancel_all(CancelReason::Deleted, actions);
             self.unschedule(actions);
@@ -392,8 +412,8 @@ impl<'a> ActivityView<'a> {
         };
         let resource = self.state.subject(self.catalog).map_or(Value::Null, |subject| subject.document());
         let shown = json!(show::job(job, self.catalog));
-        let none = Secrets::none();
-        let scope = Scope { input: &job.input, resource: &resource, job: &shown, secret: &none, env: &none };
+        static NONE: Secrets = Secrets::none();
+        let scope = Scope { input: &job.input, resource: &resource, job: &shown, secret: &NONE, env: &NONE };
         Some((operation.priority, concurrency.key(&scope)))
     }
 

@@ -1,6 +1,7 @@
 //! The one way through: an event, then planning, until nothing is left to do now.
 
 mod follow;
+mod outside;
 mod recurring;
 
 use std::time::Duration;
@@ -18,9 +19,9 @@ use crate::domain::activity::{Activity, Overlap, Standing};
 use crate::domain::catalog::Catalog;
 use crate::domain::condition::{Reason, Settlement};
 use crate::domain::document::{Desired, Document};
-use crate::domain::id::{ActivityName, JobId, OperationName};
+use crate::domain::id::{ActivityName, JobId, OperationName, Token};
 use crate::domain::job::{
-    AfterAttempt, CancelReason, Grant, Job, JobEvent, JobPhase, Trigger, TriggerKind, transition,
+    AfterAttempt, CancelReason, Ending, Grant, Job, JobEvent, JobPhase, Trigger, TriggerKind, transition,
 };
 use crate::domain::json;
 use crate::domain::moment::Moment;
@@ -99,7 +100,8 @@ impl Stepper<'_> {
             let due = if closing { scheduled.next } else { scheduled.due };
             due.is_some_and(|due| due <= now)
         };
-        if self.state.observed.iter().flat_map(Observed::schedules).any(|(_, scheduled)| comes(scheduled)) {
+        let ticks = self.state.observed.iter().flat_map(Observed::schedules).any(|(_, scheduled)| comes(scheduled));
+        if ticks || self.is_over_outside() {
             self.pursue(closing);
         }
     }
@@ -138,14 +140,11 @@ impl Stepper<'_> {
             Event::Claimed { job, grant } => self.claimed(job, grant),
             Event::Started { job, token } => self.job_event(job, JobEvent::Started { token }),
             Event::Accepted { job, token, remote } => self.job_event(job, JobEvent::Accepted { token, remote }),
-            Event::Renewed { job, token } => self.job_event(job, JobEvent::Renewed { token }),
+            Event::Reported { job, token, progress, ending } => self.reported(job, token, progress, ending),
             Event::Progressed { job, token, fraction, message } => {
                 self.job_event(job, JobEvent::Progressed { token, fraction, message })
             }
-            Event::Ended { job, token, ending } => {
-                let after = self.after_attempt(job)?;
-                self.job_event(job, JobEvent::Ended { token, ending, after })
-            }
+            Event::Ended { job, token, ending } => self.ended(job, token, ending),
             Event::Looked => Ok(()),
         }
     }
@@ -285,7 +284,16 @@ impl Stepper<'_> {
         }
         let runner = operation.runner.kind();
         let token = self.moment.mint_token();
-        self.job_event(id, JobEvent::Claimed { token, runner, grant, limit_key: ready.limit_key })
+        let grant = self.beginning(grant);
+        let is_remote = grant.remote.is_some();
+        self.job_event(id, JobEvent::Claimed { token, runner, grant, limit_key: ready.limit_key })?;
+        // Whoever asked for it outside has it as soon as it is recorded.
+        if is_remote { self.job_event(id, JobEvent::Started { token }) } else { Ok(()) }
+    }
+
+    fn ended(&mut self, id: JobId, token: Token, ending: Ending) -> Result<(), Refused> {
+        let after = self.after_attempt(id)?;
+        self.job_event(id, JobEvent::Ended { token, ending, after })
     }
 
     /// What the operation says now of further attempts of a job.
@@ -349,6 +357,8 @@ impl Stepper<'_> {
                 }
             }
             Action::Cancel { job, reason } => self.cancel(job, reason),
+            Action::GiveUp { job, outcome, detail } => self.give_up(job, outcome, detail),
+            Action::Watch { job, until, held } => self.watch(job, until, held),
             Action::EndWait { job } => self.active(job, |active| active.not_before = None),
             Action::MakeReady { job, priority, limit_key } => {
                 let at = self.now();
@@ -420,6 +430,7 @@ impl Stepper<'_> {
             start_by,
             done_by,
             ready: None,
+            held: None,
         });
         self.state.jobs.insert(id, job);
         id
@@ -505,6 +516,7 @@ fn show(status: &mut ActivityStatus, job: &Job, now: Timestamp) {
         active.start_by = job.start_by.filter(|_| job.attempts.is_empty());
         active.done_by = job.done_by.filter(|_| !job.phase.is_stopping());
         active.ready = active.ready.take().filter(|_| !attempting);
+        active.held = active.held.take().filter(|_| attempting);
     }
 }
 

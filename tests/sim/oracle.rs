@@ -365,6 +365,8 @@ impl Oracle {
             | Action::Cancel { .. }
             | Action::EndWait { .. }
             | Action::Overdue { .. }
+            | Action::GiveUp { .. }
+            | Action::Watch { .. }
             | Action::Hold { .. }
             | Action::Remove => true,
         };

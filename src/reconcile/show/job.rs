@@ -88,6 +88,9 @@ struct TriggerShown {
 #[schemars(rename = "Attempt")]
 struct AttemptShown<'a> {
     number: u32,
+    /// The worker whose it is, as it calls itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    worker: Option<&'a str>,
     started: Timestamp,
     finished: Option<Timestamp>,
     outcome: Option<AttemptOutcome>,
@@ -118,6 +121,7 @@ pub fn job<'a>(job: &'a Job, catalog: &Catalog) -> JobShown<'a> {
     let link = super::Link::to;
     let attempts = job.attempts.iter().map(|attempt| AttemptShown {
         number: attempt.number,
+        worker: attempt.remote.as_ref().and_then(|remote| remote.worker.as_deref()),
         started: attempt.started,
         finished: attempt.finished,
         outcome: attempt.outcome,

@@ -100,8 +100,6 @@ mail = { to = "${resource.email}", subject = "Woof", text = "…" }
 worker = { lease = "30s" }
 [operations.transcode]
 exec = { command = ["true"] }
-rate = "100/1m"
-concurrency = { limit = 2, per = "resource.owner" }
 reply = { mode = "sync" }
 
 [collections.dogs]
@@ -117,12 +115,53 @@ backup = "0 2 * * *"
     heeler.toml:6:1: `operations.notify.http` is not in this version
     heeler.toml:8:1: `operations.letter.mail` is not in this version
     heeler.toml:10:1: `operations.render.worker` is not in this version
-    heeler.toml:13:1: `operations.transcode.rate` is not in this version
-    heeler.toml:14:1: `operations.transcode.concurrency` with `limit` and `per` is not in this version: expected an integer
-    heeler.toml:18:1: `collections.dogs.retired` is not in this version
-    heeler.toml:21:2: `mail` is not in this version
-    heeler.toml:24:1: `housekeeping.backup` is not in this version
+    heeler.toml:16:1: `collections.dogs.retired` is not in this version
+    heeler.toml:19:2: `mail` is not in this version
+    heeler.toml:22:1: `housekeeping.backup` is not in this version
     ");
+}
+
+#[test]
+fn a_limit_that_cannot_be_kept_is_refused() {
+    let text = r#"
+[operations.a]
+exec = { command = ["true"] }
+concurrency = { limit = 0, per = "resource.owner" }
+rate = "100"
+deadline = "0s"
+start_deadline = "soon"
+retry = { attempts = 5, attempts_max = 4, never = [0, "", "Gone", 600, true] }
+[operations.b]
+exec = { command = ["true"] }
+concurrency = { per = "resource." }
+rate = "0/1m"
+[operations.c]
+exec = { command = ["true"] }
+concurrency = { limit = 1, per = "secret.HOOK" }
+rate = "1/500ms"
+[operations.d]
+exec = { command = ["true"] }
+concurrency = { limits = 1 }
+rate = 5
+"#;
+    assert_snapshot!(refusal(text), @r#"
+    heeler.toml:4:25: `operations.a.concurrency.limit`: expected an integer from 1 to 10000, found 0
+    heeler.toml:5:8: `operations.a.rate`: expected a number of starts within a time, such as "100/1m", found `100`
+    heeler.toml:6:12: `operations.a.deadline`: expected a duration longer than 0s
+    heeler.toml:7:18: `operations.a.start_deadline`: `soon` is not a duration: expected a length of time such as 10s, 1h 30m or PT10M
+    heeler.toml:8:40: `operations.a.retry.attempts_max`: expected an integer from 5 to 100, found 4
+    heeler.toml:8:52: `operations.a.retry.never[0]`: expected an integer from 1 to 599, found 0
+    heeler.toml:8:55: `operations.a.retry.never[1]`: expected a reason such as "InvalidInput", found an empty string
+    heeler.toml:8:67: `operations.a.retry.never[3]`: expected an integer from 1 to 599, found 600
+    heeler.toml:8:72: `operations.a.retry.never[4]`: expected an integer from 1 to 599, found a boolean
+    heeler.toml:11:15: `operations.b.concurrency`: expected `limit`, how many jobs run at once
+    heeler.toml:12:8: `operations.b.rate`: expected 1 to 10000 starts, found 0
+    heeler.toml:15:35: `operations.c.concurrency.per`: jobs are counted by `input`, `resource` or `job`
+    heeler.toml:16:8: `operations.c.rate`: expected a time of 1s to 31d, found `1/500ms`
+    heeler.toml:19:15: `operations.d.concurrency`: expected `limit`, how many jobs run at once
+    heeler.toml:19:17: unknown key `limits` in `operations.d.concurrency`: did you mean `limit`?
+    heeler.toml:20:8: `operations.d.rate`: expected a number of starts within a time, such as "100/1m", found an integer
+    "#);
 }
 
 #[test]
@@ -282,7 +321,7 @@ schema = 1
 preconditions = true
 activities = ["processing"]
 "#;
-    assert_snapshot!(refusal(&text.replace("[operations]\np", "[operations.p]\nexec")), @r##"
+    assert_snapshot!(refusal(&text.replace("[operations]\np", "[operations.p]\nexec")), @r#"
     heeler.toml:3:10: `server.listen`: expected an IP address and a port such as "127.0.0.1:7117", found an integer
     heeler.toml:4:9: `server.hosts`: expected an array of host names, found a string
     heeler.toml:6:7: `store.url`: expected a store such as "redb:heeler.redb", found an array
@@ -297,14 +336,14 @@ activities = ["processing"]
     heeler.toml:15:11: `operations.o.timeout`: expected a duration such as "30m", found an integer
     heeler.toml:16:9: `operations.o.grace`: expected a duration such as "30m", found a boolean
     heeler.toml:17:9: `operations.o.retry`: expected a table, found an array
-    heeler.toml:18:15: `operations.o.concurrency`: expected an integer from 1 to 4294967295, found a string
+    heeler.toml:18:15: `operations.o.concurrency`: expected an integer from 1 to 10000, found a string
     heeler.toml:19:12: `operations.o.priority`: expected an integer from -2147483648 to 2147483647, found a float
     heeler.toml:20:14: `operations.o.on_unknown`: expected "fail" or "retry", found an integer
     heeler.toml:22:8: `operations.p.exec`: expected a table, found a string
     heeler.toml:24:10: `collections.c.schema`: expected the path of a JSON Schema file, found an integer
     heeler.toml:25:17: `collections.c.preconditions`: expected "required" or "optional", found a boolean
     heeler.toml:26:14: `collections.c.activities`: expected a table of activities, found an array
-    "##);
+    "#);
 }
 
 #[test]
@@ -331,7 +370,7 @@ exec.command = ["true"]
 on_unknown = "retry"
 retry.attempts = 1
 "#;
-    assert_snapshot!(refusal(text), @r##"
+    assert_snapshot!(refusal(text), @r#"
     heeler.toml:3:11: `limits.running`: expected an integer from 1 to 10000, found 0
     heeler.toml:4:8: `limits.body`: expected a size from 1KiB to 16MiB
     heeler.toml:5:12: `limits.document`: expected a size from 1KiB to 16MiB
@@ -342,16 +381,14 @@ retry.attempts = 1
     heeler.toml:12:22: `operations.o.retry.attempts`: expected an integer from 1 to 100, found 101
     heeler.toml:12:36: `operations.o.retry.factor`: expected a number not below 1, found 0.5
     heeler.toml:12:63: `operations.o.retry.max`: the longest wait cannot be shorter than `backoff`
-    heeler.toml:12:78: `operations.o.retry.never[0]`: expected an integer from 1 to 255, found 0
-    heeler.toml:12:81: `operations.o.retry.never[1]`: expected an integer from 1 to 255, found 256
-    heeler.toml:12:86: `operations.o.retry.never[2]`: expected an integer from 1 to 255, found a string
-    heeler.toml:13:15: `operations.o.concurrency`: expected an integer from 1 to 4294967295, found 0
+    heeler.toml:12:78: `operations.o.retry.never[0]`: expected an integer from 1 to 599, found 0
+    heeler.toml:13:15: `operations.o.concurrency`: expected an integer from 1 to 10000, found 0
     heeler.toml:14:12: `operations.o.priority`: expected an integer from -2147483648 to 2147483647, found 2147483648
     heeler.toml:17:22: `operations.p.retry.attempts`: expected an integer from 1 to 100, found 0
     heeler.toml:17:34: `operations.p.retry.factor`: expected a number not below 1, found inf
     heeler.toml:17:45: `operations.p.retry.max`: the longest wait cannot be shorter than the default of `backoff`, 10s
     heeler.toml:21:18: `operations.q.retry.attempts`: expected at least 2, because `on_unknown = "retry"` makes another attempt
-    "##);
+    "#);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use heeler::config::{Config, Limits, StoreUrl, load};
 use heeler::domain::catalog::PreconditionPolicy;
 use heeler::domain::expression::Scope;
+use heeler::domain::limit::Rate;
 use heeler::domain::operation::{ExecSpec, OnUnknown, Operation, RunnerSpec};
 use heeler::domain::principal::{Access, Role};
 use heeler::domain::retry::{Never, RetryPolicy};
@@ -153,6 +154,31 @@ fn a_full_file_is_read_as_it_is_written() {
     let videos = &config.catalog.collections[&"videos".parse().expect("a name")];
     assert_eq!(format!("{:?}", videos.schema), "Some(Schema(Video))");
     assert_eq!(videos.preconditions, PreconditionPolicy::Optional);
+}
+
+#[test]
+fn limits_of_every_kind_are_read() {
+    let config = accepted(
+        r#"
+[operations.a]
+exec = { command = ["true"] }
+concurrency = { limit = 2, per = "resource.owner" }
+rate = "100/1m"
+deadline = "2h"
+start_deadline = "10m"
+retry = { attempts = 3, attempts_max = 10, never = [65, "Gone"] }
+[operations.b]
+exec = { command = ["true"] }
+"#,
+    );
+    let operation = |name: &str| &config.catalog.operations[&name.parse().expect("a name")];
+    let (a, b) = (operation("a"), operation("b"));
+    assert!(a.concurrency.as_ref().is_some_and(|it| it.limit == 2 && it.per.is_some()), "{:?}", a.concurrency);
+    assert_eq!(a.rate, Some(Rate { count: 100, period: Duration::from_secs(60) }));
+    assert_eq!((a.deadline, a.start_deadline), (Some(Duration::from_secs(7200)), Some(Duration::from_secs(600))));
+    assert_eq!((a.retry.attempts, a.attempts_max), (3, 10));
+    assert_eq!(a.retry.never, [Never::Code(65), Never::Reason("Gone".to_owned())]);
+    assert_eq!((b.rate, b.deadline, b.start_deadline, b.attempts_max), (None, None, None, 100));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Programs as work: real processes under real supervisors.
 
+mod canary;
 mod once;
 mod output;
 mod start;
