@@ -351,7 +351,7 @@ pub const DEADLINE_EXCEEDED: &str = "DeadlineExceeded";
 pub const START_DEADLINE_EXCEEDED: &str = "StartDeadlineExceeded";
 
 /// What a runner says of an attempt that is over.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Ending {
     /// When it ended, where that is known better than by when it was heard of.
     pub finished: Option<Timestamp>,
@@ -421,6 +421,18 @@ impl Job {
         }
         let undeclared = !catalog.operations.contains_key(&self.operation);
         undeclared.then(|| Ending::failed_to_start(format!("the operation `{}` is no longer declared", self.operation)))
+    }
+
+    /// Since when those outside who do the work of its attempt are to be asked
+    /// to stop; `None` if they are not, or hear of it when they report.
+    #[must_use]
+    pub fn recalled_at(&self) -> Option<Timestamp> {
+        let attempt = self.current().filter(|attempt| attempt.remote.is_some())?;
+        let is_told = match attempt.runner {
+            RunnerKind::Http => self.phase.is_stopping(),
+            RunnerKind::Exec | RunnerKind::Mail | RunnerKind::Worker | RunnerKind::Native => false,
+        };
+        self.cancel.as_ref().filter(|_| is_told).map(|cancel| cancel.at)
     }
 
     /// The attempt that is under way.

@@ -181,7 +181,7 @@ impl Engine {
                 () = self.stop.cancelled() => return Ok(()),
                 report = self.steps.next_report(attempt) => match report {
                     Report::Progress { .. } => latest = Some(report),
-                    Report::Ended(_) => return self.record(attempt, report).await,
+                    Report::Accepted(_) | Report::Ended(_) => return self.record(attempt, report).await,
                 },
                 () = over(&mut pause) => pause = None,
             }
