@@ -14,6 +14,7 @@ mod builder;
 mod describe;
 mod error;
 mod keeping;
+mod outward;
 mod reach;
 mod undeclared;
 
@@ -37,6 +38,7 @@ use crate::api::{Api, AttemptLogs};
 use crate::clock::{SystemClock, SystemEntropy};
 use crate::config::{self, Config, Limits};
 use crate::domain::id::JobId;
+use crate::domain::operation::RunnerKind;
 use crate::domain::patch::PatchLimits;
 use crate::engine::{self, Engine, EngineConfig, Housekeeping, StepError};
 use crate::http::{self, Http, HttpConfig};
@@ -93,11 +95,12 @@ impl Heeler {
         let exec = ExecConfig { surroundings, ..ExecConfig::new(keeping.attempts()) };
         let runner = Arc::new(ExecRunner::new(exec).map_err(|error| Error::Store(error.into()))?);
         let (listener, address) = listen(config.server.listen).await?;
+        let runners = outward::runners(config, &keeping, address).with(RunnerKind::Exec, Arc::clone(&runner) as _);
         let api = Api::new(state.clone(), Arc::new(Logs(Arc::clone(&runner))), patch_limits(&config.limits))
             .running_at_most(config.limits.running);
         let http = Http::new(api, HttpConfig { metrics: metrics.clone(), ..http_config(config, address) });
         let housekeeping = housekeeping(config, metrics);
-        let engine = Engine::new(state, runner, EngineConfig { running: config.limits.running, housekeeping });
+        let engine = Engine::new(state, Arc::new(runners), EngineConfig { running: config.limits.running, housekeeping });
         Ok(Self { keeping, listener, address, http, engine })
     }
 
