@@ -214,7 +214,7 @@ impl<'a> Reader<'a> {
             return self.wrong("/error/reason", format!("expected 1 to {most} letters, digits, dots, dashes or `_`"));
         }
         let message = self.text("error", members, "message").unwrap_or("the attempt failed");
-        Some(JobError { reason: reason.to_owned(), message: clip(message, PROGRESS_MESSAGE_BYTES_MAX) })
+        Some(JobError { reason: reason.to_owned(), message: clip(message, PROGRESS_MESSAGE_BYTES_MAX), details: None })
     }
 
     fn retry_after(&mut self) -> Option<std::time::Duration> {

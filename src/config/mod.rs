@@ -47,6 +47,10 @@
 //! on_unknown = "fail"                # or "retry"
 //! on_failure = { merge = "{'runs': null}" }   # what the end of each of its jobs does
 //!
+//! [operations.bark]
+//! native = {}                        # a function of the program that embeds the service; what else stands here
+//!                                    # counts before what the program says of it
+//!
 //! [collections.videos]
 //! schema = "schemas/video.json"      # JSON Schema of the document
 //! preconditions = "required"         # or "optional"
@@ -85,6 +89,7 @@ mod activities;
 mod auth;
 mod collections;
 mod cors;
+mod declared;
 mod effects;
 mod error;
 mod exec;
@@ -101,6 +106,7 @@ mod server;
 mod templates;
 mod worker;
 
+pub use declared::Declared;
 pub use error::{ConfigError, ConfigErrors, ERRORS_MAX, Place};
 pub use housekeeping::{Housekeeping, JudgeCron, PER_ACTIVITY_MAX};
 pub use secrets::SECRET_BYTES_MAX;
@@ -169,16 +175,39 @@ const ROOT: Keys = Keys {
 /// # Errors
 /// The file cannot be read, or anything in it is wrong: all of it.
 pub fn load(path: &Path, cron: &JudgeCron<'_>) -> Result<Config, ConfigErrors> {
+    load_with(path, cron, &Declared::default())
+}
+
+/// The same where the program declares something, too.
+///
+/// # Errors
+/// As those of [`load`].
+pub fn load_with(path: &Path, cron: &JudgeCron<'_>, declared: &Declared) -> Result<Config, ConfigErrors> {
     let unreadable = |error: io::Error| ConfigErrors::whole_file(path, format!("cannot be read: {error}"));
     let text = read_file(path).map_err(unreadable)?;
     let absolute = std::path::absolute(path).map_err(unreadable)?;
     let base = absolute.parent().unwrap_or(&absolute);
-    // A variable that is no text is left out: no template could use it.
-    let env: Secrets = std::env::vars_os()
-        .filter_map(|(name, text)| Some((name.into_string().ok()?, text.into_string().ok()?)))
-        .collect();
-    parse(&text, path, base, Outside { read: &read_file, env: &env, cron })
+    parse_with(&text, path, base, Outside { read: &read_file, env: &environment(), cron }, declared)
 }
+
+/// Reads the text of a configuration that is in no file; relative paths start
+/// at `base`, which is absolute.
+///
+/// # Errors
+/// As those of [`parse`].
+pub fn read_text(text: &str, base: &Path, cron: &JudgeCron<'_>, declared: &Declared) -> Result<Config, ConfigErrors> {
+    parse_with(text, Path::new(TEXT), base, Outside { read: &read_file, env: &environment(), cron }, declared)
+}
+
+/// The environment of the process. A variable that is no text is left out: no
+/// template could use it.
+fn environment() -> Secrets {
+    let variables = std::env::vars_os();
+    variables.filter_map(|(name, text)| Some((name.into_string().ok()?, text.into_string().ok()?))).collect()
+}
+
+/// What errors call a configuration that is in no file.
+const TEXT: &str = "(configuration)";
 
 /// What a configuration is read with, and does not know itself.
 #[derive(Clone, Copy)]
@@ -199,6 +228,20 @@ pub struct Outside<'o> {
 /// # Errors
 /// Anything in it is wrong: all of it. Where the text is not TOML, only that.
 pub fn parse(text: &str, file: &Path, base: &Path, outside: Outside<'_>) -> Result<Config, ConfigErrors> {
+    parse_with(text, file, base, outside, &Declared::default())
+}
+
+/// The same where the program declares something, too.
+///
+/// # Errors
+/// As those of [`parse`].
+pub fn parse_with(
+    text: &str,
+    file: &Path,
+    base: &Path,
+    outside: Outside<'_>,
+    declared: &Declared,
+) -> Result<Config, ConfigErrors> {
     let mut report = Report::new(file, text);
     let (table, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
@@ -210,17 +253,16 @@ pub fn parse(text: &str, file: &Path, base: &Path, outside: Outside<'_>) -> Resu
     let root = Section::root(table.get_ref());
     let mut files = Files::new(base, outside.read);
     root.check_keys(ROOT, &mut report);
-    let (declared, secrets) = secrets::secrets(&root, outside.env, &files, &mut report);
-    let templates = Templates::new(declared);
+    let (known, secrets) = secrets::secrets(&root, outside.env, &files, &mut report);
+    let templates = Templates::new(known);
     let surroundings = Surroundings { secrets, env: outside.env.clone() };
     let secrets = &surroundings.secrets;
     let operations = operations::operations(&root, &templates, secrets, &mut files, &mut report);
     let relay = outward::relay(&root, &templates, &surroundings, &mut report);
-    let mut catalog = Catalog {
-        collections: collections::collections(&root, &operations, &mut files, &mut report),
-        operations,
-        aliases: Vec::new(),
-    };
+    let operations = declared::operations(&root, operations, declared, &mut report);
+    let collections = collections::collections(&root, &operations, &mut files, &mut report);
+    let collections = declared::collections(&root, collections, declared, &mut report);
+    let mut catalog = Catalog { collections, operations, aliases: Vec::new() };
     mounts::judge(&root, &catalog.collections, &mut report);
     catalog.aliases = mounts::aliases(&root, &catalog, &mut report);
     let config = Config {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::declared;
 use super::effects::{self, Known};
 use super::error::Report;
 use super::exec::exec_spec;
@@ -29,6 +30,7 @@ const OPERATION: Keys = Keys {
         "http",
         "mail",
         "worker",
+        "native",
         "timeout",
         "grace",
         "retry",
@@ -45,7 +47,7 @@ const OPERATION: Keys = Keys {
     ],
     later: &["kubernetes"],
 };
-const RUNNERS: [&str; 5] = ["exec", "http", "mail", "worker", "kubernetes"];
+const RUNNERS: [&str; 6] = ["exec", "http", "mail", "worker", "kubernetes", declared::NATIVE];
 const CONCURRENCY: Keys = Keys { known: &["limit", "per"], later: &[] };
 const RETRY: Keys = Keys { known: &["attempts", "attempts_max", "backoff", "factor", "max", "never"], later: &[] };
 
@@ -167,6 +169,9 @@ fn runner(
             let message = format!("`{}` has two runners, `{first}` and `{second}`: expected exactly one", section.path);
             report.error(&section.span, message);
         }
+    }
+    if let Some(native) = declared::native(section, report) {
+        return Some(native);
     }
     let templates = around.templates;
     let worker = section.table("worker", report).map(|table| worker::spec(&table, report));

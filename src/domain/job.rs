@@ -1,5 +1,7 @@
 //! A job and its attempts.
 
+mod error;
+mod patch;
 mod transition;
 
 use std::time::Duration;
@@ -15,6 +17,8 @@ use super::operation::{Keep, Operation, RunnerKind};
 use super::retry::RetryPolicy;
 use super::time::Timestamp;
 use super::version::Generation;
+pub use error::{DETAILS_BYTES_MAX, FAILED, JobError, MESSAGE_BYTES_MAX, REASON_BYTES_MAX};
+pub use patch::{PATCH_BYTES_MAX, PATCH_OPERATIONS_MAX, WorkPatch};
 pub use transition::{AfterAttempt, JobEvent, Refusal, clip, transition};
 
 /// One run of an operation for one activity of one resource.
@@ -332,15 +336,6 @@ pub struct Progress {
     pub updated: Timestamp,
 }
 
-/// Why a job failed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct JobError {
-    /// The kind of failure, as a word for programs.
-    pub reason: String,
-    /// What happened and what can be done, for people.
-    pub message: String,
-}
-
 /// The reason of a job whose last attempt took longer than it may.
 pub const TIMED_OUT: &str = "TimedOut";
 
@@ -365,6 +360,12 @@ pub struct Ending {
     pub detail: Option<String>,
     /// What the work itself says of why it failed.
     pub error: Option<JobError>,
+    /// What it wants to be written into observed members. It counts if the job
+    /// ends with this attempt, however it ends.
+    ///
+    /// Never part of a note on an end: who takes such notes is given no patches.
+    #[serde(skip)]
+    pub patch: Option<WorkPatch>,
     /// How long whoever does the work wants to be left alone before another attempt.
     pub retry_after: Option<Duration>,
     /// That another attempt would end in the same way: none is made.
@@ -384,6 +385,7 @@ impl Ending {
             result: None,
             detail: None,
             error: None,
+            patch: None,
             retry_after: None,
             fatal: false,
             report: None,
@@ -433,6 +435,13 @@ impl Job {
             RunnerKind::Exec | RunnerKind::Mail | RunnerKind::Worker | RunnerKind::Native => false,
         };
         self.cancel.as_ref().filter(|_| is_told).map(|cancel| cancel.at)
+    }
+
+    /// Whether the newest attempt is known to exist in the world, or to have
+    /// existed: while it is not, it may.
+    #[must_use]
+    pub fn is_start_recorded(&self) -> bool {
+        self.phase != JobPhase::Starting
     }
 
     /// The attempt that is under way.

@@ -96,6 +96,17 @@ impl Steps {
         self.runner.next_report(attempt).await
     }
 
+    /// Whether an attempt goes on when this process ends.
+    #[must_use]
+    pub fn outlives(&self, attempt: AttemptRef) -> bool {
+        self.runner.outlives(attempt)
+    }
+
+    /// Ends what cannot outlive this process; what it reports is still to be heard.
+    pub async fn close(&self) {
+        self.runner.close().await;
+    }
+
     /// Every attempt that may exist in the world and is looked after here. Who
     /// does the work of others outside reports by himself, until he is to stop
     /// or is given up.
@@ -131,7 +142,11 @@ impl Steps {
         if job.current().is_some_and(|attempt| attempt.remote.is_some()) {
             return self.recall(job.id).await;
         }
-        match self.runner.probe(attempt).await {
+        let found = match job.is_start_recorded() {
+            true => self.runner.probe(attempt).await,
+            false => self.runner.probe_unrecorded(attempt).await,
+        };
+        match found {
             Probe::Running => {
                 let next = self.started(attempt).await?;
                 self.stop_if_wanted(attempt).await?;

@@ -57,7 +57,8 @@ impl Engine {
         Self { steps, housekeeping, tasks: TaskTracker::new(), stop: CancellationToken::new() }
     }
 
-    /// Runs until `shutdown`, then lets go of all attempts, which go on.
+    /// Runs until `shutdown`, then lets go of all attempts that outlive the
+    /// process, and hears the others until their end.
     ///
     /// # Errors
     /// A loop died, or the store failed: the service cannot do its work any more.
@@ -77,12 +78,14 @@ impl Engine {
             },
         };
         engine.stop.cancel();
+        // First of all, so that nothing more is claimed.
+        loops.shutdown().await;
         engine.tasks.close();
+        engine.steps.close().await;
         if tokio::time::timeout(DRAIN, engine.tasks.wait()).await.is_err() {
             warn!("some attempts were still being started; they are looked for at the next start");
         }
         alarms.stop().await;
-        loops.shutdown().await;
         result
     }
 
@@ -178,7 +181,7 @@ impl Engine {
         let mut pause = None;
         loop {
             tokio::select! {
-                () = self.stop.cancelled() => return Ok(()),
+                () = self.let_go(attempt) => return Ok(()),
                 report = self.steps.next_report(attempt) => match report {
                     Report::Progress { .. } => latest = Some(report),
                     Report::Accepted(_) | Report::Ended(_) => return self.record(attempt, report).await,
@@ -196,18 +199,24 @@ impl Engine {
 
     /// Records what an attempt says, for as long as it takes.
     async fn record(&self, attempt: AttemptRef, report: Report) -> Result<(), StepError> {
-        while !self.stop.is_cancelled() {
+        loop {
             match self.steps.hear(attempt, report.clone()).await {
                 Ok(Next::Over) => {
                     info!(job = %attempt.job, attempt = attempt.number, "ended");
                     return Ok(());
                 }
                 Ok(Next::Hear(_)) => return Ok(()),
+                // The next start finds out anew.
+                Err(StepError::Later(_)) if self.stop.is_cancelled() => return Ok(()),
                 Err(StepError::Later(why)) => self.later(attempt.job, &why).await,
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
+    }
+
+    /// Waits until an attempt can be left alone: at the end, if it outlives this process.
+    async fn let_go(&self, attempt: AttemptRef) {
+        if self.steps.outlives(attempt) { self.stop.cancelled().await } else { std::future::pending().await }
     }
 
     /// Stops what is to be stopped, and takes up what nobody looks after.

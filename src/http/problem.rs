@@ -218,7 +218,7 @@ impl Kind {
             Self::NotImplemented => facts("not-implemented", StatusCode::NOT_IMPLEMENTED, "The method is not known here",
                 "The service knows GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS."),
             Self::JobFailed => facts("job-failed", StatusCode::BAD_GATEWAY, "The job did not do its work",
-                "The operation answers when its job is done, and the job failed, was cancelled or was lost. The members `phase` and `error` say how it ended, and `job` where its record is, if it leaves one."),
+                "The operation answers when its job is done, and the job failed, was cancelled or was lost. The members `phase` and `error` say how it ended, `log` where its output is, and `job` where its record is, if it leaves one. Once what `error` says is mended, POST again."),
             Self::Busy => facts("busy", StatusCode::SERVICE_UNAVAILABLE, "The resource is changing too fast",
                 "Too many clients change it at once. Nothing was changed. Try again."),
             Self::OutcomeUnknown => facts("outcome-unknown", StatusCode::SERVICE_UNAVAILABLE, "The outcome of the change is unknown",

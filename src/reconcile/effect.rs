@@ -9,11 +9,12 @@ use serde_json::{Map, Value, json};
 use super::show;
 use super::state::ResourceState;
 use crate::domain::catalog::Catalog;
+use crate::domain::document::overlaid;
 use crate::domain::effect::Effect;
 use crate::domain::expression::{Expression, Variable};
-use crate::domain::job::{Job, TriggerKind};
+use crate::domain::job::{Job, TriggerKind, WorkPatch};
 use crate::domain::json::{self as values, Pointer};
-use crate::domain::patch::{PatchBody, PatchLimits, apply_patch};
+use crate::domain::patch::{Operation, PatchBody, PatchLimits, apply_patch};
 use crate::domain::time::Timestamp;
 
 /// The most bytes of all observed members of a resource: they are written with
@@ -83,6 +84,48 @@ pub(super) fn merged(
     merge(subject.observed, &subject.collection.observed, patch)
 }
 
+/// The observed members once the work's own patch is applied to them.
+pub(super) fn patched(
+    patch: &WorkPatch,
+    state: &ResourceState,
+    catalog: &Catalog,
+) -> Result<Map<String, Value>, String> {
+    let subject = state.subject(catalog).ok_or_else(|| "the collection is no longer declared".to_owned())?;
+    apply(subject.observed, &subject.collection.observed, patch)
+}
+
+/// Applies a JSON Patch to the observed members (RFC 6902).
+fn apply(observed: &Map<String, Value>, places: &[Pointer], patch: &WorkPatch) -> Result<Map<String, Value>, String> {
+    let operations = patch.operations().map_err(|why| format!("the patch of the job is refused: {why}"))?;
+    for at in operations.iter().flat_map(Operation::places) {
+        if !places.iter().any(|place| at.is_within(place)) {
+            return Err(format!("the patch of the job is refused: {}", undeclared(at)));
+        }
+    }
+    // A place may be deeper than its parents are: for a patch they are there.
+    let mut members = observed.clone();
+    let above =
+        |place: &Pointer| Pointer::new(place.tokens().split_last().map_or(&[][..], |(_, above)| above).to_vec());
+    for parent in places.iter().map(above).filter(|parent| !parent.tokens().is_empty()) {
+        if parent.get(&members).is_none() {
+            parent.put(&mut members, Value::Object(Map::new()));
+        }
+    }
+    let limits = PatchLimits { bytes_max: OBSERVED_BYTES_MAX, depth_max: OBSERVED_DEPTH_MAX, ..PatchLimits::default() };
+    match apply_patch(&Value::Object(members), &PatchBody::Json(operations.to_vec()), &limits) {
+        Ok(patched) => {
+            let mut kept = observed.clone();
+            places.iter().for_each(|place| drop(place.take(&mut kept)));
+            Ok(overlaid(kept, places, patched.as_object().unwrap_or(&Map::new())))
+        }
+        Err(error) => Err(format!("the patch of the job cannot be applied: {error}")),
+    }
+}
+
+fn undeclared(at: &Pointer) -> String {
+    format!("`{at}` is not among the members that the collection declares as observed")
+}
+
 /// Merges a patch into the observed members (RFC 7396).
 fn merge(
     observed: &Map<String, Value>,
@@ -113,7 +156,7 @@ fn stays_within(places: &[Pointer], at: &Pointer, value: &Value) -> Result<(), S
             members.iter().try_for_each(|(name, value)| stays_within(places, &below(at, name), value))
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
-            Err(format!("`{at}` is not among the members that the collection declares as observed"))
+            Err(undeclared(at))
         }
     }
 }
@@ -121,6 +164,7 @@ fn stays_within(places: &[Pointer], at: &Pointer, value: &Value) -> Result<(), S
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::job::PATCH_BYTES_MAX;
 
     fn merged(observed: Value, patch: Value) -> Result<Value, String> {
         let places = ["/count", "/stats/seen"].map(|place| place.parse().expect("a pointer"));
@@ -159,6 +203,50 @@ mod tests {
         ] {
             let refused = merged(json!({"count": 7}), patch).expect_err("refused");
             assert!(refused.contains(&format!("`{place}`")), "{refused}");
+        }
+    }
+
+    fn patched(observed: Value, patches: &[Value]) -> Result<Value, String> {
+        let places = ["/count", "/stats/seen"].map(|place| place.parse().expect("a pointer"));
+        let mut all = WorkPatch::default();
+        patches.iter().for_each(|patch| all.collect(patch.clone()));
+        apply(observed.as_object().expect("an object"), &places, &all).map(Value::Object)
+    }
+
+    #[test]
+    fn a_patch_of_the_work_is_applied_below_the_declared_places_and_nowhere_else() {
+        let set = |path: &str, value: Value| json!({"op": "add", "path": path, "value": value});
+        for (name, observed, patch, want) in [
+            ("a new member", json!({}), json!([set("/count", json!(1))]), json!({"count": 1})),
+            (
+                "a place deeper down",
+                json!({}),
+                json!([set("/stats/seen", json!([1]))]),
+                json!({"stats": {"seen": [1]}}),
+            ),
+            (
+                "what is below",
+                json!({"stats": {"seen": [1]}}),
+                json!([set("/stats/seen/-", json!(2)), {"op": "copy", "from": "/stats/seen/0", "path": "/count"}]),
+                json!({"count": 1, "stats": {"seen": [1, 2]}}),
+            ),
+            ("what is gone", json!({"count": 1}), json!([{"op": "remove", "path": "/count"}]), json!({})),
+            ("nothing", json!({"count": 1}), json!([]), json!({"count": 1})),
+        ] {
+            assert_eq!(patched(observed, &[patch]), Ok(want), "{name}");
+        }
+        let first = json!([set("/count", json!(1))]);
+        for (patch, why) in [
+            (json!([set("/name", json!(1))]), "`/name` is not among the members"),
+            (json!([set("/stats", json!({}))]), "`/stats` is not among the members"),
+            (json!([{"op": "move", "from": "/name", "path": "/count"}]), "`/name` is not among the members"),
+            (json!([{"op": "test", "path": "", "value": {}}]), "`` is not among the members"),
+            (json!([{"op": "remove", "path": "/stats/seen"}]), "cannot be applied: operation /1: there is no"),
+            (json!([set("/stats/seen", json!("x".repeat(PATCH_BYTES_MAX)))]), "larger than 64 KiB"),
+            (json!({}), "a JSON Patch must be an array"),
+        ] {
+            let refused = patched(json!({}), &[first.clone(), patch]).expect_err("all or nothing");
+            assert!(refused.contains(why), "{refused}");
         }
     }
 

@@ -310,12 +310,13 @@ impl Stepper<'_> {
     /// Lets a job change, and shows the change in the status of its activity.
     fn job_event(&mut self, id: JobId, event: JobEvent) -> Result<(), Refused> {
         let now = self.now();
+        let patch = event.patch().cloned();
         let job = transition(self.state.jobs.get(&id).ok_or(Refused::Absent)?, event, now)?;
         let activity = job.activity.clone();
         show(self.status(&activity), &job, now);
         self.state.jobs.insert(id, job);
         self.show_progress(&activity);
-        self.take_effect(id);
+        self.take_effect(id, patch.as_ref());
         Ok(())
     }
 

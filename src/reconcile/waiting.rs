@@ -89,9 +89,7 @@ pub fn waiting(state: &ResourceState, id: JobId, catalog: &Catalog, now: Timesta
         Reason::Backoff => WaitReason::Backoff,
         Reason::Queued if job.start == StartRule::WhenAlone && rivals(older) => WaitReason::Overlap,
         // One job of an activity is claimed at a time.
-        Reason::Queued if active.ready.is_none() && status.active.iter().any(|other| before(other)) => {
-            WaitReason::Order
-        }
+        Reason::Queued if active.ready.is_none() && status.active.iter().any(before) => WaitReason::Order,
         Reason::Queued => WaitReason::Queued,
         Reason::Settled
         | Reason::Deleting

@@ -11,6 +11,7 @@
 pub mod exec;
 pub mod http;
 pub mod mail;
+pub mod native;
 mod outward;
 mod runners;
 mod trust;
@@ -122,6 +123,12 @@ pub trait Runner: Send + Sync + fmt::Debug {
     /// A fate that cannot be known is an [`Ending`] with the outcome `Lost`.
     async fn probe(&self, attempt: AttemptRef) -> Probe;
 
+    /// What became of an attempt whose start is not recorded: it is asked in the
+    /// place of [`Self::probe`], for runners that begin nothing before that is.
+    async fn probe_unrecorded(&self, attempt: AttemptRef) -> Probe {
+        self.probe(attempt).await
+    }
+
     /// Waits for the next thing that a started attempt says.
     ///
     /// After the end it says the same end again. Dropping the future loses
@@ -145,4 +152,14 @@ pub trait Runner: Send + Sync + fmt::Debug {
     /// # Errors
     /// Something is left, and can be removed later.
     async fn forget(&self, job: JobId) -> std::io::Result<()>;
+
+    /// Whether an attempt goes on when this process ends. One that does not is
+    /// listened to until it is over, see [`Self::close`].
+    fn outlives(&self, _attempt: AttemptRef) -> bool {
+        true
+    }
+
+    /// The process is about to end: what cannot outlive it ends within a
+    /// bounded time, and reports that as every end. Nothing is started any more.
+    async fn close(&self) {}
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures_util::future::join_all;
 
 use super::{AttemptRef, Launch, Probe, Recall, Report, Runner, StartError};
 use crate::domain::id::JobId;
@@ -53,6 +54,13 @@ impl Runner for Runners {
         }
     }
 
+    async fn probe_unrecorded(&self, attempt: AttemptRef) -> Probe {
+        match self.of(attempt) {
+            Some(runner) => runner.probe_unrecorded(attempt).await,
+            None => Probe::Ended(lost(attempt)),
+        }
+    }
+
     async fn next_report(&self, attempt: AttemptRef) -> Report {
         match self.of(attempt) {
             Some(runner) => runner.next_report(attempt).await,
@@ -78,5 +86,13 @@ impl Runner for Runners {
             runner.forget(job).await?;
         }
         Ok(())
+    }
+
+    fn outlives(&self, attempt: AttemptRef) -> bool {
+        self.of(attempt).is_none_or(|runner| runner.outlives(attempt))
+    }
+
+    async fn close(&self) {
+        join_all(self.0.values().map(|runner| runner.close())).await;
     }
 }

@@ -8,6 +8,7 @@ mod exec;
 mod housekeeping;
 mod http;
 mod kill;
+mod outward;
 mod readme;
 mod schemas;
 mod seeds;

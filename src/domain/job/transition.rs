@@ -13,8 +13,8 @@
 //! ```
 
 use super::{
-    Attempt, AttemptOutcome, Cancel, CancelReason, DEADLINE_EXCEEDED, Ending, Grant, Job, JobError, JobPhase,
-    PROGRESS_MESSAGE_BYTES_MAX, Progress, Remote, START_DEADLINE_EXCEEDED, TIMED_OUT,
+    Attempt, AttemptOutcome, Cancel, CancelReason, DEADLINE_EXCEEDED, Ending, FAILED, Grant, Job, JobError, JobPhase,
+    PROGRESS_MESSAGE_BYTES_MAX, Progress, Remote, START_DEADLINE_EXCEEDED, TIMED_OUT, WorkPatch,
 };
 use crate::domain::id::Token;
 use crate::domain::limit::LimitKey;
@@ -80,6 +80,14 @@ pub enum JobEvent {
         /// Why.
         reason: CancelReason,
     },
+}
+
+impl JobEvent {
+    /// What the work wants to be written into observed members.
+    #[must_use]
+    pub fn patch(&self) -> Option<&WorkPatch> {
+        if let Self::Ended { ending, .. } = self { ending.patch.as_ref() } else { None }
+    }
 }
 
 /// What the operation says of further attempts, at the time an attempt ends.
@@ -238,7 +246,7 @@ fn overdue(next: &mut Job, now: Timestamp) -> Result<(), Refusal> {
 }
 
 fn fail(next: &mut Job, reason: &str, message: &str, now: Timestamp) {
-    next.error = Some(JobError { reason: reason.to_owned(), message: message.to_owned() });
+    next.error = Some(JobError::new(reason, message));
     finish(next, JobPhase::Failed, now);
 }
 
@@ -313,11 +321,11 @@ fn end(next: &mut Job, ending: Ending, after: &AfterAttempt, now: Timestamp) {
 fn error(outcome: &AttemptOutcome, detail: Option<String>) -> Option<JobError> {
     let (reason, otherwise) = match outcome {
         AttemptOutcome::Succeeded | AttemptOutcome::Canceled => return None,
-        AttemptOutcome::Failed => ("Failed", "the attempt failed"),
+        AttemptOutcome::Failed => (FAILED, "the attempt failed"),
         AttemptOutcome::TimedOut => (TIMED_OUT, "the attempt took longer than it may"),
         AttemptOutcome::Lost => ("Lost", "what became of the attempt cannot be known"),
     };
-    Some(JobError { reason: reason.to_owned(), message: detail.unwrap_or_else(|| otherwise.to_owned()) })
+    Some(JobError::new(reason, detail.unwrap_or_else(|| otherwise.to_owned())))
 }
 
 fn finish(next: &mut Job, phase: JobPhase, now: Timestamp) {

@@ -198,11 +198,9 @@ impl Allow {
             (_, HostFrom::File, Host::Address(_)) => true,
             (Kind::Private, HostFrom::File, Host::Name(_)) => true,
             (Kind::Loopback, HostFrom::File, Host::Name(name)) => name == "localhost" || name.ends_with(".localhost"),
-            (
-                Kind::LinkLocal | Kind::Multicast | Kind::Translated | Kind::Reserved,
-                HostFrom::File,
-                Host::Name(_),
-            ) => false,
+            (Kind::LinkLocal | Kind::Multicast | Kind::Translated | Kind::Reserved, HostFrom::File, Host::Name(_)) => {
+                false
+            }
         };
         if is_allowed { Ok(()) } else { Err(kind) }
     }

@@ -52,9 +52,12 @@ impl HttpSpec {
     /// # Errors
     /// An expression has no value.
     pub fn url(&self, scope: &Scope<'_>) -> Result<String, RenderError> {
-        self.url.render_by(scope, |before, value| {
-            if has_whole_authority(before) { encode_segment(value) } else { value.to_owned() }
-        })
+        self.url.render_by(
+            scope,
+            |before, value| {
+                if has_whole_authority(before) { encode_segment(value) } else { value.to_owned() }
+            },
+        )
     }
 }
 

@@ -1,5 +1,9 @@
 //! What the end of a job does: to observed members, and the jobs that follow.
 //!
+//! First what the work itself wants written, whatever became of it: it says
+//! how the world is. Then what the operator declared, the operation's before
+//! the activity's, and last what follows, which sees all of that.
+//!
 //! # Guarantees
 //! What is refused leaves the outcome of the job as it is, is not tried again,
 //! and is said by the condition `EffectRefused`. Each effect stands for itself:
@@ -16,7 +20,7 @@ use super::Stepper;
 use crate::domain::activity::judge_input;
 use crate::domain::effect::{FOLLOW_UP_INPUT_BYTES_MAX, FOLLOW_UP_INPUT_DEPTH_MAX, FOLLOW_UPS_MAX, FollowUp};
 use crate::domain::id::JobId;
-use crate::domain::job::{CancelReason, Follows, Job, StartRule, TriggerKind};
+use crate::domain::job::{CancelReason, Follows, Job, StartRule, TriggerKind, WorkPatch};
 use crate::domain::json as values;
 use crate::domain::schema::Violation;
 use crate::reconcile::effect;
@@ -24,23 +28,29 @@ use crate::reconcile::plan::LaunchAction;
 use crate::reconcile::state::EffectRefused;
 
 impl Stepper<'_> {
-    /// Lets the end of a job have its effects, if it has just ended.
-    pub(super) fn take_effect(&mut self, id: JobId) {
+    /// Lets the end of a job have its effects, if it has just ended. The patch
+    /// of an attempt that is followed by another is lost with it.
+    pub(super) fn take_effect(&mut self, id: JobId, patch: Option<&WorkPatch>) {
         let catalog = self.catalog;
         let Some(job) = self.state.jobs.get(&id).filter(|job| job.phase.is_final()).cloned() else { return };
         let effects: Vec<_> = effect::declared(&job, catalog).collect();
-        if effects.is_empty() || !effect::concerns(self.state, &job, catalog) {
+        if (effects.is_empty() && patch.is_none()) || !effect::concerns(self.state, &job, catalog) {
             return;
         }
         let now = self.now();
         let mut refused = Vec::new();
-        for merge in effects.iter().filter_map(|effect| effect.merge.as_ref()) {
-            match effect::merged(merge, (self.state, &job), catalog, now) {
-                Ok(members) => self.observed().members = members,
-                Err(detail) => refused.push(detail),
-            }
+        let mut write = |stepper: &mut Self, members: Result<_, String>| match members {
+            Ok(members) => stepper.observed().members = members,
+            Err(detail) => refused.push(detail),
+        };
+        if let Some(patch) = patch {
+            let members = effect::patched(patch, self.state, catalog);
+            write(self, members);
         }
-        // What follows sees what was merged.
+        for merge in effects.iter().filter_map(|effect| effect.merge.as_ref()) {
+            let members = effect::merged(merge, (self.state, &job), catalog, now);
+            write(self, members);
+        }
         for follow_up in effects.iter().filter_map(|effect| effect.launch.as_ref()) {
             if let Err(detail) = self.follow(&job, follow_up) {
                 refused.push(format!("no `{}` follows: {detail}", follow_up.operation));

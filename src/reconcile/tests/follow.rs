@@ -11,7 +11,7 @@ use crate::domain::catalog::{ActivitySpec, Collection};
 use crate::domain::condition::Reason;
 use crate::domain::effect::{Effect, Effects, FOLLOW_UPS_MAX, FollowUp};
 use crate::domain::expression::{Expression, Variable};
-use crate::domain::job::{AttemptOutcome, Ending, TriggerKind};
+use crate::domain::job::{AttemptOutcome, Ending, TriggerKind, WorkPatch};
 use crate::domain::operation::Operation;
 use crate::domain::version::Generation;
 
@@ -158,8 +158,7 @@ fn operation_and_activity_have_their_effects_in_this_order_and_the_activity_none
     world.work(1);
     world.work(2);
     assert_eq!(world.story(), "succeeded, succeeded, succeeded");
-    let members = &world.state.observed.as_ref().expect("something happened").members;
-    assert_eq!(json!(members), json!({"count": 11}));
+    assert_eq!(members(&world), json!({"count": 11}));
 }
 
 #[test]
@@ -182,8 +181,7 @@ fn what_cannot_follow_leaves_the_outcome_alone_and_is_said() {
         assert_eq!((world.story().as_str(), world.reason()), ("succeeded", Reason::Settled), "{name}");
         let refused = refused(&world).expect("it is said");
         assert!(refused.starts_with(why), "{name}: {refused}");
-        let members = &world.state.observed.as_ref().expect("something happened").members;
-        assert_eq!(json!(members), json!({"count": 1}), "{name}: each effect stands for itself");
+        assert_eq!(members(&world), json!({"count": 1}), "{name}: each effect stands for itself");
     }
 }
 
@@ -207,7 +205,8 @@ fn a_follow_up_needs_room_among_the_unfinished_jobs() {
 
 #[test]
 fn a_job_that_was_told_to_stop_is_followed_by_none_even_if_it_did_its_work() {
-    let stops: [(&str, fn(&mut World)); 4] = [
+    type Stop = fn(&mut World);
+    let stops: [(&str, Stop); 4] = [
         ("cancelled", |world| world.cancel(0).expect("it runs")),
         ("canceled: true", |world| world.put(&json!({"processing": {"operation": "a", "canceled": true}}))),
         ("removed", |world| world.put(&json!({}))),
@@ -267,6 +266,68 @@ fn overlap_is_about_what_is_triggered_and_does_not_see_follow_ups() {
         assert_eq!(world.job(2).trigger.kind, TriggerKind::Change);
         world.work(2);
     }
+}
+
+/// An ending whose work sets `count` to this.
+fn counting(outcome: AttemptOutcome, count: u64) -> Ending {
+    let mut patch = WorkPatch::default();
+    patch.collect(json!([{"op": "add", "path": "/count", "value": count}]));
+    Ending { patch: Some(patch), ..Ending::new(outcome) }
+}
+
+fn members(world: &World) -> Value {
+    json!(world.state.observed.as_ref().expect("something happened").members)
+}
+
+#[test]
+fn the_patch_of_the_work_counts_however_its_job_ends_and_before_what_the_operator_declared() {
+    use AttemptOutcome::{Canceled, Failed, Lost, Succeeded, TimedOut};
+    for outcome in [Succeeded, Failed, TimedOut, Lost, Canceled] {
+        let mut world = world(Effects::default());
+        world.put(&asking("a"));
+        world.claim(0).expect("it is ready");
+        if outcome == Canceled {
+            world.cancel(0).expect("it runs");
+        }
+        world.end_with(0, counting(outcome, 7)).expect("it runs");
+        assert_eq!((members(&world), refused(&world)), (json!({"count": 7}), None), "{outcome:?}");
+        assert_eq!(world.state.desired.as_ref().map(|desired| desired.generation), Some(Generation::FIRST));
+    }
+    let merge = Some(expression("{'count': self.count + 1}"));
+    let mut world = world(success(Effect { merge, ..launch("b", "{'n': self.count}") }));
+    world.put(&asking("a"));
+    world.claim(0).expect("it is ready");
+    world.end_with(0, counting(Succeeded, 7)).expect("it runs");
+    assert_eq!((members(&world), &world.job(1).input), (json!({"count": 8}), &json!({"n": 8})));
+}
+
+#[test]
+fn the_patch_of_an_attempt_that_is_followed_by_another_is_lost_with_it() {
+    let mut world = world(Effects::default());
+    world.put(&asking("flaky"));
+    world.claim(0).expect("it is ready");
+    world.end_with(0, counting(AttemptOutcome::Failed, 1)).expect("it runs");
+    assert_eq!(members(&world), json!({}));
+    world.pass(Duration::from_secs(3600));
+    world.look();
+    world.claim(0).expect("it is ready");
+    world.end_with(0, counting(AttemptOutcome::Succeeded, 2)).expect("it runs");
+    assert_eq!(members(&world), json!({"count": 2}));
+}
+
+#[test]
+fn a_patch_that_is_refused_keeps_no_other_effect_from_being_applied() {
+    let mut world = world(success(Effect { merge: Some(expression("{'count': 1}")), ..launch("b", "") }));
+    world.put(&asking("a"));
+    world.claim(0).expect("it is ready");
+    let mut patch = WorkPatch::default();
+    patch.collect(json!([{"op": "add", "path": "/name", "value": 1}]));
+    let ending = Ending { patch: Some(patch), ..Ending::new(AttemptOutcome::Succeeded) };
+    world.end_with(0, ending).expect("it runs");
+    assert_eq!((world.story().as_str(), members(&world)), ("succeeded, queued*", json!({"count": 1})));
+    assert!(refused(&world).is_some_and(|detail| detail.contains("`/name`")));
+    world.work(1);
+    assert!(refused(&world).is_some(), "what has no effect takes nothing back");
 }
 
 #[test]

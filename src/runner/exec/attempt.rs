@@ -15,9 +15,11 @@ use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
+use super::cgroup::Group;
 use super::ending::ending;
-use super::events::Gift;
-use super::folder::{Evidence, Folder, Noted, write_exit};
+use super::events::Said;
+use super::folder::{Evidence, Folder, Noted, SPEC, read_json, write_exit};
+use super::last_words;
 use super::record::{End, Exit, Private, Spec};
 use super::remains;
 use super::supervisor::STOP;
@@ -173,7 +175,7 @@ impl Attempt {
                         tokio::time::sleep(AGAIN).await;
                     }
                 }
-                Seen::Ended(exit, gift) => return Report::Ended(self.ended(&exit, &gift)),
+                Seen::Ended(exit, said) => return Report::Ended(self.ended(&exit, said)),
             }
         }
     }
@@ -215,7 +217,13 @@ impl Attempt {
     async fn lose(&self, lock: File) -> Exit {
         let (folder, token) = (self.folder.clone(), self.token.clone());
         let note = move || {
+            let spec = read_json::<Spec>(&folder.file(SPEC));
+            let temporary = spec.map(|spec| spec.temporary).unwrap_or_default();
+            if let Some(path) = &temporary.cgroup {
+                Group::at(path).kill();
+            }
             remains::kill(&token);
+            temporary.remove();
             // If this fails the same is found out again.
             let _ = write_exit(folder.path(), &lost());
             drop(lock);
@@ -251,14 +259,14 @@ impl Attempt {
 
     async fn ending(&self, exit: &Exit) -> Ending {
         // Not the watch of ours: who follows it may be waiting for our gate.
-        let gift = Watch::default().last_gift(&self.folder).await;
-        self.ended(exit, &gift)
+        let said = Watch::default().last_said(&self.folder).await;
+        self.ended(exit, said)
     }
 
     /// The ending, with the time at which it was written down: it may be heard
     /// of much later.
-    fn ended(&self, exit: &Exit, gift: &Gift) -> Ending {
-        Ending { finished: self.folder.ended_at(), ..ending(exit, gift) }
+    fn ended(&self, exit: &Exit, said: Said) -> Ending {
+        Ending { finished: self.folder.ended_at(), ..ending(exit, said, || last_words::of(&self.folder)) }
     }
 }
 

@@ -108,6 +108,14 @@ impl Runner for HttpRunner {
     async fn forget(&self, job: JobId) -> io::Result<()> {
         self.errands.forget(job).await
     }
+
+    fn outlives(&self, attempt: AttemptRef) -> bool {
+        self.errands.outlives(attempt)
+    }
+
+    async fn close(&self) {
+        self.errands.close().await;
+    }
 }
 
 /// Makes one request, and says what came of it.
@@ -194,7 +202,7 @@ fn broken_off(broken: &Broken) -> Ending {
 }
 
 fn failed(reason: &str, message: String) -> Ending {
-    let error = JobError { reason: reason.to_owned(), message: message.clone() };
+    let error = JobError { reason: reason.to_owned(), message: message.clone(), details: None };
     Ending { detail: Some(message), error: Some(error), ..Ending::new(AttemptOutcome::Failed) }
 }
 

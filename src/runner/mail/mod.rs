@@ -104,6 +104,14 @@ impl Runner for MailRunner {
     async fn forget(&self, job: JobId) -> io::Result<()> {
         self.errands.forget(job).await
     }
+
+    fn outlives(&self, attempt: AttemptRef) -> bool {
+        self.errands.outlives(attempt)
+    }
+
+    async fn close(&self) {
+        self.errands.close().await;
+    }
 }
 
 /// Hands one letter over, and says what came of it.
@@ -158,6 +166,6 @@ fn unknown(why: &str) -> Ending {
 }
 
 fn failed(reason: &str, message: String) -> Ending {
-    let error = JobError { reason: reason.to_owned(), message: message.clone() };
+    let error = JobError { reason: reason.to_owned(), message: message.clone(), details: None };
     Ending { detail: Some(message), error: Some(error), ..Ending::new(AttemptOutcome::Failed) }
 }

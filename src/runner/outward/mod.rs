@@ -15,7 +15,9 @@ use std::future::Future;
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use serde::{Deserialize, Serialize};
@@ -79,12 +81,17 @@ pub(super) struct Errands {
     root: PathBuf,
     clock: Arc<dyn Clock>,
     known: Mutex<HashMap<AttemptRef, Arc<Errand>>>,
+    is_closed: AtomicBool,
 }
+
+/// How long the end of the process waits for answers that are due: most come
+/// by then, and nobody knows what became of the others.
+const CLOSE: Duration = Duration::from_secs(4);
 
 impl Errands {
     /// Those that are noted below a root, and those to come.
     pub(super) fn new(root: PathBuf, clock: Arc<dyn Clock>) -> Self {
-        Self { root, clock, known: Mutex::default() }
+        Self { root, clock, known: Mutex::default(), is_closed: AtomicBool::new(false) }
     }
 
     /// Does the work of an attempt, unless that was begun before.
@@ -94,7 +101,7 @@ impl Errands {
         W: Future<Output = Said> + Send + 'static,
     {
         let journal = self.journal(attempt);
-        if journal.read().await != Found::Nothing {
+        if journal.read().await != Found::Nothing || self.is_closed.load(Ordering::Relaxed) {
             return;
         }
         let errand = Arc::new(Errand { said: watch::Sender::new(None), stop: CancellationToken::new() });
@@ -156,6 +163,23 @@ impl Errands {
         if let Some(errand) = self.known().get(&attempt) {
             errand.stop.cancel();
         }
+    }
+
+    /// Whether an attempt goes on without this process: one that is under way does not.
+    pub(super) fn outlives(&self, attempt: AttemptRef) -> bool {
+        !self.known().contains_key(&attempt)
+    }
+
+    /// Begins nothing any more, and waits for what is under way, for at most [`CLOSE`].
+    pub(super) async fn close(&self) {
+        self.is_closed.store(true, Ordering::Relaxed);
+        let under_way: Vec<_> = self.known().values().map(|errand| errand.said.subscribe()).collect();
+        let all = async {
+            for mut said in under_way {
+                let _ = said.wait_for(Option::is_some).await;
+            }
+        };
+        let _ = tokio::time::timeout(CLOSE, all).await;
     }
 
     /// Removes what is kept of a job.

@@ -18,7 +18,7 @@ const ROOMS: [(&str, &[&str]); 14] = [
     ("telemetry", &[]),
     ("metrics", &[]),
     ("service", &[]),
-    ("cli", &["service", "config", "telemetry"]),
+    ("cli", &["service", "domain", "config", "telemetry", "clock"]),
 ];
 
 /// The one place that sees everything, and those that only pass on to rooms.

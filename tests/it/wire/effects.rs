@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::UNTIL_GO;
-use crate::service::client::{MERGE, request};
+use crate::service::client::{JSON, MERGE, request};
 use crate::service::{Service, World};
 
 const CONFIGURATION: &str = r#"
@@ -13,6 +13,10 @@ exec = { command = ["sh", "-c", "${input.script}"] }
 [operations.notify]
 input = "notify.json"
 exec  = { command = ["sh", "-c", "cat >> told; echo >> told"] }
+
+[operations.fragile]
+exec  = { command = ["sh", "-c", "echo out of luck; exit 5"] }
+reply = { mode = "sync" }
 
 [operations.again]
 exec = { command = ["true"] }
@@ -133,4 +137,65 @@ fn a_job_that_is_stopped_is_followed_by_none() {
     service.ask(&request("DELETE", &format!("/v1/jobs/{job}")));
     settled(&service);
     assert_eq!((jobs(&service, "processing").len(), world.text("told").as_str()), (1, ""));
+}
+
+#[test]
+fn the_work_writes_observed_members_itself_and_nothing_else() {
+    let world = world();
+    let service = world.start();
+    let event = |text: &str| format!("echo '{text}' >>\"$HEELER_EVENTS\"");
+    let pages = |pages: u32| event(&format!(r#"{{"patch":[{{"op":"add","path":"/pages","value":{pages}}}]}}"#));
+    let tag = service.put(VIDEO, &script(&format!("{}; {}; exit 3", pages(1), pages(2)))).etag().to_owned();
+    let video = settled(&service);
+    // The patches of a failed job count, and `on_success` does not.
+    assert_eq!((&video["pages"], &video["runs"], &video["status"]["generation"]), (&json!(2), &Value::Null, &json!(1)));
+
+    let foreign = event(r#"{"patch":[{"op":"replace","path":"/processing/operation","value":"notify"}]}"#);
+    let patch = script(&format!("{}; {foreign}", pages(3)));
+    let answer = service.ask(&request("PATCH", VIDEO).field("If-Match", &tag).json(MERGE, &patch));
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let video = settled(&service);
+    assert_eq!((&video["pages"], &video["runs"]), (&json!(2), &json!(1)), "all or nothing, and before the rest");
+    assert_eq!(video["processing"]["operation"], "script", "{video}");
+    let condition = &video["status"]["conditions"][1];
+    assert_eq!(condition["type"], "EffectRefused", "{video}");
+    assert!(condition["message"].as_str().is_some_and(|text| text.contains("`/processing/operation`")), "{condition}");
+    assert_eq!(video["status"]["processing"]["phase"], "succeeded", "{video}");
+}
+
+#[test]
+fn a_failed_job_says_why_and_where_to_read_more() {
+    let world = world();
+    let service = world.start();
+    service.put(VIDEO, &json!({}));
+    let failed = |text: &str| {
+        let job =
+            service.launch(&format!("{VIDEO}/loop"), &json!({ "operation": "script", "input": { "script": text } }));
+        service.finished(&job)
+    };
+    let job = failed("echo working; echo 'cp: no such file' >&2; echo; exit 3");
+    assert_eq!(
+        job["error"],
+        json!({ "reason": "Failed", "message": "exited with code 3; its output ends with `cp: no such file`" })
+    );
+    let event =
+        r#"echo '{"error":{"reason":"NoSpace","message":"the disk is full","details":{"free":0}}}' >>"$HEELER_EVENTS""#;
+    let job = failed(&format!("{event}; exit 4"));
+    let said = json!({ "reason": "NoSpace", "message": "the disk is full", "details": { "free": 0 } });
+    assert_eq!((&job["error"], &job["attempts"][0]["exitCode"]), (&said, &json!(4)));
+    let last = &service.get(VIDEO).json()["status"]["loop"]["last"];
+    assert_eq!(last["error"], said, "{last}");
+    assert_eq!(failed(event)["error"], Value::Null, "it succeeded all the same");
+    let large = r#"(printf '{"result":"'; head -c 65536 /dev/zero | tr '\0' x; echo '"}') >>"$HEELER_EVENTS""#;
+    let job = failed(large);
+    assert_eq!((&job["phase"], &job["result"]), (&json!("succeeded"), &Value::Null));
+    let detail = job["attempts"][0]["detail"].as_str().unwrap_or_default();
+    assert!(detail.contains("larger than 64 KiB"), "{detail}");
+
+    let answer = service.ask(&request("POST", &format!("{VIDEO}/loop")).json(JSON, &json!({ "operation": "fragile" })));
+    assert_eq!((answer.status, answer.problem().as_str()), (502, "job-failed"), "{}", answer.text());
+    let problem = answer.json();
+    assert_eq!(problem["detail"], "the job failed: exited with code 5; its output ends with `out of luck`");
+    let log = service.get(problem["log"]["href"].as_str().expect("a link"));
+    assert_eq!(String::from_utf8_lossy(&log.body), "out of luck\n");
 }

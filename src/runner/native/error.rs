@@ -1,0 +1,132 @@
+//! Why a function did not do its work.
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use crate::domain::job::{AttemptOutcome, Ending, JobError, clip};
+
+/// The longest message of a failure, in bytes: it is shown in documents.
+pub const MESSAGE_BYTES_MAX: usize = 4096;
+
+/// The longest reason of a failure, in bytes: it is one word.
+pub const REASON_BYTES_MAX: usize = 64;
+
+/// What is kept of the message with each attempt, in bytes.
+const DETAIL_BYTES_MAX: usize = 512;
+
+/// The reason of a failure that gives none.
+const FAILED: &str = "Failed";
+
+/// Why a function did not do its work, and what that means for further attempts.
+///
+/// Every error becomes one with `?`: of such an error clients are shown its own
+/// words, and what caused it goes to the log of the service alone, since causes
+/// tend to name hosts, paths and credentials.
+///
+/// ```
+/// use std::time::Duration;
+/// use heeler::NativeError;
+///
+/// // Another attempt is made as the operation's `retry` says:
+/// let busy = NativeError::new("the printer is busy").reason("Busy");
+/// // but not within a minute:
+/// let later = busy.retry_after(Duration::from_secs(60));
+/// // No other attempt would end in another way:
+/// let never = NativeError::new("there is no such printer").reason("NoPrinter").never_retry();
+/// # let _ = (later, never);
+/// ```
+pub struct NativeError {
+    reason: Option<String>,
+    message: String,
+    retry_after: Option<Duration>,
+    fatal: bool,
+    cause: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl NativeError {
+    /// A failure with a message for people, at most [`MESSAGE_BYTES_MAX`] of it.
+    #[must_use]
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { reason: None, message: message.into(), retry_after: None, fatal: false, cause: None }
+    }
+
+    /// The same with a word for programs, such as `InvalidInput`; `Failed`
+    /// without one. `retry = { never = ["…"] }` goes by it.
+    #[must_use]
+    pub fn reason(mut self, reason: impl Into<String>) -> Self {
+        self.reason = Some(reason.into());
+        self
+    }
+
+    /// The same, and no further attempt is made before so long.
+    #[must_use]
+    pub const fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
+    /// The same, and no further attempt is made at all.
+    #[must_use]
+    pub const fn never_retry(mut self) -> Self {
+        self.fatal = true;
+        self
+    }
+
+    /// What caused it, for the log of the service.
+    pub(super) fn causes(&self) -> Option<String> {
+        let mut next = self.cause.as_ref()?.source();
+        let mut causes = Vec::new();
+        while let Some(cause) = next {
+            causes.push(cause.to_string());
+            next = cause.source();
+        }
+        (!causes.is_empty()).then(|| causes.join(": "))
+    }
+
+    /// The ending of the attempt that failed so.
+    pub(super) fn ending(&self) -> Ending {
+        let message = match self.message.as_str() {
+            "" => "the attempt failed",
+            message => message,
+        };
+        let reason = self.reason.as_deref().filter(|reason| !reason.is_empty()).unwrap_or(FAILED);
+        Ending {
+            detail: Some(clip(message, DETAIL_BYTES_MAX)),
+            error: Some(JobError {
+                reason: clip(reason, REASON_BYTES_MAX),
+                message: clip(message, MESSAGE_BYTES_MAX),
+                details: None,
+            }),
+            retry_after: self.retry_after,
+            fatal: self.fatal,
+            ..Ending::new(AttemptOutcome::Failed)
+        }
+    }
+}
+
+impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for NativeError {
+    fn from(error: E) -> Self {
+        let cause = error.into();
+        let message = cause.to_string();
+        Self { cause: Some(cause), ..Self::new(message) }
+    }
+}
+
+impl fmt::Display for NativeError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)
+    }
+}
+
+impl fmt::Debug for NativeError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("NativeError")
+            .field("reason", &self.reason)
+            .field("message", &self.message)
+            .field("retry_after", &self.retry_after)
+            .field("fatal", &self.fatal)
+            .finish_non_exhaustive()
+    }
+}
