@@ -18,8 +18,8 @@ use crate::domain::expression::{Surrounding, Template};
 use crate::domain::id::OperationName;
 use crate::domain::limit::{Concurrency, RATE_MAX, Rate};
 use crate::domain::operation::{OnUnknown, Operation, RunnerSpec};
-use crate::domain::secret::Secrets;
 use crate::domain::retry::{ATTEMPTS_MAX, Never, RetryPolicy};
+use crate::domain::secret::Secrets;
 use crate::domain::time::parse_duration;
 
 const OPERATION: Keys = Keys {
@@ -87,9 +87,8 @@ pub(super) fn operations(
     let around = Around { names: &names, templates, secrets, has_relay: root.get("mail").is_some() };
     for field in section.fields() {
         let name = field.parse_name("an operation", report);
-        let body = field
-            .table("a table", report)
-            .and_then(|section| operation(&section, name.clone(), around, files, report));
+        let body =
+            field.table("a table", report).and_then(|section| operation(&section, name.clone(), around, files, report));
         if let (Some(name), Some(operation)) = (name, body) {
             operations.insert(name, Arc::new(operation));
         }
@@ -148,12 +147,7 @@ fn operation(
     })
 }
 
-fn runner(
-    section: &Section<'_>,
-    around: Around<'_>,
-    files: &Files<'_>,
-    report: &mut Report<'_>,
-) -> Option<RunnerSpec> {
+fn runner(section: &Section<'_>, around: Around<'_>, files: &Files<'_>, report: &mut Report<'_>) -> Option<RunnerSpec> {
     let named: Vec<&str> = RUNNERS.into_iter().filter(|runner| section.get(runner).is_some()).collect();
     match named.as_slice() {
         [_] => {}

@@ -101,7 +101,8 @@ impl Heeler {
             .running_at_most(config.limits.running);
         let http = Http::new(api, HttpConfig { metrics: metrics.clone(), ..http_config(config, address) });
         let housekeeping = housekeeping(config, metrics);
-        let engine = Engine::new(state, Arc::new(runners), EngineConfig { running: config.limits.running, housekeeping });
+        let engine =
+            Engine::new(state, Arc::new(runners), EngineConfig { running: config.limits.running, housekeeping });
         Ok(Self { keeping, listener, address, http, engine })
     }
 

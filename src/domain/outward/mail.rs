@@ -131,7 +131,10 @@ mod tests {
             ("<ada@example.com>", None, "ada@example.com"),
         ] {
             let mailbox: Mailbox = text.parse().unwrap_or_else(|error| panic!("{text:?}: {error}"));
-            assert_eq!((mailbox.name.as_deref(), format!("{}@{}", mailbox.local, mailbox.domain).as_str()), (name, address));
+            assert_eq!(
+                (mailbox.name.as_deref(), format!("{}@{}", mailbox.local, mailbox.domain).as_str()),
+                (name, address)
+            );
         }
         for text in [
             "",

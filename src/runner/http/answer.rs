@@ -59,7 +59,8 @@ fn ending(answer: &Answer, secrets: &Secrets, now: Timestamp) -> Ending {
 /// What the service answered, in one line.
 fn words(answer: &Answer, secrets: &Secrets) -> String {
     let status = answer.status;
-    let text = if is_encoded(&answer.fields) { String::new() } else { String::from_utf8_lossy(&answer.body).into_owned() };
+    let text =
+        if is_encoded(&answer.fields) { String::new() } else { String::from_utf8_lossy(&answer.body).into_owned() };
     let text = secrets.scrub(&text);
     let plain = text.split_whitespace().collect::<Vec<_>>().join(" ").replace(char::is_control, "");
     if plain.is_empty() {
@@ -89,7 +90,11 @@ fn result(answer: &Answer, secrets: &Secrets) -> (Option<Value>, Option<String>)
         if json::depth(&value) > RESULT_DEPTH_MAX {
             return dropped("it is nested too deep");
         }
-        return if json::encoded_len(&value) > RESULT_BYTES_MAX { dropped("it is too large") } else { (Some(value), None) };
+        return if json::encoded_len(&value) > RESULT_BYTES_MAX {
+            dropped("it is too large")
+        } else {
+            (Some(value), None)
+        };
     }
     let Some(text) = text(answer) else {
         return dropped("it is neither JSON nor text in UTF-8");
@@ -147,6 +152,3 @@ fn retry_after(fields: &HeaderMap, now: Timestamp) -> Option<Duration> {
     }
     Timestamp::from_http_date(text).map(|at| if at <= now { Duration::ZERO } else { at.since(now) })
 }
-
-#[cfg(test)]
-mod tests;

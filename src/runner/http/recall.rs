@@ -29,7 +29,10 @@ pub(super) async fn recall(config: &HttpConfig, recall: Recall) -> Ending {
     let Some(location) = recall.location.as_ref().and_then(|location| location.parse::<Target>().ok()) else {
         // It hears of it if it reports meanwhile.
         sleep(left).await;
-        return unknown(format!("the service named nothing that could be asked to stop, and did not end within {}", friendly(grace)));
+        return unknown(format!(
+            "the service named nothing that could be asked to stop, and did not end within {}",
+            friendly(grace)
+        ));
     };
     let mut last = match timeout(left.max(ANSWER_DEFAULT), ask(config, &recall, &location)).await {
         Ok(Ok(())) => return gone(),
@@ -50,7 +53,10 @@ pub(super) async fn recall(config: &HttpConfig, recall: Recall) -> Ending {
     let left = left.saturating_sub(config.clock.now().since(now));
     match timeout(left, again).await {
         Ok(()) => gone(),
-        Err(_) => unknown(format!("the service was asked to stop for {}, and did not say that it has: {last}", friendly(grace))),
+        Err(_) => unknown(format!(
+            "the service was asked to stop for {}, and did not say that it has: {last}",
+            friendly(grace)
+        )),
     }
 }
 

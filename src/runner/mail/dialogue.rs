@@ -74,10 +74,14 @@ impl Dialogue {
     /// Sends the letter, and hears whether it was taken.
     pub(super) async fn send(&mut self, config: &MailConfig, letter: &Letter) -> Ending {
         match self.connection.message(&letter.message).await {
-            Ok(_) => Ending { result: Some(json!({ "messageId": letter.id })), ..Ending::new(AttemptOutcome::Succeeded) },
+            Ok(_) => {
+                Ending { result: Some(json!({ "messageId": letter.id })), ..Ending::new(AttemptOutcome::Succeeded) }
+            }
             // The relay says itself that it did not take it.
             Err(error) if error.is_permanent() || error.is_transient() => refused(config, "the letter", &error),
-            Err(_) => unknown("the connection to the relay ended, or what it said made no sense, after it had the letter"),
+            Err(_) => {
+                unknown("the connection to the relay ended, or what it said made no sense, after it had the letter")
+            }
         }
     }
 
@@ -102,10 +106,7 @@ async fn reach(config: &MailConfig) -> Result<(TcpStream, SocketAddr), Ending> {
     Err(failed("Unreachable", format!("the relay cannot be reached: {last}")))
 }
 
-async fn secure(
-    config: &MailConfig,
-    stream: TcpStream,
-) -> Result<tokio_rustls::client::TlsStream<TcpStream>, Ending> {
+async fn secure(config: &MailConfig, stream: TcpStream) -> Result<tokio_rustls::client::TlsStream<TcpStream>, Ending> {
     let trusted = config.trust.read().await.map_err(no_tls)?;
     let name = ServerName::try_from(config.relay.host.clone()).map_err(|error| no_tls(error.to_string()))?;
     let connected = TlsConnector::from(Arc::clone(&trusted.client)).connect(name, stream).await;
@@ -117,15 +118,13 @@ async fn secure(
 ///
 /// Where TLS may be left out, its certificate may be anybody's: the
 /// alternative is to say everything to everybody.
-async fn encrypt(
-    config: &MailConfig,
-    connection: &mut AsyncSmtpConnection,
-    hello: &ClientId,
-) -> Result<bool, Ending> {
+async fn encrypt(config: &MailConfig, connection: &mut AsyncSmtpConnection, hello: &ClientId) -> Result<bool, Ending> {
     let is_verified = config.relay.credentials.is_some() || config.relay.tls == RelayTls::Required;
     match (config.relay.tls, connection.can_starttls()) {
         (RelayTls::Implicit | RelayTls::None, _) | (RelayTls::Offered, false) => return Ok(false),
-        (RelayTls::Required, false) => return Err(no_tls("the relay does not offer it, and it is required".to_owned())),
+        (RelayTls::Required, false) => {
+            return Err(no_tls("the relay does not offer it, and it is required".to_owned()));
+        }
         (RelayTls::Required | RelayTls::Offered, true) => {}
     }
     let mut parameters = TlsParameters::builder(config.relay.host.clone()).certificate_store(CertificateStore::None);
@@ -174,7 +173,10 @@ fn no_tls(why: String) -> Ending {
 /// now; whatever else went wrong may go right another time.
 fn refused(config: &MailConfig, what: &str, error: &Error) -> Ending {
     let Some(code) = error.status() else {
-        return failed("Unreachable", format!("the connection to the relay ended, or what it said made no sense, at {what}"));
+        return failed(
+            "Unreachable",
+            format!("the connection to the relay ended, or what it said made no sense, at {what}"),
+        );
     };
     let text = error.source().map(ToString::to_string).unwrap_or_default();
     let text = config.surroundings.secrets.scrub(&text).replace(char::is_control, " ");

@@ -114,6 +114,3 @@ fn instant(now: Timestamp) -> SystemTime {
     let millis = u64::try_from(now.as_millis()).unwrap_or_default();
     UNIX_EPOCH.checked_add(Duration::from_millis(millis)).unwrap_or(UNIX_EPOCH)
 }
-
-#[cfg(test)]
-mod tests;

@@ -126,7 +126,8 @@ async fn work(config: &MailConfig, order: &Order, desk: &Desk) -> Ending {
         Ok(Ok(dialogue)) => dialogue,
         Ok(Err(ending)) => return ending,
         Err(_) => {
-            let detail = format!("the relay did not take the letter within {}; it was not sent", friendly(order.patience));
+            let detail =
+                format!("the relay did not take the letter within {}; it was not sent", friendly(order.patience));
             return Ending { detail: Some(detail), ..Ending::new(AttemptOutcome::TimedOut) };
         }
     };

@@ -55,7 +55,8 @@ impl Desk {
     /// It cannot be noted, and so nothing may be sent: how the attempt ends.
     pub(super) async fn sending(&self) -> Result<(), Ending> {
         self.journal.sending().await.map_err(|error| {
-            let detail = Some(format!("nothing was sent: that it is cannot be noted in the folder of attempts: {error}"));
+            let detail =
+                Some(format!("nothing was sent: that it is cannot be noted in the folder of attempts: {error}"));
             Ending { detail, ..Ending::new(AttemptOutcome::Failed) }
         })
     }
