@@ -101,6 +101,7 @@ mod files;
 mod housekeeping;
 mod mounts;
 mod operations;
+mod outward;
 mod replies;
 mod rules;
 mod secrets;
@@ -119,6 +120,7 @@ pub use server::{
 };
 
 use crate::domain::catalog::Catalog;
+use crate::domain::outward::Relay;
 use crate::domain::principal::Access;
 use crate::domain::retention::Retention;
 use crate::domain::secret::{Secrets, Surroundings};
@@ -149,6 +151,8 @@ pub struct Config {
     pub retention: Retention,
     /// When the service keeps its house.
     pub housekeeping: Housekeeping,
+    /// Who takes letters, if anybody.
+    pub relay: Option<Relay>,
     /// What templates can refer to beside jobs.
     pub surroundings: Surroundings,
 }
@@ -165,8 +169,9 @@ const ROOT: Keys = Keys {
         "retention",
         "housekeeping",
         "secrets",
+        "mail",
     ],
-    later: &["mail"],
+    later: &[],
 };
 
 /// Reads a configuration file and the schema files that it names; `cron` judges
@@ -255,7 +260,10 @@ pub fn parse_with(
     root.check_keys(ROOT, &mut report);
     let (known, secrets) = secrets::secrets(&root, outside.env, &files, &mut report);
     let templates = Templates::new(known);
-    let operations = operations::operations(&root, &templates, &mut files, &mut report);
+    let surroundings = Surroundings { secrets, env: outside.env.clone() };
+    let secrets = &surroundings.secrets;
+    let operations = operations::operations(&root, &templates, secrets, &mut files, &mut report);
+    let relay = outward::relay(&root, &templates, &surroundings, &mut report);
     let operations = declared::operations(&root, operations, declared, &mut report);
     let collections = collections::collections(&root, &operations, &mut files, &mut report);
     let collections = declared::collections(&root, collections, declared, &mut report);
@@ -270,7 +278,8 @@ pub fn parse_with(
         catalog,
         retention: housekeeping::retention(&root, &mut report),
         housekeeping: housekeeping::housekeeping(&root, outside.cron, &mut report),
-        surroundings: Surroundings { secrets, env: outside.env.clone() },
+        relay,
+        surroundings,
     };
     if report.is_empty() { Ok(config) } else { Err(report.into_errors()) }
 }

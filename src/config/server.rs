@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::cors;
 use super::error::{Place, Report};
+use super::outward;
 use super::section::{Field, Keys, Section};
 
 /// Where and as what the service answers.
@@ -15,6 +16,8 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Where the file says so, if it does.
     pub listen_at: Option<Place>,
+    /// Where others reach it, without a path, where that is another place.
+    pub url: Option<String>,
     /// Host names under which it may be asked, beside its address and
     /// localhost; in lower case, with a port where one was given.
     pub hosts: Vec<String>,
@@ -27,6 +30,7 @@ impl Default for Server {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7117)),
             listen_at: None,
+            url: None,
             hosts: Vec::new(),
             origins: Vec::new(),
         }
@@ -144,7 +148,7 @@ pub const DEPTH_MAX: i64 = 100;
 /// against the whole document.
 pub const PATCH_OPERATIONS_MAX: i64 = 100_000;
 
-const SERVER: Keys = Keys { known: &["listen", "hosts", "cors"], later: &[] };
+const SERVER: Keys = Keys { known: &["listen", "url", "hosts", "cors"], later: &[] };
 const STORE: Keys = Keys { known: &["url"], later: &[] };
 const LIMITS: Keys = Keys { known: &["running", "body", "document", "depth", "patch_operations", "log"], later: &[] };
 
@@ -158,6 +162,7 @@ pub(super) fn server(root: &Section<'_>, report: &mut Report<'_>) -> Server {
         server.listen = listen;
         server.listen_at = Some(report.place(field.span.start));
     }
+    server.url = section.get("url").and_then(|field| outward::origin(&field, report));
     let hosts = section.get("hosts").and_then(|field| field.elements("an array of host names", report));
     server.hosts = hosts.unwrap_or_default().iter().filter_map(|field| host(field, report)).collect();
     server.origins = cors::origins(&section, report);

@@ -17,6 +17,7 @@ mod error;
 mod keeping;
 mod logs;
 mod options;
+mod outward;
 mod reach;
 mod supervise;
 mod undeclared;
@@ -52,7 +53,7 @@ use crate::http::{self, Http, HttpConfig};
 use crate::metrics::Metrics;
 use crate::runner::exec::{self, ExecConfig, ExecRunner};
 use crate::runner::native::{NativeConfig, NativeRunner};
-use crate::runner::{Runner, Runners};
+use crate::runner::Runner;
 use crate::state::State;
 use crate::store;
 use keeping::Keeping;
@@ -126,13 +127,14 @@ impl Heeler {
         let exec = Arc::new(ExecRunner::new(exec).map_err(|error| Error::Store(error.into()))?);
         let natives = NativeConfig { drain, ..NativeConfig::new(keeping.attempts(), functions) };
         let natives = Arc::new(NativeRunner::new(natives));
-        let runners = Runners::default()
-            .with(RunnerKind::Exec, Arc::clone(&exec) as Arc<dyn Runner>)
-            .with(RunnerKind::Native, Arc::clone(&natives) as Arc<dyn Runner>);
         let listener = match place {
             Some(address) => Some(listen(address).await?),
             None => None,
         };
+        let reached = listener.as_ref().map_or(config.server.listen, |(_, address)| *address);
+        let runners = outward::runners(&config, &keeping, reached)
+            .with(RunnerKind::Exec, Arc::clone(&exec) as Arc<dyn Runner>)
+            .with(RunnerKind::Native, Arc::clone(&natives) as Arc<dyn Runner>);
         let logs = Logs { exec, native: Arc::clone(&natives) };
         let api = Api::new(state.clone(), Arc::new(logs), patch_limits(&config.limits))
             .running_at_most(config.limits.running);

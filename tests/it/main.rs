@@ -9,6 +9,7 @@ mod housekeeping;
 mod http;
 mod kill;
 mod native;
+mod outward;
 mod readme;
 mod schemas;
 mod seeds;

@@ -106,7 +106,7 @@ impl World {
             let report = self.runner.next_report(attempt);
             match tokio::time::timeout(DEADLINE, report).await.expect("it ends in time") {
                 Report::Ended(ending) => return (said, ending),
-                progress @ Report::Progress { .. } => said.push(progress),
+                other @ (Report::Progress { .. } | Report::Accepted(_)) => said.push(other),
             }
         }
     }
@@ -246,6 +246,7 @@ pub(super) fn kill(pid: i32) {
 pub(super) fn progress(report: &Report) -> Value {
     match report {
         Report::Progress { fraction, message } => json!([fraction, message]),
+        Report::Accepted(_) => json!("accepted"),
         Report::Ended(_) => json!("ended"),
     }
 }
