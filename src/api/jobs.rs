@@ -324,7 +324,7 @@ pub(super) fn changed_at(job: &Job) -> Timestamp {
 }
 
 /// A job never needs a precondition, and honours one that is sent.
-fn believes_job(loaded: &Loaded, job: &Job, request: &ChangeRequest) -> Result<(), ApiError> {
+pub(super) fn believes_job(loaded: &Loaded, job: &Job, request: &ChangeRequest) -> Result<(), ApiError> {
     once::judge(request)?;
     let etag = loaded.job_etag(job.id);
     let current = etag.map(|etag| Current { etag, changed_at: changed_at(job) });

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::effects::{ON_FAILURE, ON_SUCCESS};
 use super::error::Report;
 use super::section::{Keys, Section};
 use crate::domain::catalog::Collection;
@@ -99,6 +100,7 @@ fn over(base: &Operation, given: &Operation, section: &Section<'_>) -> Operation
         on_unknown,
         reply,
         keep,
+        effects,
     } = given.clone();
     // Another attempt after an unknown fate needs one to be allowed.
     let too_few = says("on_unknown") && base.retry == RetryPolicy::default();
@@ -116,6 +118,8 @@ fn over(base: &Operation, given: &Operation, section: &Section<'_>) -> Operation
     put(&mut operation.on_unknown, on_unknown, says("on_unknown"));
     put(&mut operation.reply, reply, says("reply"));
     put(&mut operation.keep, keep, says("keep"));
+    put(&mut operation.effects.success, effects.success, says(ON_SUCCESS));
+    put(&mut operation.effects.failure, effects.failure, says(ON_FAILURE));
     operation
 }
 

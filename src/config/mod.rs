@@ -1,4 +1,4 @@
-//! The configuration: one TOML file, and the schema files that it names.
+//! The configuration: one TOML file, and the files that it names.
 //!
 //! ```toml
 //! [server]
@@ -32,6 +32,9 @@
 //! log       = "5 * * * *"            # trims the change log
 //! sweep     = "17 3 * * *"           # looks at every resource, should anything have been missed
 //!
+//! [secrets]                          # for `${secret.HOOK}`; read once, at the start, and shown nowhere
+//! HOOK = { env = "HOOK_TOKEN" }      # or { file = "hook.token" }: its text, without a line end
+//!
 //! [operations.transcode]
 //! description = "Transcode a video"
 //! input  = "schemas/transcode.json"  # JSON Schema of the input
@@ -42,6 +45,7 @@
 //! concurrency = 4                    # jobs of it at once; no limit by default
 //! priority = 0                       # the highest first
 //! on_unknown = "fail"                # or "retry"
+//! on_failure = { merge = "{'runs': null}" }   # what the end of each of its jobs does
 //!
 //! [operations.bark]
 //! native = {}                        # a function of the program that embeds the service; what else stands here
@@ -52,7 +56,10 @@
 //! preconditions = "required"         # or "optional"
 //! path = "/v1/videos"                # the default; any path that nothing else needs
 //! id = "[a-z0-9-]+"                  # what an id looks like that a client chooses, of those that any id can be
+//! observed = ["/runs"]               # members that effects write
 //! [collections.videos.activities.processing]
+//! # of the jobs that were asked for: what is merged, what follows, or both
+//! on_success = { merge = "{'runs': 1}", launch = { operation = "transcode", input = "{'of': job.id}" } }
 //! editable = false                   # the default; true opens the list of its jobs to PUT and PATCH
 //!
 //! [aliases]                          # the same things under further paths
@@ -65,7 +72,7 @@
 //!
 //! # Guarantees
 //! Everything that is wrong is reported at once, each with file, line, column
-//! and what was expected. Nothing in the file is ignored: a key that is not
+//! and what was expected, but never with a secret. Nothing in the file is ignored: a key that is not
 //! understood is an error, and so is one that a later version will understand.
 //! A configuration that is read holds only checked values and absolute paths.
 //! # Not here
@@ -83,19 +90,25 @@ mod auth;
 mod collections;
 mod cors;
 mod declared;
+mod effects;
 mod error;
+mod exec;
 mod files;
 mod housekeeping;
 mod mounts;
 mod operations;
 mod replies;
 mod rules;
+mod secrets;
 mod section;
 mod server;
+mod templates;
+mod worker;
 
 pub use declared::Declared;
 pub use error::{ConfigError, ConfigErrors, ERRORS_MAX, Place};
 pub use housekeeping::{Housekeeping, JudgeCron, PER_ACTIVITY_MAX};
+pub use secrets::SECRET_BYTES_MAX;
 pub use server::{
     BYTES_MAX, BYTES_MIN, DEPTH_MAX, Limits, PATCH_OPERATIONS_MAX, ParseStoreUrlError, RUNNING_MAX, Server, StoreUrl,
 };
@@ -103,9 +116,11 @@ pub use server::{
 use crate::domain::catalog::Catalog;
 use crate::domain::principal::Access;
 use crate::domain::retention::Retention;
+use crate::domain::secret::{Secrets, Surroundings};
 use error::Report;
 use files::Files;
 use section::{Keys, Section};
+use templates::Templates;
 
 /// The largest file that is read, the configuration's or a schema's.
 ///
@@ -129,11 +144,24 @@ pub struct Config {
     pub retention: Retention,
     /// When the service keeps its house.
     pub housekeeping: Housekeeping,
+    /// What templates can refer to beside jobs.
+    pub surroundings: Surroundings,
 }
 
 const ROOT: Keys = Keys {
-    known: &["server", "store", "limits", "auth", "operations", "collections", "aliases", "retention", "housekeeping"],
-    later: &["secrets", "mail"],
+    known: &[
+        "server",
+        "store",
+        "limits",
+        "auth",
+        "operations",
+        "collections",
+        "aliases",
+        "retention",
+        "housekeeping",
+        "secrets",
+    ],
+    later: &["mail"],
 };
 
 /// Reads a configuration file and the schema files that it names; `cron` judges
@@ -154,7 +182,7 @@ pub fn load_with(path: &Path, cron: &JudgeCron<'_>, declared: &Declared) -> Resu
     let text = read_file(path).map_err(unreadable)?;
     let absolute = std::path::absolute(path).map_err(unreadable)?;
     let base = absolute.parent().unwrap_or(&absolute);
-    parse_with(&text, path, base, Outside { read: &read_file, cron }, declared)
+    parse_with(&text, path, base, Outside { read: &read_file, env: &environment(), cron }, declared)
 }
 
 /// Reads the text of a configuration that is in no file; relative paths start
@@ -163,7 +191,14 @@ pub fn load_with(path: &Path, cron: &JudgeCron<'_>, declared: &Declared) -> Resu
 /// # Errors
 /// As those of [`parse`].
 pub fn read_text(text: &str, base: &Path, cron: &JudgeCron<'_>, declared: &Declared) -> Result<Config, ConfigErrors> {
-    parse_with(text, Path::new(TEXT), base, Outside { read: &read_file, cron }, declared)
+    parse_with(text, Path::new(TEXT), base, Outside { read: &read_file, env: &environment(), cron }, declared)
+}
+
+/// The environment of the process. A variable that is no text is left out: no
+/// template could use it.
+fn environment() -> Secrets {
+    let variables = std::env::vars_os();
+    variables.filter_map(|(name, text)| Some((name.into_string().ok()?, text.into_string().ok()?))).collect()
 }
 
 /// What errors call a configuration that is in no file.
@@ -172,8 +207,10 @@ const TEXT: &str = "(configuration)";
 /// What a configuration is read with, and does not know itself.
 #[derive(Clone, Copy)]
 pub struct Outside<'o> {
-    /// Gives the text of a schema file.
+    /// Gives the text of a file that the configuration names.
     pub read: &'o dyn Fn(&Path) -> io::Result<String>,
+    /// The environment of the service.
+    pub env: &'o Secrets,
     /// Judges cron expressions.
     pub cron: &'o JudgeCron<'o>,
 }
@@ -211,7 +248,9 @@ pub fn parse_with(
     let root = Section::root(table.get_ref());
     let mut files = Files::new(base, outside.read);
     root.check_keys(ROOT, &mut report);
-    let operations = operations::operations(&root, &mut files, &mut report);
+    let (known, secrets) = secrets::secrets(&root, outside.env, &files, &mut report);
+    let templates = Templates::new(known);
+    let operations = operations::operations(&root, &templates, &mut files, &mut report);
     let operations = declared::operations(&root, operations, declared, &mut report);
     let collections = collections::collections(&root, &operations, &mut files, &mut report);
     let collections = declared::collections(&root, collections, declared, &mut report);
@@ -226,6 +265,7 @@ pub fn parse_with(
         catalog,
         retention: housekeeping::retention(&root, &mut report),
         housekeeping: housekeeping::housekeeping(&root, outside.cron, &mut report),
+        surroundings: Surroundings { secrets, env: outside.env.clone() },
     };
     if report.is_empty() { Ok(config) } else { Err(report.into_errors()) }
 }

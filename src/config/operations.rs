@@ -5,14 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::declared;
+use super::effects::{self, Known};
 use super::error::Report;
+use super::exec::exec_spec;
 use super::files::Files;
 use super::replies;
 use super::section::{Field, Keys, Section};
-use crate::domain::expression::Template;
+use super::templates::Templates;
+use super::worker;
+use crate::domain::expression::{Surrounding, Template};
 use crate::domain::id::OperationName;
 use crate::domain::limit::{Concurrency, RATE_MAX, Rate};
-use crate::domain::operation::{ExecSpec, OnUnknown, Operation, RunnerSpec};
+use crate::domain::operation::{OnUnknown, Operation, RunnerSpec};
 use crate::domain::retry::{ATTEMPTS_MAX, Never, RetryPolicy};
 use crate::domain::time::parse_duration;
 
@@ -21,6 +25,7 @@ const OPERATION: Keys = Keys {
         "description",
         "input",
         "exec",
+        "worker",
         "native",
         "timeout",
         "grace",
@@ -33,11 +38,12 @@ const OPERATION: Keys = Keys {
         "on_unknown",
         "reply",
         "keep",
+        effects::ON_SUCCESS,
+        effects::ON_FAILURE,
     ],
-    later: &["http", "mail", "worker", "kubernetes", "on_success", "on_failure"],
+    later: &["http", "mail", "kubernetes"],
 };
 const RUNNERS: [&str; 6] = ["exec", "http", "mail", "worker", "kubernetes", declared::NATIVE];
-const EXEC: Keys = Keys { known: &["command", "cwd", "env"], later: &[] };
 const CONCURRENCY: Keys = Keys { known: &["limit", "per"], later: &[] };
 const RETRY: Keys = Keys { known: &["attempts", "attempts_max", "backoff", "factor", "max", "never"], later: &[] };
 
@@ -54,14 +60,20 @@ const ATTEMPTS_AFTER_UNKNOWN: u32 = 3;
 
 pub(super) fn operations(
     root: &Section<'_>,
+    templates: &Templates,
     files: &mut Files<'_>,
     report: &mut Report<'_>,
 ) -> BTreeMap<OperationName, Arc<Operation>> {
     let Some(section) = root.table("operations", report) else { return BTreeMap::new() };
     let mut operations = BTreeMap::new();
+    // An operation may launch one that stands below it, or that has mistakes of its own.
+    let names: Vec<OperationName> = section.fields().iter().filter_map(|field| field.name.parse().ok()).collect();
     for field in section.fields() {
         let name = field.parse_name("an operation", report);
-        let body = field.table("a table", report).and_then(|section| operation(&section, name.clone(), files, report));
+        let body = field.table("a table", report).and_then(|section| {
+            let name = name.clone();
+            operation(&section, name, Around { names: &names, templates }, files, report)
+        });
         if let (Some(name), Some(operation)) = (name, body) {
             operations.insert(name, Arc::new(operation));
         }
@@ -69,15 +81,24 @@ pub(super) fn operations(
     operations
 }
 
+/// What an operation is read against.
+#[derive(Debug, Clone, Copy)]
+struct Around<'a> {
+    /// All operations.
+    names: &'a [OperationName],
+    templates: &'a Templates,
+}
+
 /// Reads one operation. Its table is checked even if its name is not one.
 fn operation(
     section: &Section<'_>,
     name: Option<OperationName>,
+    around: Around<'_>,
     files: &mut Files<'_>,
     report: &mut Report<'_>,
 ) -> Option<Operation> {
     section.check_keys(OPERATION, report);
-    let runner = runner(section, files, report);
+    let runner = runner(section, around.templates, files, report);
     let on_unknown = section
         .get("on_unknown")
         .and_then(|field| field.word(&[("fail", OnUnknown::Fail), ("retry", OnUnknown::Retry)], report))
@@ -97,6 +118,7 @@ fn operation(
         .and_then(|number| i32::try_from(number).ok())
         .unwrap_or(0);
     let (reply, keep) = replies::of_operation(section, report);
+    let effects = effects::effects(section, Known { operations: around.names, observed: None }, report);
     Some(Operation {
         name: name?,
         description,
@@ -114,15 +136,22 @@ fn operation(
         on_unknown,
         reply,
         keep,
+        effects,
     })
 }
 
-fn runner(section: &Section<'_>, files: &Files<'_>, report: &mut Report<'_>) -> Option<RunnerSpec> {
+fn runner(
+    section: &Section<'_>,
+    templates: &Templates,
+    files: &Files<'_>,
+    report: &mut Report<'_>,
+) -> Option<RunnerSpec> {
     let named: Vec<&str> = RUNNERS.into_iter().filter(|runner| section.get(runner).is_some()).collect();
     match named.as_slice() {
         [_] => {}
         [] => {
-            let message = format!("`{}` has no runner: expected `exec = {{ command = […] }}`", section.path);
+            let message =
+                format!("`{}` has no runner: expected `exec = {{ command = […] }}` or `worker = {{}}`", section.path);
             report.error(&section.span, message);
         }
         [first, second, ..] => {
@@ -133,92 +162,12 @@ fn runner(section: &Section<'_>, files: &Files<'_>, report: &mut Report<'_>) -> 
     if let Some(native) = declared::native(section, report) {
         return Some(native);
     }
-    let exec = section.table("exec", report)?;
-    exec_spec(&exec, files, report).map(RunnerSpec::Exec)
-}
-
-fn exec_spec(section: &Section<'_>, files: &Files<'_>, report: &mut Report<'_>) -> Option<ExecSpec> {
-    section.check_keys(EXEC, report);
-    let command = command(section, files, report);
-    let cwd = match section.get("cwd") {
-        None => Some(files.base.to_owned()),
-        Some(field) => field.text("the path of a folder", report).and_then(|text| match text {
-            "" => field.refuse("expected the path of a folder, found an empty string", report),
-            nul if nul.contains('\0') => field.refuse("a NUL byte cannot be part of a path", report),
-            expression if expression.contains("${") => {
-                field.refuse("expected the path of a folder: expressions are not understood here", report)
-            }
-            folder => Some(files.resolve(folder)),
-        }),
-    };
-    let env = section.table("env", report).map(|section| environment(&section, report)).unwrap_or_default();
-    Some(ExecSpec { command: command?, cwd: cwd?, env })
-}
-
-fn command(section: &Section<'_>, files: &Files<'_>, report: &mut Report<'_>) -> Option<Vec<Template>> {
-    const WHAT: &str = "an array of a program and its arguments";
-    let Some(field) = section.get("command") else {
-        report.error(&section.span, format!("`{}` needs `command`: expected {WHAT}", section.path));
-        return None;
-    };
-    let elements = field.elements(WHAT, report)?;
-    let Some((first, arguments)) = elements.split_first() else {
-        return field.refuse(format!("expected {WHAT}, found an empty array"), report);
-    };
-    let program = program(first, files, report);
-    // Collected before it is asked whether all are there, so that all errors are found.
-    let arguments: Vec<_> = arguments.iter().map(|field| template(field, report)).collect();
-    let mut command = vec![program?];
-    for argument in arguments {
-        command.push(argument?);
-    }
-    Some(command)
-}
-
-/// The program: a name that is looked up in `PATH`, or a path that starts at the file's folder.
-fn program(field: &Field<'_>, files: &Files<'_>, report: &mut Report<'_>) -> Option<Template> {
-    let template = template(field, report)?;
-    let Some(program) = template.as_literal() else {
-        return field.refuse("the program cannot come from an expression: only this file says what runs", report);
-    };
-    if program.is_empty() {
-        return field.refuse("expected a program, found an empty string", report);
-    }
-    if !program.contains('/') {
-        return Some(template);
-    }
-    let path = files.resolve(program);
-    let absolute = path.to_str().and_then(|path| Template::literal(path).ok());
-    absolute.or_else(|| field.refuse(format!("`{}` is not UTF-8", path.display()), report))
-}
-
-fn environment(section: &Section<'_>, report: &mut Report<'_>) -> BTreeMap<String, Template> {
-    let mut variables = BTreeMap::new();
-    for field in section.fields() {
-        if field.name.is_empty() || field.name.contains(['=', '\0']) {
-            report.error(
-                &field.key,
-                format!("`{}`: the name of a variable cannot be empty or contain `=`", section.path),
-            );
-        } else if field.name.starts_with("HEELER_") {
-            report
-                .error(&field.key, format!("`{}`: names that start with `HEELER_` are set by the service", field.path));
-        }
-        if let Some(template) = template(&field, report) {
-            variables.insert(field.name.to_owned(), template);
-        }
-    }
-    variables
-}
-
-fn template(field: &Field<'_>, report: &mut Report<'_>) -> Option<Template> {
-    let text = field.text("a string", report)?;
-    match Template::parse(text) {
-        Ok(template) => Some(template),
-        Err(error) => {
-            report.error_within(&field.span, text, error.offset, format!("`{}`: {error}", field.path));
-            None
-        }
+    let worker = section.table("worker", report).map(|table| worker::spec(&table, report));
+    let exec = section.table("exec", report).map(|table| exec_spec(&table, templates, files, report));
+    match (exec, worker) {
+        (Some(exec), _) => exec.map(RunnerSpec::Exec),
+        (None, Some(worker)) => worker.map(RunnerSpec::Worker),
+        (None, None) => None,
     }
 }
 
@@ -289,10 +238,10 @@ fn concurrency(field: &Field<'_>, report: &mut Report<'_>) -> Option<Concurrency
     }
     let section = field.table("a table", report)?;
     section.check_keys(CONCURRENCY, report);
+    let per = section.get("per").map(|field| per(&field, report));
     let Some(many) = section.get("limit") else {
         return field.refuse("expected `limit`, how many jobs run at once", report);
     };
-    let per = section.get("per").map(|field| per(&field, report));
     let limit = limit(&many, report)?;
     match per {
         None => Some(Concurrency::of(limit)),
@@ -307,13 +256,17 @@ fn limit(field: &Field<'_>, report: &mut Report<'_>) -> Option<u32> {
 /// What jobs are counted by: an expression, without the braces of a template.
 fn per(field: &Field<'_>, report: &mut Report<'_>) -> Option<Template> {
     let text = field.text("an expression such as \"resource.owner\"", report)?;
-    match Template::expression(text) {
-        Ok(template) => Some(template),
-        Err(error) => {
-            report.error_within(&field.span, text, error.offset, format!("`{}`: {error}", field.path));
-            None
+    let (offset, wrong) = match Template::expression(text) {
+        Ok(template) => {
+            match [Surrounding::Secret, Surrounding::Env].iter().flat_map(|it| template.reads(*it)).next() {
+                None => return Some(template),
+                Some(read) => (read.offset, "jobs are counted by `input`, `resource` or `job`".to_owned()),
+            }
         }
-    }
+        Err(error) => (error.offset, error.to_string()),
+    };
+    report.error_within(&field.span, text, offset, format!("`{}`: {wrong}", field.path));
+    None
 }
 
 /// How many attempts start within a time: `"100/1m"`.

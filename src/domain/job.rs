@@ -1,5 +1,7 @@
 //! A job and its attempts.
 
+mod error;
+mod patch;
 mod transition;
 
 use std::time::Duration;
@@ -15,6 +17,8 @@ use super::operation::{Keep, Operation, RunnerKind};
 use super::retry::RetryPolicy;
 use super::time::Timestamp;
 use super::version::Generation;
+pub use error::{DETAILS_BYTES_MAX, FAILED, JobError, MESSAGE_BYTES_MAX, REASON_BYTES_MAX};
+pub use patch::{PATCH_BYTES_MAX, PATCH_OPERATIONS_MAX, WorkPatch};
 pub use transition::{AfterAttempt, JobEvent, Refusal, clip, transition};
 
 /// One run of an operation for one activity of one resource.
@@ -163,6 +167,18 @@ pub struct Trigger {
     pub scheduled_for: Option<Timestamp>,
     /// The generation of the resource at that time.
     pub generation: Generation,
+    /// The job that it follows, where it is a follow-up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follows: Option<Follows>,
+}
+
+/// Whose end launched a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Follows {
+    /// The job that ended.
+    pub job: JobId,
+    /// How many follow-ups there were in a row, with this one; from 1.
+    pub depth: u32,
 }
 
 /// The kinds of reason for a job.
@@ -175,6 +191,8 @@ pub enum TriggerKind {
     Schedule,
     /// Somebody posted to the activity.
     Manual,
+    /// Another job has ended, and the operator declared what follows.
+    Follow,
 }
 
 /// How the start of a job waits for other jobs of its activity.
@@ -260,6 +278,10 @@ pub struct Attempt {
     pub exit_code: Option<i32>,
     /// One line on how it ended.
     pub detail: Option<String>,
+    /// What tells the report that ended it from every other one, in hex, where
+    /// somebody outside made it: who hears no answer makes it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<String>,
 }
 
 /// That somebody outside of this process does the work of an attempt, and
@@ -314,15 +336,6 @@ pub struct Progress {
     pub updated: Timestamp,
 }
 
-/// Why a job failed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct JobError {
-    /// The kind of failure, as a word for programs.
-    pub reason: String,
-    /// What happened and what can be done, for people.
-    pub message: String,
-}
-
 /// The reason of a job whose last attempt took longer than it may.
 pub const TIMED_OUT: &str = "TimedOut";
 
@@ -347,10 +360,15 @@ pub struct Ending {
     pub detail: Option<String>,
     /// What the work itself says of why it failed.
     pub error: Option<JobError>,
+    /// What it wants to be written into observed members. It counts if the job
+    /// ends with this attempt, however it ends.
+    pub patch: Option<WorkPatch>,
     /// How long whoever does the work wants to be left alone before another attempt.
     pub retry_after: Option<Duration>,
     /// That another attempt would end in the same way: none is made.
     pub fatal: bool,
+    /// What tells the report of it from every other one, in hex, where somebody outside made it.
+    pub report: Option<String>,
 }
 
 impl Ending {
@@ -364,8 +382,10 @@ impl Ending {
             result: None,
             detail: None,
             error: None,
+            patch: None,
             retry_after: None,
             fatal: false,
+            report: None,
         }
     }
 

@@ -256,7 +256,12 @@ mod tests {
             activity: "processing".parse().expect("a name"),
             operation: "transcode".parse().expect("a name"),
             input: json!({}),
-            trigger: Trigger { kind: TriggerKind::Manual, scheduled_for: None, generation: Generation::FIRST },
+            trigger: Trigger {
+                kind: TriggerKind::Manual,
+                scheduled_for: None,
+                generation: Generation::FIRST,
+                follows: None,
+            },
             start: StartRule::AtOnce,
             retry: None,
             timeout_ms: None,

@@ -87,12 +87,13 @@ impl Steps {
         self.runner.close().await;
     }
 
-    /// Every attempt that may exist in the world.
+    /// Every attempt that may exist in the world and is looked after here. Who
+    /// does the work of others outside reports by himself, until he is given up.
     ///
     /// # Errors
     /// The store cannot be read.
     pub async fn attempts(&self) -> Result<Vec<AttemptRow>, StepError> {
-        Ok(self.state.attempts(ROWS_MAX).await?)
+        Ok(self.state.attempts_here(ROWS_MAX).await?)
     }
 
     /// Tells an attempt to stop, if that is what is recorded.

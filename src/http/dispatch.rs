@@ -33,7 +33,8 @@ use super::reply::{self, ACCEPT_PATCH, With};
 use super::routes::{self, Known, NoRoute, Route, Verb};
 use super::timing::{Step, Timing, millis};
 use super::{
-    HttpConfig, Inner, discovery, forms, home, job_lists, jobs, ledger, logs, members, once, openapi, pages, resources,
+    HttpConfig, Inner, discovery, forms, home, job_lists, jobs, leases, ledger, logs, members, once, openapi, pages,
+    resources,
 };
 use crate::api::{Api, ChangeRequest, Intent, Once};
 use crate::domain::json::{self, JsonError, JsonLimits};
@@ -234,6 +235,7 @@ pub(super) async fn handle(call: Call<'_>, verb: Verb) -> Result<Response, Probl
         Route::Problem(kind) => home::problem(&call, *kind),
         Route::Operations => home::operations(http).await,
         Route::Operation(name) => home::operation(http, name).await,
+        Route::Leases(name) => leases::leases(call, name).await,
         Route::Collection(name) => resources::collection(call, verb, name).await,
         Route::Resource(key) => resources::resource(call, verb, key).await,
         Route::Activity(key, activity) => jobs::activity(call, verb, key, activity).await,
@@ -295,7 +297,8 @@ fn acceptable(route: &Route, headers: &HeaderMap) -> Result<Face, Problem> {
         | Route::Job(_)
         | Route::JobQueue(_)
         | Route::Operations
-        | Route::Operation(_) => match Face::preferred(headers) {
+        | Route::Operation(_)
+        | Route::Leases(_) => match Face::preferred(headers) {
             Some(face) => return Ok(face),
             None => vec![MediaType::Json.as_str(), media::HTML],
         },

@@ -14,7 +14,8 @@ use super::routes::Route;
 use crate::api::{ApiError, Load, links};
 use crate::domain::catalog::{Catalog, Collection};
 use crate::domain::id::OperationName;
-use crate::domain::operation::Operation;
+use crate::domain::operation::{Operation, RunnerSpec};
+use crate::domain::time::friendly;
 use crate::metrics;
 
 /// `/`
@@ -121,7 +122,13 @@ fn represent(operation: &Operation, load: Load) -> Value {
     }
     shown.insert("running".to_owned(), load.running.into());
     shown.insert("waiting".to_owned(), load.waiting.into());
-    shown.insert("_links".to_owned(), json!({ "self": { "href": operation_href(&operation.name) } }));
+    let mut links = json!({ "self": { "href": operation_href(&operation.name) } });
+    if let RunnerSpec::Worker(spec) = &operation.runner {
+        shown.insert("lease".to_owned(), friendly(spec.lease).into());
+        links["leases"] =
+            json!({ "href": links::leases(&operation.name), "method": "POST", "type": "application/json" });
+    }
+    shown.insert("_links".to_owned(), links);
     Value::Object(shown)
 }
 

@@ -45,6 +45,7 @@ mod forms;
 mod home;
 mod job_lists;
 mod jobs;
+mod leases;
 mod ledger;
 mod logs;
 mod media;

@@ -75,6 +75,10 @@ pub(super) async fn recall(call: &mut Call<'_>, verb: Verb) -> Result<Option<Res
         Verb::Delete => false,
         Verb::Post | Verb::Put | Verb::Patch => true,
     };
+    // What a worker was given is not given again: who hears no answer asks for more.
+    if matches!(call.route, Route::Leases(_)) {
+        return Ok(None);
+    }
     // What cannot be read is refused further on, in its turn.
     let Ok(Some(key)) = key(call.headers) else { return Ok(None) };
     let Some(digest) = digest(call, has_body).await? else { return Ok(None) };

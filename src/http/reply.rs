@@ -251,6 +251,8 @@ impl From<ApiError> for Problem {
             ApiError::TooManyJobs { limit } => {
                 Self::new(Kind::TooManyJobs, detail).with("limit", limit).header(RETRY_AFTER, RETRY_LATER)
             }
+            ApiError::StaleToken => Self::new(Kind::StaleToken, detail),
+            ApiError::NotOfWorkers { .. } => Self::new(Kind::NotOfWorkers, detail),
             ApiError::KeyInFlight => Self::new(Kind::KeyInFlight, detail).header(RETRY_AFTER, RETRY_SOON),
             ApiError::KeyReused => Self::new(Kind::KeyReused, format!("{detail}: a new request needs a new key")),
             ApiError::Tried(trial) => Self::instead(trial::found(&trial)),

@@ -88,12 +88,16 @@ pub enum Event {
         /// Who, and until when.
         remote: Remote,
     },
-    /// Whoever does the work of an attempt outside gave a sign of life.
-    Renewed {
+    /// Whoever does the work of an attempt outside gave a sign of life, and maybe more.
+    Reported {
         /// The job.
         job: JobId,
         /// The attempt.
         token: Token,
+        /// How far it got: from 0 to 1, and in words.
+        progress: Option<(Option<f64>, Option<String>)>,
+        /// How it ended.
+        ending: Option<Box<Ending>>,
     },
     /// An attempt got further.
     Progressed {
@@ -136,7 +140,7 @@ impl Event {
             | Self::Claimed { job, .. }
             | Self::Started { job, .. }
             | Self::Accepted { job, .. }
-            | Self::Renewed { job, .. }
+            | Self::Reported { job, .. }
             | Self::Progressed { job, .. }
             | Self::Ended { job, .. } => Some(*job),
             Self::Changed { .. }

@@ -286,6 +286,7 @@ static NOTHING_YET: ActivityStatus = ActivityStatus {
     active: Vec::new(),
     progress: None,
     last: None,
+    before_follow_ups: None,
     refused: None,
     edited: None,
     schedule: None,

@@ -1,7 +1,7 @@
 //! Why a job waits for its start.
 
 use super::plan::ActivityView;
-use super::state::{Ready, ResourceState};
+use super::state::{ActiveJob, Ready, ResourceState};
 use crate::domain::catalog::Catalog;
 use crate::domain::condition::Reason;
 use crate::domain::id::JobId;
@@ -81,15 +81,15 @@ pub fn waiting(state: &ResourceState, id: JobId, catalog: &Catalog, now: Timesta
     let status = state.status(&job.activity)?;
     let older = status.active.iter().position(|active| active.id == id)?;
     let active = &status.active[older];
+    let rivals = |older: usize| !status.active[..older].iter().all(ActiveJob::is_follow_up);
+    let before = |other: &ActiveJob| other.ready.is_some() && other.is_follow_up() == active.is_follow_up();
     let reason = match ActivityView::new(state, catalog, &job.activity, now.into()).reason_of(active).1 {
         Reason::UnknownOperation => WaitReason::UnknownOperation,
         Reason::Suspended => WaitReason::Suspended,
         Reason::Backoff => WaitReason::Backoff,
-        Reason::Queued if job.start == StartRule::WhenAlone && older > 0 => WaitReason::Overlap,
+        Reason::Queued if job.start == StartRule::WhenAlone && rivals(older) => WaitReason::Overlap,
         // One job of an activity is claimed at a time.
-        Reason::Queued if active.ready.is_none() && status.active.iter().any(|other| other.ready.is_some()) => {
-            WaitReason::Order
-        }
+        Reason::Queued if active.ready.is_none() && status.active.iter().any(before) => WaitReason::Order,
         Reason::Queued => WaitReason::Queued,
         Reason::Settled
         | Reason::Deleting

@@ -50,7 +50,7 @@ use crate::domain::patch::PatchLimits;
 use crate::engine::{self, Engine, EngineConfig, Housekeeping, StepError};
 use crate::http::{self, Http, HttpConfig};
 use crate::metrics::Metrics;
-use crate::runner::exec::{ExecConfig, ExecRunner};
+use crate::runner::exec::{self, ExecConfig, ExecRunner};
 use crate::runner::native::{NativeConfig, NativeRunner};
 use crate::runner::{Runner, Runners};
 use crate::state::State;
@@ -118,8 +118,9 @@ impl Heeler {
         if place.is_some() && reach::is_open(&config) {
             warn!(address = %config.server.listen, "everybody who reaches this address can change everything");
         }
-        let exec = ExecRunner::new(ExecConfig::new(keeping.attempts())).map_err(|error| Error::Store(error.into()))?;
-        let exec = Arc::new(exec);
+        let surroundings = Arc::new(config.surroundings.clone());
+        let exec = ExecConfig { surroundings, cgroups: exec::delegated(), ..ExecConfig::new(keeping.attempts()) };
+        let exec = Arc::new(ExecRunner::new(exec).map_err(|error| Error::Store(error.into()))?);
         let natives = NativeConfig { drain, ..NativeConfig::new(keeping.attempts(), functions) };
         let natives = Arc::new(NativeRunner::new(natives));
         let runners = Runners::default()

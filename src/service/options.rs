@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::domain::catalog::{ActivitySpec, Collection, OperationChoice, PreconditionPolicy};
 use crate::domain::document::{ID, LINKS, STATUS};
+use crate::domain::effect::Effects;
 use crate::domain::expression::Template;
 use crate::domain::id::{ActivityName, CollectionName, OperationName, ParseIdError};
 use crate::domain::json::Pointer;
@@ -217,6 +218,7 @@ impl OperationOptions {
             priority: self.priority,
             on_unknown: if self.retry_unknown { OnUnknown::Retry } else { OnUnknown::Fail },
             reply: Reply { mode, ..Reply::default() },
+            effects: Effects::default(),
             keep: Keep::default(),
         })
     }

@@ -11,9 +11,11 @@ use super::record::OnceRecord;
 use super::{Stage, State, keys, record, rows};
 use crate::domain::catalog::Catalog;
 use crate::domain::id::{ActivityName, JobId, OperationName, ResourceKey};
+use crate::domain::job::Job;
 use crate::domain::limit::Rate;
+use crate::domain::time::Timestamp;
 use crate::domain::version::{ETag, Revision};
-use crate::reconcile::{Event, Refused, ResourceState, job_list, show, step};
+use crate::reconcile::{Event, Observed, Refused, ResourceState, job_list, show, step};
 use crate::store::{CommitError, Entry, Guard, Key, Op, ReadError, Rev, Txn};
 
 /// How often a decision is made again after conflicts before the caller is
@@ -373,7 +375,7 @@ impl State {
     fn ring(&self, txn: &Txn) {
         for op in &txn.ops {
             match op {
-                Op::Put(key, _) if keys::is_queued(key) => self.hints.queue.notify_one(),
+                Op::Put(key, _) if keys::is_queued(key) => self.hints.ring_for_claims(),
                 Op::Put(key, value) if keys::is_attempt(key) => {
                     // A new attempt has its own task already; one to be stopped needs looking after.
                     if record::decode_attempt(value).is_ok_and(|attempt| attempt.phase.is_stopping()) {
@@ -381,7 +383,7 @@ impl State {
                     }
                 }
                 Op::Put(key, _) if keys::is_due(key) => self.hints.timers.notify_one(),
-                Op::Delete(key) if keys::is_slot(key) => self.hints.queue.notify_one(),
+                Op::Delete(key) if keys::is_slot(key) => self.hints.ring_for_claims(),
                 Op::Put(..) | Op::Delete(_) => {}
             }
         }
@@ -407,7 +409,8 @@ fn transaction(loaded: &Loaded, after: &ResourceState) -> Txn {
         Op::Delete(row) if keys::is_job(row) => Some(guard(loaded, row.clone())),
         Op::Put(..) | Op::Delete(_) => None,
     }));
-    Txn { guards, ops, log: announcement(loaded, after).into_iter().collect() }
+    let announced = announcement(loaded, after).filter(|_| !is_unseen(&loaded.state, after));
+    Txn { guards, ops, log: announced.into_iter().collect() }
 }
 
 /// That the resource is still as it was loaded.
@@ -421,6 +424,32 @@ fn guard(loaded: &Loaded, key: Key) -> Guard {
         Some(entry) => Guard::RevIs(key, entry.rev),
         None => Guard::Absent(key),
     }
+}
+
+/// Whether all that has changed is for how long attempts outside are believed
+/// in, and when they are looked at: nobody sees that.
+fn is_unseen(before: &ResourceState, after: &ResourceState) -> bool {
+    let apart = |job: &Job| {
+        let mut job = job.clone();
+        if let Some(remote) = job.attempts.last_mut().and_then(|attempt| attempt.remote.as_mut()) {
+            remote.until = None;
+        }
+        job
+    };
+    let is_same = |job: &Job| before.jobs.get(&job.id).is_some_and(|old| old == job || apart(old) == apart(job));
+    let seen = |observed: &Observed| {
+        let mut observed = observed.clone();
+        observed.latest = Timestamp::EPOCH;
+        let active = observed.activities.values_mut().flat_map(|status| &mut status.active);
+        active.for_each(|active| active.held = None);
+        observed
+    };
+    before.desired == after.desired
+        && before.jobs.len() == after.jobs.len()
+        && after.ledger.is_empty()
+        && after.jobs.values().all(is_same)
+        && (before.observed == after.observed
+            || before.observed.as_ref().map(seen) == after.observed.as_ref().map(seen))
 }
 
 /// One entry for the resource, which names the job that changed if one did.

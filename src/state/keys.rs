@@ -309,6 +309,14 @@ pub fn attempts() -> KeyRange {
     Builder::new(ATTEMPT).range()
 }
 
+/// All attempts that may exist in the world, from the first one after `after`.
+#[must_use]
+pub fn attempts_after(after: Option<JobId>) -> KeyRange {
+    let start = after.map(|job| Builder::from(attempt(job)).byte(0).key());
+    let all = attempts();
+    KeyRange { start: start.unwrap_or(all.start), end: all.end }
+}
+
 /// Reads a key of [`attempts`].
 #[must_use]
 pub fn read_attempt(key: &Key) -> Option<JobId> {

@@ -84,6 +84,9 @@ impl StoredResource {
     }
 }
 
+/// How many attempts are read at once where most of them may be looked over.
+const ATTEMPTS_CHUNK: usize = 1000;
+
 /// A job that may be claimed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueRow {
@@ -275,7 +278,32 @@ impl State {
     /// # Errors
     /// [`StateError`]: what is stored cannot be read.
     pub async fn attempts(&self, limit: usize) -> Result<Vec<AttemptRow>, StateError> {
-        let rows = self.rows(keys::attempts(), limit).await?;
+        self.attempts_after(None, limit).await
+    }
+
+    /// Every attempt that may exist in the world and whose work is done here,
+    /// at most `limit` of them.
+    ///
+    /// # Errors
+    /// [`StateError`]: what is stored cannot be read.
+    pub async fn attempts_here(&self, limit: usize) -> Result<Vec<AttemptRow>, StateError> {
+        let mut here = Vec::new();
+        let mut after = None;
+        while here.len() < limit {
+            let rows = self.attempts_after(after, ATTEMPTS_CHUNK).await?;
+            after = rows.last().map(|row| row.job);
+            let is_last = rows.len() < ATTEMPTS_CHUNK;
+            here.extend(rows.into_iter().filter(|row| !row.is_remote));
+            if is_last {
+                break;
+            }
+        }
+        here.truncate(limit);
+        Ok(here)
+    }
+
+    async fn attempts_after(&self, after: Option<JobId>, limit: usize) -> Result<Vec<AttemptRow>, StateError> {
+        let rows = self.rows(keys::attempts_after(after), limit).await?;
         let read = rows.into_iter().filter_map(|(key, value)| {
             let job = keys::read_attempt(&key)?;
             let value = record::decode_attempt(&value).map_err(StateError::damaged(&job));

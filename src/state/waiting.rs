@@ -6,6 +6,7 @@ use super::lookup::StateError;
 use super::{State, keys};
 use crate::domain::id::{JobId, OperationName};
 use crate::domain::job::Job;
+use crate::domain::operation::RunnerKind;
 use crate::domain::time::Timestamp;
 use crate::reconcile::Ready;
 use crate::reconcile::waiting::{WaitReason, Waiting, waiting};
@@ -73,8 +74,11 @@ impl State {
         {
             (reason, limit, until) = (WaitReason::Rate, Some(rate.count), Some(next));
         }
-        if let Some(at_most) = at_most.filter(|_| its_turn(reason))
-            && self.attempts(at_most.min(COUNTED_MAX)).await?.len() >= at_most
+        // Who asks for jobs from outside is not counted.
+        let operation = self.catalog().operations.get(&job.operation);
+        let here = operation.is_some_and(|operation| operation.runner.kind() != RunnerKind::Worker);
+        if let Some(at_most) = at_most.filter(|_| here && its_turn(reason))
+            && self.attempts_here(at_most.min(COUNTED_MAX)).await?.len() >= at_most
         {
             (reason, limit) = (WaitReason::Capacity, Some(u32::try_from(at_most).unwrap_or(u32::MAX)));
         }

@@ -88,7 +88,9 @@ fn the_tour_of_the_readme_goes_as_it_says() {
 
 #[test]
 fn the_configuration_of_a_document_with_its_own_shape_is_right() {
-    check(blocks("The operator's file")[0]);
+    let blocks = blocks("The operator's file");
+    check(blocks[0]);
+    check(blocks[1]);
 }
 
 #[test]

@@ -158,6 +158,8 @@ impl Exchange {
             | ApiError::NoPlace { .. }
             | ApiError::NotWaiting { .. }
             | ApiError::TooManyJobs { .. }
+            | ApiError::StaleToken
+            | ApiError::NotOfWorkers { .. }
             | ApiError::KeyReused
             | ApiError::Tried(_)
             | ApiError::BadCursor

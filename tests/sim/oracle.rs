@@ -165,12 +165,13 @@ impl Oracle {
                 continue;
             };
             self.count("starts within a rate");
-            let since = |value: &Bytes| record::decode_place(value).expect("it reads");
+            let since = |value: &Bytes| record::decode_place(value).expect("it reads").as_millis();
             let before = self.places.insert(key.clone(), value.clone());
-            let taken = before.and_then(|before| RATE.taken_until(since(&before), since(value)));
+            let passed = before.map(|before| since(value) - since(&before));
+            let period = i64::try_from(RATE.period.as_millis()).expect("it is short");
             let is_one = keys::read_place(key).is_some_and(|place| place < RATE.count);
-            if taken.is_some() || !is_one {
-                self.say(format!("place {key:?} of a rate was taken until {taken:?}"));
+            if passed.is_some_and(|passed| (0..period).contains(&passed)) || !is_one {
+                self.say(format!("place {key:?} of a rate was taken again after {passed:?} ms"));
             }
         }
         others
@@ -364,6 +365,8 @@ impl Oracle {
             | Action::Cancel { .. }
             | Action::EndWait { .. }
             | Action::Overdue { .. }
+            | Action::GiveUp { .. }
+            | Action::Watch { .. }
             | Action::Hold { .. }
             | Action::Remove => true,
         };

@@ -23,7 +23,12 @@ fn job() -> Job {
         activity: "processing".parse().expect("a name"),
         operation: "transcode".parse().expect("a name"),
         input: json!({}),
-        trigger: Trigger { kind: TriggerKind::Change, scheduled_for: None, generation: Generation::FIRST },
+        trigger: Trigger {
+            kind: TriggerKind::Change,
+            scheduled_for: None,
+            generation: Generation::FIRST,
+            follows: None,
+        },
         start: StartRule::WhenAlone,
         retry: None,
         timeout_ms: None,

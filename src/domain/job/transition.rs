@@ -12,11 +12,9 @@
 //!                       └▶ succeeded · failed · lost
 //! ```
 
-use std::time::Duration;
-
 use super::{
-    Attempt, AttemptOutcome, Cancel, CancelReason, DEADLINE_EXCEEDED, Ending, Grant, Job, JobError, JobPhase,
-    PROGRESS_MESSAGE_BYTES_MAX, Progress, Remote, START_DEADLINE_EXCEEDED, TIMED_OUT,
+    Attempt, AttemptOutcome, Cancel, CancelReason, DEADLINE_EXCEEDED, Ending, FAILED, Grant, Job, JobError, JobPhase,
+    PROGRESS_MESSAGE_BYTES_MAX, Progress, Remote, START_DEADLINE_EXCEEDED, TIMED_OUT, WorkPatch,
 };
 use crate::domain::id::Token;
 use crate::domain::limit::LimitKey;
@@ -72,6 +70,8 @@ pub enum JobEvent {
     Renewed {
         /// The attempt.
         token: Token,
+        /// What the wall clock shows.
+        wall: Timestamp,
     },
     /// The time is over in which the job was to start, or to be done.
     Overdue,
@@ -80,6 +80,14 @@ pub enum JobEvent {
         /// Why.
         reason: CancelReason,
     },
+}
+
+impl JobEvent {
+    /// What the work wants to be written into observed members.
+    #[must_use]
+    pub fn patch(&self) -> Option<&WorkPatch> {
+        if let Self::Ended { ending, .. } = self { ending.patch.as_ref() } else { None }
+    }
 }
 
 /// What the operation says of further attempts, at the time an attempt ends.
@@ -134,6 +142,7 @@ pub fn transition(job: &Job, event: JobEvent, now: Timestamp) -> Result<Job, Ref
                 outcome: None,
                 exit_code: None,
                 detail: None,
+                report: None,
             });
         }
         JobEvent::Started { token } => {
@@ -176,13 +185,13 @@ pub fn transition(job: &Job, event: JobEvent, now: Timestamp) -> Result<Job, Ref
                 attempt.remote = Some(remote);
             }
         }
-        JobEvent::Renewed { token } => {
+        JobEvent::Renewed { token, wall } => {
             judge_token(job, token)?;
             if !job.phase.is_attempting() {
                 return Err(Refusal::Already);
             }
             if let Some(remote) = next.attempts.last_mut().and_then(|attempt| attempt.remote.as_mut()) {
-                remote.until = remote.lease_ms.map(|lease| now.after(Duration::from_millis(lease))).or(remote.until);
+                remote.renew(wall);
             }
         }
         JobEvent::Overdue => overdue(&mut next, now)?,
@@ -237,7 +246,7 @@ fn overdue(next: &mut Job, now: Timestamp) -> Result<(), Refusal> {
 }
 
 fn fail(next: &mut Job, reason: &str, message: &str, now: Timestamp) {
-    next.error = Some(JobError { reason: reason.to_owned(), message: message.to_owned() });
+    next.error = Some(JobError::new(reason, message));
     finish(next, JobPhase::Failed, now);
 }
 
@@ -245,6 +254,9 @@ fn end(next: &mut Job, ending: Ending, after: &AfterAttempt, now: Timestamp) {
     let canceling = next.phase == JobPhase::Canceling;
     let mut number = 0;
     let mut finished = now;
+    // What the wait for another attempt counts from.
+    let mut heard = now;
+    let mut is_remote = false;
     if let Some(attempt) = next.attempts.last_mut() {
         // The end of an attempt that nobody heard of at once, the service being down.
         finished = ending.finished.map_or(now, |at| at.max(attempt.started).min(now));
@@ -252,6 +264,13 @@ fn end(next: &mut Job, ending: Ending, after: &AfterAttempt, now: Timestamp) {
         attempt.outcome = Some(ending.outcome);
         attempt.exit_code = ending.exit_code;
         attempt.detail.clone_from(&ending.detail);
+        attempt.report.clone_from(&ending.report);
+        let lease = attempt.remote.as_ref().and_then(|remote| remote.lease(attempt));
+        if ending.outcome == AttemptOutcome::Lost {
+            // Who went away was left alone since the last sign of life.
+            heard = lease.map_or(now, |lease| lease.from.min(now));
+        }
+        is_remote = attempt.remote.is_some();
         (attempt.slot, attempt.limit_key) = (None, None);
         number = attempt.number;
     }
@@ -263,7 +282,7 @@ fn end(next: &mut Job, ending: Ending, after: &AfterAttempt, now: Timestamp) {
     let policy = next.retry.as_ref().unwrap_or(&after.retry);
     let reason = ending.error.as_ref().map(|error| error.reason.as_str());
     let failure = Failure { attempt: number, code: ending.exit_code, reason, retry_after: ending.retry_after };
-    let retry = if again && !canceling { retry_at(policy, failure, after.fraction, now) } else { None };
+    let retry = if again && !canceling { retry_at(policy, failure, after.fraction, heard) } else { None };
     match retry {
         Some(at) if next.done_by.is_none_or(|by| at < by) => {
             next.phase = JobPhase::Queued;
@@ -273,9 +292,13 @@ fn end(next: &mut Job, ending: Ending, after: &AfterAttempt, now: Timestamp) {
         // There is no time left for another one.
         Some(_) | None => {}
     }
+    // Whoever was told to stop outside is gone, or nobody believes him any more.
+    let gone = canceling && is_remote;
     let overdue = canceling && next.cancel.as_ref().is_some_and(|cancel| cancel.reason == CancelReason::Deadline);
     let phase = match ending.outcome {
         AttemptOutcome::Succeeded => JobPhase::Succeeded,
+        AttemptOutcome::Lost | AttemptOutcome::TimedOut if gone && !overdue => JobPhase::Canceled,
+        AttemptOutcome::Lost if gone => JobPhase::Failed,
         AttemptOutcome::Failed | AttemptOutcome::TimedOut => JobPhase::Failed,
         AttemptOutcome::Canceled if overdue => JobPhase::Failed,
         AttemptOutcome::Canceled => JobPhase::Canceled,
@@ -286,6 +309,7 @@ fn end(next: &mut Job, ending: Ending, after: &AfterAttempt, now: Timestamp) {
     }
     next.result = ending.result;
     next.error = match ending.outcome {
+        AttemptOutcome::Lost | AttemptOutcome::TimedOut if phase == JobPhase::Canceled => None,
         AttemptOutcome::Failed => ending.error.or_else(|| error(&ending.outcome, ending.detail)),
         AttemptOutcome::Succeeded | AttemptOutcome::TimedOut | AttemptOutcome::Canceled | AttemptOutcome::Lost => {
             error(&ending.outcome, ending.detail)
@@ -297,11 +321,11 @@ fn end(next: &mut Job, ending: Ending, after: &AfterAttempt, now: Timestamp) {
 fn error(outcome: &AttemptOutcome, detail: Option<String>) -> Option<JobError> {
     let (reason, otherwise) = match outcome {
         AttemptOutcome::Succeeded | AttemptOutcome::Canceled => return None,
-        AttemptOutcome::Failed => ("Failed", "the attempt failed"),
+        AttemptOutcome::Failed => (FAILED, "the attempt failed"),
         AttemptOutcome::TimedOut => (TIMED_OUT, "the attempt took longer than it may"),
         AttemptOutcome::Lost => ("Lost", "what became of the attempt cannot be known"),
     };
-    Some(JobError { reason: reason.to_owned(), message: detail.unwrap_or_else(|| otherwise.to_owned()) })
+    Some(JobError::new(reason, detail.unwrap_or_else(|| otherwise.to_owned())))
 }
 
 fn finish(next: &mut Job, phase: JobPhase, now: Timestamp) {

@@ -58,7 +58,9 @@ fn summary(described: &Described, verb: Verb) -> String {
         (Route::Activity(..) | Route::EditableActivity(..) | Route::LastJob(..), Verb::Post) => {
             format!("Launch one of {what}")
         }
-        (Route::Job(_) | Route::ActivityJob(..), Verb::Patch | Verb::Delete) => format!("Cancel {what}"),
+        (Route::Job(_) | Route::ActivityJob(..), Verb::Patch) => format!("Cancel {what}, or report of its attempt"),
+        (Route::Job(_) | Route::ActivityJob(..), Verb::Delete) => format!("Cancel {what}"),
+        (Route::Leases(_), Verb::Post) => "Ask for jobs, as a worker".to_owned(),
         (_, Verb::Post | Verb::Put) => format!("Replace {what}"),
         (_, Verb::Patch) => format!("Change {what}"),
         (_, Verb::Delete) => format!("Delete {what}"),
@@ -78,7 +80,7 @@ fn tag(route: &Route) -> String {
         | Route::LastJob(key, _)
         | Route::ActivityJob(key, _, _) => key.collection.to_string(),
         Route::Jobs | Route::Job(_) | Route::JobLog(_) | Route::JobQueue(_) => "jobs".to_owned(),
-        Route::Operations | Route::Operation(_) => "operations".to_owned(),
+        Route::Operations | Route::Operation(_) | Route::Leases(_) => "operations".to_owned(),
         Route::Home
         | Route::Server
         | Route::Health
@@ -106,6 +108,8 @@ fn parameters(route: &Route, verb: Verb, catalog: &Catalog) -> Vec<Value> {
         Verb::Get if probe => {}
         Verb::Get => fields.extend(["If-None-Match", "If-Modified-Since"]),
         Verb::Options => {}
+        // It is not remembered what a worker was given: who hears no answer asks again.
+        Verb::Post if matches!(route, Route::Leases(_)) => {}
         Verb::Post | Verb::Put | Verb::Patch | Verb::Delete => {
             fields.extend(["If-Match", "If-None-Match", "If-Unmodified-Since", "Prefer", "Idempotency-Key"]);
         }
@@ -153,7 +157,8 @@ fn needs_belief(route: &Route, verb: Verb, catalog: &Catalog) -> bool {
         | Route::JobLog(_)
         | Route::JobQueue(_)
         | Route::Operations
-        | Route::Operation(_) => false,
+        | Route::Operation(_)
+        | Route::Leases(_) => false,
     }
 }
 
@@ -250,6 +255,9 @@ fn request_body(route: &Route, verb: Verb, catalog: &Catalog) -> Option<Value> {
             let cancel = json!({ "schema": reference("JobChange") });
             (true, json!({ "application/merge-patch+json": cancel, "application/json": cancel }))
         }
+        (Route::Leases(_), Verb::Post) => {
+            (true, json!({ "application/json": { "schema": reference("LeaseRequest") } }))
+        }
         (_, _) => return None,
     };
     Some(json!({ "required": required, "content": content }))
@@ -322,6 +330,7 @@ fn carried(route: &Route, verb: Verb, carries: Carries) -> Option<Value> {
             Route::JobQueue(_) => reference("Queue"),
             Route::Operations => schemas::list(&reference("Operation")),
             Route::Operation(_) => reference("Operation"),
+            Route::Leases(_) => reference("Leases"),
         },
     })
 }

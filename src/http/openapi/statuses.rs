@@ -64,6 +64,7 @@ pub(super) fn successes(route: &Route, verb: Verb, catalog: &Catalog) -> Vec<(u1
         (Route::Job(_) | Route::ActivityJob(..), Verb::Patch) => {
             vec![(200, Job), (200, Trial), (202, Job), (204, Nothing)]
         }
+        (Route::Leases(_), Verb::Post) => vec![(200, Representation)],
         (_, Verb::Options) => vec![(204, Nothing)],
         (_, Verb::Post | Verb::Put | Verb::Patch | Verb::Delete) => Vec::new(),
     }
@@ -128,7 +129,8 @@ pub(super) fn problems(route: &Route, verb: Verb, catalog: &Catalog, access: &Ac
         | Route::JobLog(_)
         | Route::JobQueue(_)
         | Route::Operations
-        | Route::Operation(_) => {}
+        | Route::Operation(_)
+        | Route::Leases(_) => {}
     }
     found.extend([404, 406]);
     if let Access::Holders(_) = access {
@@ -177,7 +179,8 @@ pub(super) fn problems(route: &Route, verb: Verb, catalog: &Catalog, access: &Ac
         | Route::JobLog(_)
         | Route::JobQueue(_)
         | Route::Operations
-        | Route::Operation(_) => {}
+        | Route::Operation(_)
+        | Route::Leases(_) => {}
     }
     found
 }

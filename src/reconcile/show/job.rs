@@ -74,6 +74,12 @@ struct TriggerShown {
     scheduled_for: Option<Timestamp>,
     /// The generation of the resource at that time.
     generation: Generation,
+    /// The job that it follows, where it is a follow-up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job: Option<JobId>,
+    /// How many follow-ups there were in a row, with this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    depth: Option<u32>,
 }
 
 /// One try of a job.
@@ -82,6 +88,9 @@ struct TriggerShown {
 #[schemars(rename = "Attempt")]
 struct AttemptShown<'a> {
     number: u32,
+    /// The worker whose it is, as it calls itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    worker: Option<&'a str>,
     started: Timestamp,
     finished: Option<Timestamp>,
     outcome: Option<AttemptOutcome>,
@@ -112,6 +121,7 @@ pub fn job<'a>(job: &'a Job, catalog: &Catalog) -> JobShown<'a> {
     let link = super::Link::to;
     let attempts = job.attempts.iter().map(|attempt| AttemptShown {
         number: attempt.number,
+        worker: attempt.remote.as_ref().and_then(|remote| remote.worker.as_deref()),
         started: attempt.started,
         finished: attempt.finished,
         outcome: attempt.outcome,
@@ -133,6 +143,8 @@ pub fn job<'a>(job: &'a Job, catalog: &Catalog) -> JobShown<'a> {
             kind: job.trigger.kind,
             scheduled_for: job.trigger.scheduled_for,
             generation: job.trigger.generation,
+            job: job.trigger.follows.map(|follows| follows.job),
+            depth: job.trigger.follows.map(|follows| follows.depth),
         },
         phase: job.phase,
         canceled: job.cancel.is_some(),

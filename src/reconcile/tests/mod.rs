@@ -1,5 +1,6 @@
 //! The core from outside: sentences of the wire's page, and what always holds.
 
+mod follow;
 mod keep;
 mod limits;
 mod lists;

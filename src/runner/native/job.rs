@@ -94,6 +94,16 @@ impl NativeJob {
         self.0.said.progress(fraction.into().map(|fraction| fraction.clamp(0.0, 1.0)), message);
     }
 
+    /// Writes observed members of the document: a JSON Patch (RFC 6902), which is
+    /// applied in the commit that ends the job, however it ends, unless another
+    /// attempt follows. Several are applied one after another, all or none.
+    ///
+    /// One that is refused, because it is no patch or is about other members,
+    /// leaves the job alone and becomes the condition `EffectRefused`.
+    pub fn patch(&self, operations: Value) {
+        self.0.said.patch(operations);
+    }
+
     /// Writes a line into the log of the attempt, which clients can read at
     /// `/v1/jobs/{job}/log`: nothing that they must not see belongs into it.
     pub fn log(&self, line: impl AsRef<str>) {

@@ -2,9 +2,10 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use serde_json::Value;
 use tokio::sync::Notify;
 
-use crate::domain::job::{Ending, PROGRESS_MESSAGE_BYTES_MAX, clip};
+use crate::domain::job::{Ending, PROGRESS_MESSAGE_BYTES_MAX, WorkPatch, clip};
 use crate::runner::Report;
 
 /// What an attempt said: of its progress the newest only, and its end for good.
@@ -17,6 +18,7 @@ pub(super) struct Said {
 #[derive(Debug, Default)]
 struct Words {
     progress: Option<Report>,
+    patch: Option<WorkPatch>,
     ending: Option<Ending>,
 }
 
@@ -33,9 +35,17 @@ impl Said {
         self.news.notify_one();
     }
 
+    /// Says what is to be written into observed members, once it has ended.
+    pub(super) fn patch(&self, patch: Value) {
+        self.words().patch.get_or_insert_default().collect(patch);
+    }
+
     /// Says how it ended; the first word counts.
     pub(super) fn end(&self, ending: Ending) {
-        self.words().ending.get_or_insert(ending);
+        let mut words = self.words();
+        let patch = words.patch.take();
+        words.ending.get_or_insert(Ending { patch, ..ending });
+        drop(words);
         self.news.notify_one();
     }
 

@@ -1,6 +1,7 @@
 //! What is written, on which conditions, and what becomes of conflicts and failures.
 
 mod ledger;
+mod limits;
 mod once;
 
 use std::collections::VecDeque;

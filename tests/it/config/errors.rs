@@ -73,11 +73,11 @@ colour = 1
 "#;
     assert_snapshot!(refusal(text), @r#"
     heeler.toml:2:1: unknown key `operation`: did you mean `operations`?
-    heeler.toml:3:1: unknown key `color`: expected `server`, `store`, `limits`, `auth`, `operations`, `collections`, `aliases`, `retention` or `housekeeping`
+    heeler.toml:3:1: unknown key `color`: expected `server`, `store`, `limits`, `auth`, `operations`, `collections`, `aliases`, `retention`, `housekeeping` or `secrets`
     heeler.toml:5:1: unknown key `lsiten` in `server`: did you mean `listen`?
     heeler.toml:7:1: unknown key `path` in `store`: expected `url`
     heeler.toml:9:1: unknown key `patch-operations` in `limits`: did you mean `patch_operations`?
-    heeler.toml:11:30: unknown key `shell` in `operations.o.exec`: expected `command`, `cwd` or `env`
+    heeler.toml:11:30: unknown key `shell` in `operations.o.exec`: expected `command`, `cwd`, `env`, `secrets`, `scratch`, `limits`, `user` or `group`
     heeler.toml:12:1: unknown key `time_out` in `operations.o`: did you mean `timeout`?
     heeler.toml:13:1: unknown key `rates` in `operations.o`: did you mean `rate`?
     heeler.toml:14:11: unknown key `atempts` in `operations.o.retry`: did you mean `attempts`?
@@ -99,12 +99,8 @@ mail = { to = "${resource.email}", subject = "Woof", text = "…" }
 [operations.render]
 worker = { lease = "30s" }
 [operations.transcode]
-exec = { command = ["true", "${secret.HOOK}"] }
-rate = "100/1m"
-concurrency = { limit = 2, per = "resource.owner" }
+exec = { command = ["true"] }
 reply = { mode = "sync" }
-on_success = {}
-on_failure = {}
 
 [collections.dogs]
 retired = true
@@ -112,25 +108,127 @@ reply = { patch = 205 }
 
 [mail]
 relay = "smtp://localhost:25"
-[secrets]
-HOOK = { env = "HOOK_TOKEN" }
 [housekeeping]
 backup = "0 2 * * *"
 "#;
-    assert_snapshot!(refusal(text), @r#"
+    assert_snapshot!(refusal(text), @r"
     heeler.toml:6:1: `operations.notify.http` is not in this version
     heeler.toml:8:1: `operations.letter.mail` is not in this version
     heeler.toml:10:1: `operations.render.worker` is not in this version
-    heeler.toml:12:32: `operations.transcode.exec.command[1]`: `secret` is not in this version: expected `input`, `resource` or `job`
-    heeler.toml:13:1: `operations.transcode.rate` is not in this version
-    heeler.toml:14:1: `operations.transcode.concurrency` with `limit` and `per` is not in this version: expected an integer
-    heeler.toml:16:1: `operations.transcode.on_success` is not in this version
-    heeler.toml:17:1: `operations.transcode.on_failure` is not in this version
-    heeler.toml:20:1: `collections.dogs.retired` is not in this version
-    heeler.toml:23:2: `mail` is not in this version
-    heeler.toml:25:2: `secrets` is not in this version
-    heeler.toml:28:1: `housekeeping.backup` is not in this version
+    heeler.toml:16:1: `collections.dogs.retired` is not in this version
+    heeler.toml:19:2: `mail` is not in this version
+    heeler.toml:22:1: `housekeeping.backup` is not in this version
+    ");
+}
+
+#[test]
+fn a_limit_that_cannot_be_kept_is_refused() {
+    let text = r#"
+[operations.a]
+exec = { command = ["true"] }
+concurrency = { limit = 0, per = "resource.owner" }
+rate = "100"
+deadline = "0s"
+start_deadline = "soon"
+retry = { attempts = 5, attempts_max = 4, never = [0, "", "Gone", 600, true] }
+[operations.b]
+exec = { command = ["true"] }
+concurrency = { per = "resource." }
+rate = "0/1m"
+[operations.c]
+exec = { command = ["true"] }
+concurrency = { limit = 1, per = "secret.HOOK" }
+rate = "1/500ms"
+[operations.d]
+exec = { command = ["true"] }
+concurrency = { limits = 1 }
+rate = 5
+"#;
+    assert_snapshot!(refusal(text), @r#"
+    heeler.toml:4:25: `operations.a.concurrency.limit`: expected an integer from 1 to 10000, found 0
+    heeler.toml:5:8: `operations.a.rate`: expected a number of starts within a time, such as "100/1m", found `100`
+    heeler.toml:6:12: `operations.a.deadline`: expected a duration longer than 0s
+    heeler.toml:7:18: `operations.a.start_deadline`: `soon` is not a duration: expected a length of time such as 10s, 1h 30m or PT10M
+    heeler.toml:8:40: `operations.a.retry.attempts_max`: expected an integer from 5 to 100, found 4
+    heeler.toml:8:52: `operations.a.retry.never[0]`: expected an integer from 1 to 599, found 0
+    heeler.toml:8:55: `operations.a.retry.never[1]`: expected a reason such as "InvalidInput", found an empty string
+    heeler.toml:8:67: `operations.a.retry.never[3]`: expected an integer from 1 to 599, found 600
+    heeler.toml:8:72: `operations.a.retry.never[4]`: expected an integer from 1 to 599, found a boolean
+    heeler.toml:11:15: `operations.b.concurrency`: expected `limit`, how many jobs run at once
+    heeler.toml:12:8: `operations.b.rate`: expected 1 to 10000 starts, found 0
+    heeler.toml:15:35: `operations.c.concurrency.per`: jobs are counted by `input`, `resource` or `job`
+    heeler.toml:16:8: `operations.c.rate`: expected a time of 1s to 31d, found `1/500ms`
+    heeler.toml:19:15: `operations.d.concurrency`: expected `limit`, how many jobs run at once
+    heeler.toml:19:17: unknown key `limits` in `operations.d.concurrency`: did you mean `limit`?
+    heeler.toml:20:8: `operations.d.rate`: expected a number of starts within a time, such as "100/1m", found an integer
     "#);
+}
+
+#[test]
+fn a_secret_that_cannot_be_had_is_named_with_its_place_and_never_with_its_value() {
+    let text = r#"
+[secrets]
+A = { env = "NOPE" }
+B = { env = "EMPTY" }
+C = { file = "nope.token" }
+D = { file = "empty.token" }
+E = { file = "nul.token" }
+F = { file = "long.token" }
+G = { env = "HOOK_TOKEN", file = "hook.token" }
+H = {}
+I = "canary"
+J = { environment = "HOOK_TOKEN" }
+"k-l" = { env = "HOOK_TOKEN" }
+M = { file = "" }
+"#;
+    let refusal = refusal(text);
+    assert!(!refusal.contains("canary") && !refusal.contains("can\0ary"), "{refusal}");
+    assert_snapshot!(refusal);
+}
+
+#[test]
+fn what_no_program_can_be_held_to_is_refused() {
+    let text = r#"
+[operations.a.exec]
+command = ["true"]
+scratch = "yes"
+user = ""
+group = -1
+secrets = { "a/b" = "x", ".." = "x", "" = "x", ok = 5 }
+[operations.a.exec.limits]
+memory = "1MiB"
+cpu = "half"
+cpu_time = "0s"
+processes = 0
+files = 2
+file_size = "-1"
+disk = "1GiB"
+[operations.b.exec]
+command = ["true"]
+user = "a:b"
+limits = { cpu = "0%", memory = true }
+secrets = "token"
+"#;
+    assert_snapshot!(refusal(text));
+}
+
+#[test]
+fn a_template_refers_to_what_is_declared_and_only_where_nobody_else_sees_it() {
+    let text = r#"
+[secrets]
+HOOK = { env = "HOOK_TOKEN" }
+BROKEN = { env = "NOPE" }
+
+[operations.right]
+exec = { command = ["true", "${env.LANG}"], env = { A = "Bearer ${secret.HOOK}", B = "${secret.BROKEN}" } }
+[operations.undeclared]
+exec = { command = ["true"], env = { A = "x ${secret.HOOKS}", B = "${size(secret.NO)}", C = "${secret[input.name]}" } }
+[operations.argument]
+exec = { command = ["true", "--token=${secret.HOOK}"], env = { PATH = "/bin:${secret.HOOK}" } }
+[operations.environment]
+exec = { command = ["true", "${env.HOOK_TOKEN}"], env = { A = "${env[input.name]}", B = "${env}" } }
+"#;
+    assert_snapshot!(refusal(text));
 }
 
 #[test]
@@ -249,7 +347,7 @@ schema = 1
 preconditions = true
 activities = ["processing"]
 "#;
-    assert_snapshot!(refusal(&text.replace("[operations]\np", "[operations.p]\nexec")), @r##"
+    assert_snapshot!(refusal(&text.replace("[operations]\np", "[operations.p]\nexec")), @r#"
     heeler.toml:3:10: `server.listen`: expected an IP address and a port such as "127.0.0.1:7117", found an integer
     heeler.toml:4:9: `server.hosts`: expected an array of host names, found a string
     heeler.toml:6:7: `store.url`: expected a store such as "redb:heeler.redb", found an array
@@ -264,14 +362,14 @@ activities = ["processing"]
     heeler.toml:15:11: `operations.o.timeout`: expected a duration such as "30m", found an integer
     heeler.toml:16:9: `operations.o.grace`: expected a duration such as "30m", found a boolean
     heeler.toml:17:9: `operations.o.retry`: expected a table, found an array
-    heeler.toml:18:15: `operations.o.concurrency`: expected an integer from 1 to 4294967295, found a string
+    heeler.toml:18:15: `operations.o.concurrency`: expected an integer from 1 to 10000, found a string
     heeler.toml:19:12: `operations.o.priority`: expected an integer from -2147483648 to 2147483647, found a float
     heeler.toml:20:14: `operations.o.on_unknown`: expected "fail" or "retry", found an integer
     heeler.toml:22:8: `operations.p.exec`: expected a table, found a string
     heeler.toml:24:10: `collections.c.schema`: expected the path of a JSON Schema file, found an integer
     heeler.toml:25:17: `collections.c.preconditions`: expected "required" or "optional", found a boolean
     heeler.toml:26:14: `collections.c.activities`: expected a table of activities, found an array
-    "##);
+    "#);
 }
 
 #[test]
@@ -298,7 +396,7 @@ exec.command = ["true"]
 on_unknown = "retry"
 retry.attempts = 1
 "#;
-    assert_snapshot!(refusal(text), @r##"
+    assert_snapshot!(refusal(text), @r#"
     heeler.toml:3:11: `limits.running`: expected an integer from 1 to 10000, found 0
     heeler.toml:4:8: `limits.body`: expected a size from 1KiB to 16MiB
     heeler.toml:5:12: `limits.document`: expected a size from 1KiB to 16MiB
@@ -309,16 +407,14 @@ retry.attempts = 1
     heeler.toml:12:22: `operations.o.retry.attempts`: expected an integer from 1 to 100, found 101
     heeler.toml:12:36: `operations.o.retry.factor`: expected a number not below 1, found 0.5
     heeler.toml:12:63: `operations.o.retry.max`: the longest wait cannot be shorter than `backoff`
-    heeler.toml:12:78: `operations.o.retry.never[0]`: expected an integer from 1 to 255, found 0
-    heeler.toml:12:81: `operations.o.retry.never[1]`: expected an integer from 1 to 255, found 256
-    heeler.toml:12:86: `operations.o.retry.never[2]`: expected an integer from 1 to 255, found a string
-    heeler.toml:13:15: `operations.o.concurrency`: expected an integer from 1 to 4294967295, found 0
+    heeler.toml:12:78: `operations.o.retry.never[0]`: expected an integer from 1 to 599, found 0
+    heeler.toml:13:15: `operations.o.concurrency`: expected an integer from 1 to 10000, found 0
     heeler.toml:14:12: `operations.o.priority`: expected an integer from -2147483648 to 2147483647, found 2147483648
     heeler.toml:17:22: `operations.p.retry.attempts`: expected an integer from 1 to 100, found 0
     heeler.toml:17:34: `operations.p.retry.factor`: expected a number not below 1, found inf
     heeler.toml:17:45: `operations.p.retry.max`: the longest wait cannot be shorter than the default of `backoff`, 10s
     heeler.toml:21:18: `operations.q.retry.attempts`: expected at least 2, because `on_unknown = "retry"` makes another attempt
-    "##);
+    "#);
 }
 
 #[test]
@@ -391,7 +487,6 @@ ${}""" }
     heeler.toml:3:57: `operations.o.exec.command[3]`: this `${` is never closed: expected a `}`, or `$${` for a literal `${`
     heeler.toml:3:69: `operations.o.exec.command[4]`: empty expression: expected a path such as `input.preset`
     heeler.toml:3:78: `operations.o.exec.command[5]`: a NUL byte cannot be part of an argument
-    heeler.toml:4:16: `operations.o.exec.env.A`: `env` is not in this version: expected `input`, `resource` or `job`
     heeler.toml:5:3: `operations.o.exec.env.B`: empty expression: expected a path such as `input.preset`
     "##);
 }
@@ -511,7 +606,7 @@ whn = "true"
 when = "status.phase == 'idle'"
 message = "no"
 "#;
-    assert_snapshot!(refusal(text), @r"
+    assert_snapshot!(refusal(text), @r#"
     heeler.toml:6:27: `collections.dogs.observed[1]`: expected a JSON Pointer such as `/a/b`: empty, or led by `/`, with `~` only in `~0` and `~1`
     heeler.toml:6:36: `collections.dogs.observed[2]`: the service itself writes `id`, `_links` or `status`
     heeler.toml:6:49: `collections.dogs.observed[3]`: expected a member of the document, not all of it
@@ -524,13 +619,12 @@ message = "no"
     heeler.toml:12:54: `collections.dogs.activities.barks.show`: `/barks/next/x` and `/barks/next` are in each other's way
     heeler.toml:12:77: `collections.dogs.activities.barks.show`: `/barkCount` and `/barkCount` are in each other's way
     heeler.toml:13:25: `collections.dogs.activities.barks.on_success.merge`: unknown function `sise`: did you mean `size`?
-    heeler.toml:14:1: `collections.dogs.activities.barks.on_failure` needs `merge`: expected an expression that gives an object
-    heeler.toml:14:16: `collections.dogs.activities.barks.on_failure.launch` is not in this version
+    heeler.toml:14:25: `collections.dogs.activities.barks.on_failure.launch`: expected a table with `operation` and maybe `input`, found an integer
     heeler.toml:16:1: `collections.dogs.activities.naps.input` maps a document of its own shape, so `collections.dogs.activities.naps` needs `operation`
     heeler.toml:16:10: `collections.dogs.activities.naps.input`: unknown variable `status`: expected `self`, `resource` or `now`
     heeler.toml:19:1: `collections.dogs.activities.walks` has both `operation` and `operations`: expected one of them
     heeler.toml:21:14: `collections.dogs.activities.eats.operations`: expected at least one operation
-    heeler.toml:22:1: `collections.dogs.activities.eats.on_success` needs `merge`: expected an expression that gives an object
+    heeler.toml:22:1: `collections.dogs.activities.eats.on_success` needs `merge`, an expression that gives an object, or `launch`, such as `{ operation = "notify" }`
     heeler.toml:24:16: `collections.cats.activities.meows.on_success.merge` has nothing to write: list the members under `observed` of the collection
     heeler.toml:25:1: `collections.dogs.rules[0]` needs `message`: expected a sentence that says why, for who is refused
     heeler.toml:26:25: `collections.dogs.rules[0].when`: the expression ends here: expected a value
@@ -538,7 +632,7 @@ message = "no"
     heeler.toml:29:10: `collections.dogs.rules[1].status`: expected an integer from 400 to 499, found 200
     heeler.toml:30:1: unknown key `whn` in `collections.dogs.rules[1]`: did you mean `when`?
     heeler.toml:32:9: `collections.dogs.rules[2].when`: unknown variable `status`: expected `self` or `old`
-    ");
+    "#);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use heeler::config::{Config, ConfigErrors, Outside, parse};
 
+mod effects;
 mod errors;
 mod housekeeping;
 mod mounts;
@@ -27,10 +28,16 @@ fn read(text: &str) -> Result<Config, ConfigErrors> {
             Ok(r#"{"properties": {"a": {"$ref": "https://example.com/a.json"}}}"#.to_owned())
         }
         Some("/etc/heeler/schemas/wrong.json") => Ok(r#"{"properties": {"a": {"type": "strng"}}}"#.to_owned()),
+        Some("/etc/heeler/hook.token") => Ok("canary of a file\r\n".to_owned()),
+        Some("/etc/heeler/empty.token") => Ok("\n".to_owned()),
+        Some("/etc/heeler/nul.token") => Ok("can\0ary".to_owned()),
+        Some("/etc/heeler/long.token") => Ok("canary".repeat(20_000)),
         Some("/etc/heeler/schemas/torn.json") => Ok("{\n  \"type\": ".to_owned()),
         Some(_) | None => Err(io::Error::from(io::ErrorKind::NotFound)),
     };
-    let outside = Outside { read: &schemas, cron: &cron };
+    let env =
+        [("HOOK_TOKEN".to_owned(), "canary".to_owned()), ("EMPTY".to_owned(), String::new())].into_iter().collect();
+    let outside = Outside { read: &schemas, env: &env, cron: &cron };
     parse(text, Path::new("heeler.toml"), Path::new("/etc/heeler"), outside)
 }
 

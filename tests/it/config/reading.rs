@@ -7,9 +7,11 @@ use std::time::Duration;
 use heeler::config::{Config, Limits, StoreUrl, load};
 use heeler::domain::catalog::PreconditionPolicy;
 use heeler::domain::expression::Scope;
-use heeler::domain::operation::{ExecSpec, OnUnknown, Operation, RunnerSpec};
+use heeler::domain::limit::Rate;
+use heeler::domain::operation::{Account, ExecLimits, ExecSpec, OnUnknown, Operation, RunnerSpec, Scratch};
 use heeler::domain::principal::{Access, Role};
 use heeler::domain::retry::{Never, RetryPolicy};
+use heeler::domain::secret::{Secrets, Surroundings};
 use serde_json::json;
 
 use super::{cron, read};
@@ -155,6 +157,31 @@ fn a_full_file_is_read_as_it_is_written() {
 }
 
 #[test]
+fn limits_of_every_kind_are_read() {
+    let config = accepted(
+        r#"
+[operations.a]
+exec = { command = ["true"] }
+concurrency = { limit = 2, per = "resource.owner" }
+rate = "100/1m"
+deadline = "2h"
+start_deadline = "10m"
+retry = { attempts = 3, attempts_max = 10, never = [65, "Gone"] }
+[operations.b]
+exec = { command = ["true"] }
+"#,
+    );
+    let operation = |name: &str| &config.catalog.operations[&name.parse().expect("a name")];
+    let (a, b) = (operation("a"), operation("b"));
+    assert!(a.concurrency.as_ref().is_some_and(|it| it.limit == 2 && it.per.is_some()), "{:?}", a.concurrency);
+    assert_eq!(a.rate, Some(Rate { count: 100, period: Duration::from_secs(60) }));
+    assert_eq!((a.deadline, a.start_deadline), (Some(Duration::from_secs(7200)), Some(Duration::from_secs(600))));
+    assert_eq!((a.retry.attempts, a.attempts_max), (3, 10));
+    assert_eq!(a.retry.never, [Never::Code(65), Never::Reason("Gone".to_owned())]);
+    assert_eq!((b.rate, b.deadline, b.start_deadline, b.attempts_max), (None, None, None, 100));
+}
+
+#[test]
 fn what_the_design_shows_is_read() {
     let config = accepted(DESIGN);
     assert_eq!((config.catalog.operations.len(), config.catalog.collections.len()), (1, 2));
@@ -173,6 +200,15 @@ fn the_example_in_the_documentation_is_read() {
 }
 
 #[test]
+fn a_secret_comes_from_the_environment_or_from_a_file_without_its_line_end() {
+    let config = accepted("[secrets]\nHOOK = { env = \"HOOK_TOKEN\" }\nFILE = { file = \"hook.token\" }\n");
+    let Surroundings { secrets, env } = &config.surroundings;
+    assert_eq!((secrets.get("HOOK"), secrets.get("FILE")), (Some("canary"), Some("canary of a file")));
+    assert_eq!(env.get("HOOK_TOKEN"), Some("canary"));
+    assert!(!format!("{config:?}").contains("canary"), "{config:?}");
+}
+
+#[test]
 fn line_ends_and_a_byte_order_mark_of_another_system_are_no_trouble() {
     accepted(&format!("\u{feff}{}", FULL.replace('\n', "\r\n")));
 }
@@ -181,7 +217,8 @@ fn line_ends_and_a_byte_order_mark_of_another_system_are_no_trouble() {
 fn each_element_of_a_command_becomes_one_argument() {
     let transcode = exec(&accepted(FULL), "transcode");
     let input = json!({"source": "a b; rm -rf /", "target": "${input.source}"});
-    let scope = Scope { input: &input, resource: &json!({}), job: &json!({}) };
+    let none = Secrets::none();
+    let scope = Scope { input: &input, resource: &json!({}), job: &json!({}), secret: &none, env: &none };
     let command: Vec<_> = transcode.command.iter().map(|element| element.render(&scope).expect("text")).collect();
     assert_eq!(command, ["ffmpeg", "-i", "a b; rm -rf /", "-y", "${input.source}"]);
     assert_eq!(transcode.env["LANG"].as_literal(), Some("C"));
@@ -190,9 +227,9 @@ fn each_element_of_a_command_becomes_one_argument() {
 #[test]
 fn relative_paths_start_at_the_folder_of_the_file() {
     let config = accepted(FULL);
-    assert_eq!(exec(&config, "transcode").cwd, Path::new("/etc/heeler/media"));
+    assert_eq!(exec(&config, "transcode").cwd.as_deref(), Some(Path::new("/etc/heeler/media")));
     let notify = exec(&config, "notify");
-    assert_eq!(notify.cwd, Path::new("/etc/heeler"));
+    assert_eq!(notify.cwd.as_deref(), Some(Path::new("/etc/heeler")));
     assert_eq!(notify.command[0].as_literal(), Some("/etc/heeler/bin/notify"));
     // A name without a folder is looked up in PATH, and an absolute path stays.
     assert_eq!(exec(&config, "transcode").command[0].as_literal(), Some("ffmpeg"));
@@ -200,7 +237,43 @@ fn relative_paths_start_at_the_folder_of_the_file() {
         "[operations.o]\nexec = { command = [\"/bin/true\"], cwd = \"/srv\" }\n[collections.c]\nschema = \"/srv/video.json\"",
     );
     assert_eq!(exec(&config, "o").command[0].as_literal(), Some("/bin/true"));
-    assert_eq!(exec(&config, "o").cwd, Path::new("/srv"));
+    assert_eq!(exec(&config, "o").cwd.as_deref(), Some(Path::new("/srv")));
+}
+
+#[test]
+fn what_an_attempt_may_use_and_has_for_itself_is_read() {
+    let config = accepted(
+        r#"
+[operations.o.exec]
+command = ["true"]
+scratch = true
+user = "nobody"
+group = 65534
+secrets = { "token.txt" = "x" }
+limits = { memory = "512MiB", cpu = "150%", cpu_time = "1500ms", processes = 64, files = 256, file_size = "1GiB" }
+[operations.p.exec]
+command = ["true"]
+scratch = true
+cwd = "media"
+user = "1000"
+"#,
+    );
+    let o = exec(&config, "o");
+    assert_eq!((o.cwd, o.scratch), (None, Scratch::Folder));
+    assert_eq!((o.user, o.group), (Some(Account::Name("nobody".to_owned())), Some(Account::Id(65534))));
+    assert_eq!(o.secrets["token.txt"].as_literal(), Some("x"));
+    let limits = ExecLimits {
+        memory: Some(512 << 20),
+        cpu_percent: Some(150),
+        cpu_seconds: Some(2),
+        processes: Some(64),
+        files: Some(256),
+        file_size: Some(1 << 30),
+    };
+    assert_eq!(o.limits, limits);
+    let p = exec(&config, "p");
+    assert_eq!((p.cwd.as_deref(), p.scratch), (Some(Path::new("/etc/heeler/media")), Scratch::Folder));
+    assert_eq!((p.user, p.limits), (Some(Account::Id(1000)), ExecLimits::default()));
 }
 
 #[test]

@@ -143,7 +143,8 @@ pub(super) fn catalog() -> Catalog {
 pub(super) fn shapes() -> Catalog {
     let (text, file) = (include_str!("shapes.toml"), Path::new("shapes.toml"));
     let no_file = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
-    let outside = heeler::config::Outside { read: &no_file, cron: &crate::config::cron };
+    let env = heeler::domain::secret::Secrets::none();
+    let outside = heeler::config::Outside { read: &no_file, env: &env, cron: &crate::config::cron };
     heeler::config::parse(text, file, Path::new("/"), outside).unwrap_or_else(|errors| panic!("{errors}")).catalog
 }
 

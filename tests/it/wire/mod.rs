@@ -5,6 +5,7 @@ mod activities;
 mod asking;
 mod changes;
 mod discovery;
+mod effects;
 mod forms;
 mod jobs;
 mod lists;

@@ -12,12 +12,13 @@
 //! Events, results, outcomes: the service reads and judges them.
 
 mod control;
+mod limits;
 mod log;
 mod tree;
 mod work;
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek as _};
 use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -33,10 +34,14 @@ use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
 pub(super) use self::control::STOP;
 use self::control::{Control, Wish};
+use self::limits::{Enforcement, Found};
 use self::log::Log;
 use self::tree::Reaped;
-use super::folder::{JOB, LOCK, LOG, SPEC, STARTED, create, read_json, sync_folder, write_exit};
-use super::record::{Cause, End, Exit, Spec};
+pub(super) use self::work::refusal;
+use self::work::{Given, Spawned};
+use super::folder::{EVENTS, JOB, LOCK, LOG, SPEC, STARTED, create, read_json, sync_folder, write_exit};
+use super::record::{Cause, End, Exit, Private, Spec};
+use super::step::Refusal;
 
 /// The time between two attempts to kill what does not go away.
 const KILL_AGAIN: Duration = Duration::from_millis(20);
@@ -50,7 +55,8 @@ const WRITE_AGAIN: Duration = Duration::from_secs(1);
 
 /// Supervises the attempt in this folder: the whole life of the process.
 ///
-/// Standard input is the listening socket. Refuses (exit code 1), without
+/// Standard input is the listening socket, standard output a file in memory
+/// with what may be on no disk. Refuses (exit code 1), without
 /// having done anything, if the folder is not the one with this nonce, if the
 /// attempt was abandoned or if it was begun before.
 #[must_use]
@@ -65,6 +71,7 @@ pub fn supervise(folder: &Path, nonce: &str) -> ExitCode {
 /// An attempt that is ours alone.
 struct Begun {
     spec: Spec,
+    private: Private,
     listener: UnixListener,
     children: UnixStream,
 }
@@ -86,7 +93,17 @@ fn begin(folder: &Path, nonce: &str) -> io::Result<(Begun, File)> {
     let listener = UnixListener::from(io::stdin().as_fd().try_clone_to_owned()?);
     listener.set_nonblocking(true)?;
     set_child_subreaper(Some(getpid()))?;
-    Ok((Begun { spec, listener, children }, lock))
+    Ok((Begun { spec, private: private()?, listener, children }, lock))
+}
+
+/// Reads what may be on no disk, and leaves nothing of it in the file.
+fn private() -> io::Result<Private> {
+    let mut file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    file.rewind()?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    file.set_len(0)?;
+    Ok(serde_json::from_slice(&bytes)?)
 }
 
 fn is_ours(nonce: &str) -> io::Result<Spec> {
@@ -114,25 +131,35 @@ impl Begun {
         for folder in [".", "..", "../.."] {
             sync_folder(Path::new(folder))?;
         }
-        match self.start() {
-            Ok(mut supervision) => {
-                let exit = supervision.run();
-                // Clients stay connected until there is something to be read.
-                write(&exit)
-            }
-            Err(detail) => write(&Exit::by_itself(End::Unstartable(detail))),
-        }
+        let temporary = self.spec.temporary.clone();
+        let mut supervision = None;
+        let exit = match self.start() {
+            // Clients stay connected until there is something to be read.
+            Ok(started) => supervision.insert(started).run(),
+            Err(detail) => Exit::by_itself(End::Unstartable(detail)),
+        };
+        // Before the end is written: after that nobody would come for it.
+        temporary.remove();
+        write(&exit)
     }
 
     fn start(self) -> Result<Supervision, String> {
         let unusable = |error| format!("the folder of the attempt cannot be used: {error}");
+        self.spec.temporary.make(&self.private, self.spec.run_as)?;
+        if let Some(run_as) = self.spec.run_as {
+            run_as.let_through(&[EVENTS])?;
+        }
+        let enforcement = Enforcement::begin(&self.spec)?;
         let stdin = File::open(JOB).map_err(unusable)?;
         let file = create(Path::new(LOG)).map_err(unusable)?;
         let (log, output) = Log::new(file, self.spec.log_bytes_max).map_err(unusable)?;
-        let main = work::spawn(&self.spec, stdin, output)?;
+        let given = Given { spec: &self.spec, private: &self.private, bounds: enforcement.bounds() };
+        let Spawned { main, refusal } = work::spawn(given, stdin, output)?;
         let deadline = self.spec.timeout().and_then(|timeout| Instant::now().checked_add(timeout));
         Ok(Supervision {
             main,
+            refusal,
+            enforcement,
             end: None,
             cause: Cause::Own,
             stage: Stage::Working { deadline },
@@ -148,6 +175,8 @@ impl Begun {
 struct Supervision {
     spec: Spec,
     main: Pid,
+    refusal: Option<Refusal>,
+    enforcement: Enforcement,
     end: Option<End>,
     cause: Cause,
     stage: Stage,
@@ -172,11 +201,20 @@ impl Supervision {
             if matches!(self.reap(), Tree::Gone)
                 && let Some(end) = self.end.take()
             {
-                return Exit { end, cause: self.cause, log: self.log.finish() };
+                return self.exit(end);
             }
             let wake = self.advance(Instant::now());
             self.wait(wake);
         }
+    }
+
+    fn exit(&mut self, end: End) -> Exit {
+        let log = self.log.finish();
+        if let Some(detail) = self.refusal.as_ref().and_then(Refusal::said) {
+            return Exit { log, ..Exit::by_itself(End::Unstartable(detail)) };
+        }
+        let limit = if self.cause == Cause::Own { self.enforcement.verdict(&end) } else { None };
+        Exit { end, cause: self.cause, log, limit }
     }
 
     fn reap(&mut self) -> Tree {
@@ -199,13 +237,19 @@ impl Supervision {
                 self.cause = Cause::TimedOut(self.spec.timeout_ms.unwrap_or_default());
                 self.stop(now)
             }
-            Stage::Working { deadline } => deadline,
+            Stage::Working { .. } if self.enforcement.look(now) == Found::Over => {
+                // It took too much already: nothing more is asked of it.
+                self.stage = Stage::Killing;
+                self.advance(now)
+            }
+            Stage::Working { deadline } => deadline.into_iter().chain(self.enforcement.wake()).min(),
             Stage::Stopping { kill_at: Some(kill_at) } if now >= kill_at => {
                 self.stage = Stage::Killing;
                 self.advance(now)
             }
             Stage::Stopping { kill_at } => kill_at,
             Stage::Killing => {
+                self.enforcement.kill();
                 tree::kill();
                 now.checked_add(KILL_AGAIN)
             }
