@@ -1,6 +1,6 @@
 //! Schedules stored and kept by the engine of this service.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
