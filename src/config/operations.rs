@@ -70,9 +70,10 @@ pub(super) fn operations(
     let names: Vec<OperationName> = section.fields().iter().filter_map(|field| field.name.parse().ok()).collect();
     for field in section.fields() {
         let name = field.parse_name("an operation", report);
-        let body = field
-            .table("a table", report)
-            .and_then(|section| operation(&section, name.clone(), &names, templates, files, report));
+        let body = field.table("a table", report).and_then(|section| {
+            let name = name.clone();
+            operation(&section, name, Around { names: &names, templates }, files, report)
+        });
         if let (Some(name), Some(operation)) = (name, body) {
             operations.insert(name, Arc::new(operation));
         }
@@ -80,17 +81,24 @@ pub(super) fn operations(
     operations
 }
 
+/// What an operation is read against.
+#[derive(Debug, Clone, Copy)]
+struct Around<'a> {
+    /// All operations.
+    names: &'a [OperationName],
+    templates: &'a Templates,
+}
+
 /// Reads one operation. Its table is checked even if its name is not one.
 fn operation(
     section: &Section<'_>,
     name: Option<OperationName>,
-    names: &[OperationName],
-    templates: &Templates,
+    around: Around<'_>,
     files: &mut Files<'_>,
     report: &mut Report<'_>,
 ) -> Option<Operation> {
     section.check_keys(OPERATION, report);
-    let runner = runner(section, templates, files, report);
+    let runner = runner(section, around.templates, files, report);
     let on_unknown = section
         .get("on_unknown")
         .and_then(|field| field.word(&[("fail", OnUnknown::Fail), ("retry", OnUnknown::Retry)], report))
@@ -110,7 +118,7 @@ fn operation(
         .and_then(|number| i32::try_from(number).ok())
         .unwrap_or(0);
     let (reply, keep) = replies::of_operation(section, report);
-    let effects = effects::effects(section, Known { operations: names, observed: None }, report);
+    let effects = effects::effects(section, Known { operations: around.names, observed: None }, report);
     Some(Operation {
         name: name?,
         description,

@@ -28,6 +28,7 @@ pub mod links;
 pub mod moment;
 pub mod near;
 pub mod operation;
+pub mod outward;
 pub mod patch;
 pub mod paths;
 pub mod precondition;

@@ -11,6 +11,7 @@ use super::effect::Effects;
 use super::expression::Template;
 use super::id::OperationName;
 use super::limit::{Concurrency, Rate};
+use super::outward::{HttpSpec, MailSpec};
 use super::retry::RetryPolicy;
 use super::schema::Schema;
 
@@ -137,6 +138,10 @@ impl Operation {
 pub enum RunnerSpec {
     /// A program on this machine.
     Exec(ExecSpec),
+    /// A request to another service.
+    Http(Box<HttpSpec>),
+    /// A letter.
+    Mail(Box<MailSpec>),
     /// A worker outside, which pulls the jobs.
     Worker(WorkerSpec),
     /// A function of the program that embeds the service.
@@ -149,6 +154,8 @@ impl RunnerSpec {
     pub const fn kind(&self) -> RunnerKind {
         match self {
             Self::Exec(_) => RunnerKind::Exec,
+            Self::Http(_) => RunnerKind::Http,
+            Self::Mail(_) => RunnerKind::Mail,
             Self::Worker(_) => RunnerKind::Worker,
             Self::Native => RunnerKind::Native,
         }
@@ -203,14 +210,61 @@ pub struct WorkerSpec {
 }
 
 /// A program and how it is started. There is never a shell.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct ExecSpec {
     /// The program and its arguments; each template becomes exactly one argument.
     pub command: Vec<Template>,
-    /// The working directory, already absolute.
-    pub cwd: PathBuf,
+    /// The working directory, already absolute; the scratch folder when absent.
+    pub cwd: Option<PathBuf>,
     /// The environment, beside the variables that Heeler sets.
     pub env: BTreeMap<String, Template>,
+    /// Files that hold secrets, by their names, for as long as an attempt runs.
+    pub secrets: BTreeMap<String, Template>,
+    /// Whether each attempt has an empty folder of its own.
+    pub scratch: Scratch,
+    /// How much an attempt may use.
+    pub limits: ExecLimits,
+    /// Whom the program runs as; the user of the service when absent.
+    pub user: Option<Account>,
+    /// Its group; that of the user when absent.
+    pub group: Option<Account>,
+}
+
+/// Whether each attempt has an empty folder of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Scratch {
+    /// None.
+    #[default]
+    None,
+    /// One, which goes with the attempt.
+    Folder,
+}
+
+/// How much an attempt of a program may use; without bound where absent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ExecLimits {
+    /// Bytes of memory, all its processes together.
+    pub memory: Option<u64>,
+    /// Percent of one processor, all its processes together.
+    pub cpu_percent: Option<u32>,
+    /// Seconds of processor time of each of its processes.
+    pub cpu_seconds: Option<u64>,
+    /// Processes at once.
+    pub processes: Option<u32>,
+    /// Open files of each of its processes.
+    pub files: Option<u64>,
+    /// Bytes of each file that it writes.
+    pub file_size: Option<u64>,
+}
+
+/// A user or a group of this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Account {
+    /// By its number.
+    Id(u32),
+    /// By its name.
+    Name(String),
 }
 
 /// What becomes of an attempt whose fate cannot be known.

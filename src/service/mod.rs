@@ -41,7 +41,7 @@ use crate::domain::patch::PatchLimits;
 use crate::engine::{self, Engine, EngineConfig, Housekeeping, StepError};
 use crate::http::{self, Http, HttpConfig};
 use crate::metrics::Metrics;
-use crate::runner::exec::{ExecConfig, ExecRunner};
+use crate::runner::exec::{self, ExecConfig, ExecRunner};
 use crate::state::State;
 use crate::store;
 use keeping::Keeping;
@@ -91,7 +91,8 @@ impl Heeler {
             warn!(address = %config.server.listen, "everybody who reaches this address can change everything");
         }
         let surroundings = Arc::new(config.surroundings.clone());
-        let exec = ExecConfig { surroundings, ..ExecConfig::new(keeping.attempts()) };
+        let cgroups = exec::delegated();
+        let exec = ExecConfig { surroundings, cgroups, ..ExecConfig::new(keeping.attempts()) };
         let runner = Arc::new(ExecRunner::new(exec).map_err(|error| Error::Store(error.into()))?);
         let (listener, address) = listen(config.server.listen).await?;
         let api = Api::new(state.clone(), Arc::new(Logs(Arc::clone(&runner))), patch_limits(&config.limits))

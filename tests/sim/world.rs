@@ -313,7 +313,7 @@ pub(crate) fn catalog() -> Catalog {
     };
     let operation = |name: &str, concurrency: Option<u32>, attempts, on_unknown, priority| {
         let name: heeler::domain::id::OperationName = name.parse().expect("a name");
-        let runner = RunnerSpec::Exec(ExecSpec { command: Vec::new(), cwd: "/".into(), env: BTreeMap::new() });
+        let runner = RunnerSpec::Exec(ExecSpec::default());
         let operation = Operation {
             name: name.clone(),
             description: None,

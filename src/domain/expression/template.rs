@@ -97,6 +97,12 @@ pub struct Scope<'a> {
     pub env: &'a Secrets,
 }
 
+impl<'a> Scope<'a> {
+    const fn roots(&self) -> [&'a Value; 5] {
+        [self.input, self.resource, self.job, self.secret.as_value(), self.env.as_value()]
+    }
+}
+
 /// One of the two roots whose members the operator's side gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Surrounding {
@@ -247,14 +253,50 @@ impl Template {
     /// # Errors
     /// An expression has no value, or one that is not one text.
     pub fn render(&self, scope: &Scope<'_>) -> Result<String, RenderError> {
+        self.render_by(scope, |_, value| value.to_owned())
+    }
+
+    /// The same, with each value put as `put` says, which is given what stands
+    /// before it and the value.
+    ///
+    /// # Errors
+    /// An expression has no value, or one that is not one text.
+    pub fn render_by(&self, scope: &Scope<'_>, put: impl Fn(&str, &str) -> String) -> Result<String, RenderError> {
         let mut rendered = String::new();
         for part in &self.parts {
             match part {
                 Part::Text(text) => rendered.push_str(text),
-                Part::Expression(inner) => inner.render(scope, &mut rendered)?,
+                Part::Expression(inner) => {
+                    let mut value = String::new();
+                    inner.render(scope, &mut value)?;
+                    let value = put(&rendered, &value);
+                    rendered.push_str(&value);
+                }
             }
         }
         Ok(rendered)
+    }
+
+    /// The value of a template that is one expression and nothing else; of any
+    /// other, its text.
+    ///
+    /// # Errors
+    /// An expression has no value, or one that is to be part of a text and is
+    /// not one.
+    pub fn value(&self, scope: &Scope<'_>) -> Result<Value, RenderError> {
+        match self.parts.as_slice() {
+            [Part::Expression(inner)] => inner.value(scope),
+            [] | [Part::Text(_)] | [_, _, ..] => self.render(scope).map(Value::String),
+        }
+    }
+
+    /// The text before the first expression.
+    #[must_use]
+    pub fn head(&self) -> &str {
+        match self.parts.first() {
+            Some(Part::Text(text)) => text,
+            Some(Part::Expression(_)) | None => "",
+        }
     }
 }
 
@@ -291,9 +333,21 @@ impl Inner {
         members.into_iter().map(|member| Read { offset: self.offset, member }).collect()
     }
 
+    fn value(&self, scope: &Scope<'_>) -> Result<Value, RenderError> {
+        let refuse = |found| RenderError { path: self.text.clone(), found };
+        let roots = scope.roots();
+        match &self.reading {
+            Reading::Path(path) => path.find(&roots).cloned().ok_or_else(|| refuse(path.nothing())),
+            Reading::Cel(tree) => {
+                let value = evaluate(tree, &roots.map(|root| Some(Val::of(root))));
+                value.map_err(|error| refuse(Found::Failure(error)))
+            }
+        }
+    }
+
     fn render(&self, scope: &Scope<'_>, into: &mut String) -> Result<(), RenderError> {
         let refuse = |found| RenderError { path: self.text.clone(), found };
-        let roots = [scope.input, scope.resource, scope.job, scope.secret.as_value(), scope.env.as_value()];
+        let roots = scope.roots();
         match &self.reading {
             Reading::Path(path) => write(path.find(&roots).ok_or_else(|| refuse(path.nothing()))?, into),
             Reading::Cel(tree) => {

@@ -15,9 +15,10 @@ use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
+use super::cgroup::Group;
 use super::ending::ending;
 use super::events::Said;
-use super::folder::{Evidence, Folder, Noted, write_exit};
+use super::folder::{Evidence, Folder, Noted, SPEC, read_json, write_exit};
 use super::last_words;
 use super::record::{End, Exit, Private, Spec};
 use super::remains;
@@ -216,7 +217,13 @@ impl Attempt {
     async fn lose(&self, lock: File) -> Exit {
         let (folder, token) = (self.folder.clone(), self.token.clone());
         let note = move || {
+            let spec = read_json::<Spec>(&folder.file(SPEC));
+            let temporary = spec.map(|spec| spec.temporary).unwrap_or_default();
+            if let Some(path) = &temporary.cgroup {
+                Group::at(path).kill();
+            }
             remains::kill(&token);
+            temporary.remove();
             // If this fails the same is found out again.
             let _ = write_exit(folder.path(), &lost());
             drop(lock);

@@ -28,7 +28,8 @@ pub(super) fn ending(exit: &Exit, said: Said, last_words: impl FnOnce() -> Optio
     let ran = matches!(exit.end, End::Exited(_) | End::Killed(_));
     let words = if outcome == AttemptOutcome::Failed && ran { last_words() } else { None };
     let words = words.map(|line| format!("its output ends with `{line}`"));
-    let told: Vec<String> = [cause(exit.cause), end(&exit.end), words, refusal].into_iter().flatten().collect();
+    let told = [cause(exit.cause), exit.limit.clone(), end(&exit.end), words, refusal];
+    let told: Vec<String> = told.into_iter().flatten().collect();
     let detail = (!told.is_empty()).then(|| told.join("; "));
     Ending { exit_code, result, detail, error: said.error, patch: said.patch, ..Ending::new(outcome) }
 }
@@ -66,6 +67,8 @@ const fn signal_name(signal: i32) -> &'static str {
         13 => " (SIGPIPE)",
         14 => " (SIGALRM)",
         15 => " (SIGTERM)",
+        24 => " (SIGXCPU)",
+        25 => " (SIGXFSZ)",
         _ => "",
     }
 }
@@ -98,11 +101,19 @@ mod tests {
             (End::Unstartable("no x".to_owned()), Cause::Own, Failed, None, Some("no x")),
             (End::Lost("gone".to_owned()), Cause::Own, Lost, None, Some("gone")),
         ] {
-            let exit = Exit { end, cause, log: Kept::Whole };
+            let exit = Exit { end, cause, log: Kept::Whole, limit: None };
             let ending = ending(&exit, Said::default(), || None);
             assert_eq!((ending.outcome, ending.exit_code), (outcome, code), "{exit:?}");
             assert_eq!(ending.detail.as_deref(), detail, "{exit:?}");
         }
+    }
+
+    #[test]
+    fn a_limit_that_was_reached_is_said_first() {
+        let exit = Exit { limit: Some("ate too much".to_owned()), ..Exit::by_itself(End::Killed(9)) };
+        let ending = ending(&exit, Said::default(), || None);
+        assert_eq!(ending.outcome, AttemptOutcome::Failed);
+        assert_eq!(ending.detail.as_deref(), Some("ate too much; was killed by signal 9 (SIGKILL)"));
     }
 
     #[test]

@@ -11,13 +11,15 @@
 //! background goes with it. A fate is unknown only where the supervisor was
 //! killed or the machine went down.
 //! # Assumptions
-//! One service at a time uses a root. `/proc` is mounted. The work runs as the
-//! user of the service and is trusted with the folder of its attempt; what it
-//! makes run as another user can be neither stopped nor waited out.
+//! One service at a time uses a root. `/proc` is mounted. Work that runs as the
+//! user of the service is trusted with the folder of its attempt, and what it
+//! makes run as another user can be neither stopped nor waited out, unless the
+//! service runs as root.
 //! # Not here
 //! Which programs may run: the operator's file. When: [`crate::reconcile`].
 
 mod attempt;
+mod cgroup;
 mod ending;
 mod events;
 mod folder;
@@ -26,16 +28,19 @@ mod processes;
 mod record;
 mod remains;
 mod render;
+mod step;
 #[expect(
     clippy::disallowed_methods,
     reason = "a process of its own, which has one thread, a folder it works in, and nobody else to serve"
 )]
 mod supervisor;
+mod temporary;
+mod user;
 mod watch;
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, DirBuilder, File};
+use std::fs::{DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -45,11 +50,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 
 use self::attempt::{Attempt, Start};
-use self::folder::{EVENTS, Folder, LOG};
+pub use self::cgroup::delegated;
+use self::folder::{Folder, LOG};
 use self::record::{Private, Spec};
 pub use self::render::PATH_DEFAULT;
 use self::render::Place;
+use self::step::{BECOME, become_work};
 pub use self::supervisor::supervise;
+use self::temporary::{memory_folder, remove_tree};
 use super::{AttemptRef, Launch, Probe, Report, Runner, StartError};
 use crate::domain::id::JobId;
 use crate::domain::secret::Surroundings;
@@ -60,8 +68,8 @@ pub const LOG_BYTES_MAX: u64 = 10 * 1024 * 1024;
 /// The hidden subcommand of the program that supervises.
 pub const SUPERVISE: &str = "supervise";
 
-/// Becomes the supervisor of an attempt, if that is what this process was
-/// started as: to be asked first of all, with the arguments after the
+/// Becomes the supervisor of an attempt, or its work, if that is what this
+/// process was started as: to be asked first of all, with the arguments after the
 /// program's name, while there is one thread.
 #[must_use]
 pub fn supervise_if_asked(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
@@ -70,6 +78,7 @@ pub fn supervise_if_asked(arguments: impl IntoIterator<Item = OsString>) -> Opti
         [command, folder, nonce] if command == SUPERVISE => {
             Some(supervise(Path::new(folder), OsStr::to_str(nonce).unwrap_or_default()))
         }
+        [command, plan, arguments @ ..] if command == BECOME => Some(become_work(plan, arguments)),
         _ => None,
     }
 }
@@ -85,6 +94,8 @@ pub struct ExecConfig {
     pub log_bytes_max: u64,
     /// What templates can refer to beside the job.
     pub surroundings: Arc<Surroundings>,
+    /// The cgroup below which each attempt gets one; see [`delegated`].
+    pub cgroups: Option<PathBuf>,
 }
 
 impl ExecConfig {
@@ -97,6 +108,7 @@ impl ExecConfig {
             program: PathBuf::from("/proc/self/exe"),
             log_bytes_max: LOG_BYTES_MAX,
             surroundings: Arc::default(),
+            cgroups: None,
         }
     }
 }
@@ -105,6 +117,8 @@ impl ExecConfig {
 #[derive(Debug)]
 pub struct ExecRunner {
     config: ExecConfig,
+    /// Where secrets can be files without being on a disk.
+    memory: Option<PathBuf>,
     /// Those that are started, asked about or followed, until their end was told.
     attempts: Mutex<HashMap<AttemptRef, Arc<Attempt>>>,
 }
@@ -125,7 +139,8 @@ impl ExecRunner {
         if let Some(parent) = config.root.parent() {
             folder::sync_folder(parent)?;
         }
-        Ok(Self { config, attempts: Mutex::default() })
+        let memory = memory_folder(config.surroundings.env.get("XDG_RUNTIME_DIR"));
+        Ok(Self { config, memory, attempts: Mutex::default() })
     }
 
     /// Removes everything that is kept of a job. None of its attempts may run,
@@ -135,10 +150,7 @@ impl ExecRunner {
     /// Something could not be removed.
     pub fn forget(&self, job: JobId) -> io::Result<()> {
         self.known().retain(|attempt, _| attempt.job != job);
-        match fs::remove_dir_all(self.config.root.join(job.to_string())) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            Ok(()) | Err(_) => Ok(()),
-        }
+        remove_tree(&self.config.root.join(job.to_string()))
     }
 
     /// What an attempt wrote: its length in bytes now, and the file that holds
@@ -165,9 +177,13 @@ impl ExecRunner {
     }
 
     fn spec(&self, launch: &Launch, folder: &Folder) -> Result<(Spec, Private), String> {
-        let events = folder.file(EVENTS);
-        let events = events.to_str().ok_or("the path of the store is not UTF-8")?;
-        let place = Place { nonce: nonce()?, events, log_bytes_max: self.config.log_bytes_max };
+        let place = Place {
+            nonce: nonce()?,
+            folder,
+            memory: self.memory.as_deref(),
+            cgroups: self.config.cgroups.as_deref(),
+            log_bytes_max: self.config.log_bytes_max,
+        };
         render::spec(launch, &self.config.surroundings, place)
     }
 }

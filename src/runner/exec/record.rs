@@ -11,6 +11,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::temporary::Temporary;
+use super::user::RunAs;
+use crate::domain::operation::ExecLimits;
+
 /// What a supervisor is to do. It stays in the folder as long as that does.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Spec {
@@ -26,6 +30,15 @@ pub(super) struct Spec {
     pub(super) grace_ms: u64,
     /// What of its output is kept.
     pub(super) log_bytes_max: u64,
+    /// What it has only for as long as it runs.
+    #[serde(default)]
+    pub(super) temporary: Temporary,
+    /// How much it may use.
+    #[serde(default)]
+    pub(super) limits: ExecLimits,
+    /// Whom it runs as, if not as the service.
+    #[serde(default)]
+    pub(super) run_as: Option<RunAs>,
 }
 
 impl fmt::Debug for Spec {
@@ -40,6 +53,9 @@ impl fmt::Debug for Spec {
 pub(super) struct Private {
     /// The whole environment of the work.
     pub(super) env: BTreeMap<String, String>,
+    /// Its secrets as files, by their names.
+    #[serde(default)]
+    pub(super) secrets: BTreeMap<String, String>,
 }
 
 impl fmt::Debug for Private {
@@ -71,12 +87,15 @@ pub(super) struct Exit {
     /// Whether all of its output was kept.
     #[serde(default)]
     pub(super) log: Kept,
+    /// The limit that it ran into, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) limit: Option<String>,
 }
 
 impl Exit {
     /// The end of an attempt that nobody stopped.
     pub(super) const fn by_itself(end: End) -> Self {
-        Self { end, cause: Cause::Own, log: Kept::Whole }
+        Self { end, cause: Cause::Own, log: Kept::Whole, limit: None }
     }
 }
 

@@ -41,7 +41,7 @@ const FAILED: &str = "Failed";
 pub struct NativeError {
     reason: Option<String>,
     message: String,
-    details: Option<Value>,
+    details: Option<Box<Value>>,
     retry_after: Option<Duration>,
     fatal: bool,
     cause: Option<Box<dyn Error + Send + Sync>>,
@@ -65,7 +65,7 @@ impl NativeError {
     /// The same with what programs want to know beside that: at most 4 KiB of JSON.
     #[must_use]
     pub fn details(mut self, details: impl Into<Value>) -> Self {
-        self.details = Some(details.into());
+        self.details = Some(Box::new(details.into()));
         self
     }
 
@@ -105,7 +105,7 @@ impl NativeError {
         Ending {
             detail: Some(clip(message, DETAIL_BYTES_MAX)),
             error: Some(match &self.details {
-                Some(details) => error.with_details(details.clone()),
+                Some(details) => error.with_details(Value::clone(details)),
                 None => error,
             }),
             retry_after: self.retry_after,

@@ -77,7 +77,7 @@ colour = 1
     heeler.toml:5:1: unknown key `lsiten` in `server`: did you mean `listen`?
     heeler.toml:7:1: unknown key `path` in `store`: expected `url`
     heeler.toml:9:1: unknown key `patch-operations` in `limits`: did you mean `patch_operations`?
-    heeler.toml:11:30: unknown key `shell` in `operations.o.exec`: expected `command`, `cwd` or `env`
+    heeler.toml:11:30: unknown key `shell` in `operations.o.exec`: expected `command`, `cwd`, `env`, `secrets`, `scratch`, `limits`, `user` or `group`
     heeler.toml:12:1: unknown key `time_out` in `operations.o`: did you mean `timeout`?
     heeler.toml:13:1: unknown key `rates` in `operations.o`: did you mean `rate`?
     heeler.toml:14:11: unknown key `atempts` in `operations.o.retry`: did you mean `attempts`?
@@ -184,6 +184,32 @@ M = { file = "" }
     let refusal = refusal(text);
     assert!(!refusal.contains("canary") && !refusal.contains("can\0ary"), "{refusal}");
     assert_snapshot!(refusal);
+}
+
+#[test]
+fn what_no_program_can_be_held_to_is_refused() {
+    let text = r#"
+[operations.a.exec]
+command = ["true"]
+scratch = "yes"
+user = ""
+group = -1
+secrets = { "a/b" = "x", ".." = "x", "" = "x", ok = 5 }
+[operations.a.exec.limits]
+memory = "1MiB"
+cpu = "half"
+cpu_time = "0s"
+processes = 0
+files = 2
+file_size = "-1"
+disk = "1GiB"
+[operations.b.exec]
+command = ["true"]
+user = "a:b"
+limits = { cpu = "0%", memory = true }
+secrets = "token"
+"#;
+    assert_snapshot!(refusal(text));
 }
 
 #[test]

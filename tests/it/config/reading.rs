@@ -8,7 +8,7 @@ use heeler::config::{Config, Limits, StoreUrl, load};
 use heeler::domain::catalog::PreconditionPolicy;
 use heeler::domain::expression::Scope;
 use heeler::domain::limit::Rate;
-use heeler::domain::operation::{ExecSpec, OnUnknown, Operation, RunnerSpec};
+use heeler::domain::operation::{Account, ExecLimits, ExecSpec, OnUnknown, Operation, RunnerSpec, Scratch};
 use heeler::domain::principal::{Access, Role};
 use heeler::domain::retry::{Never, RetryPolicy};
 use heeler::domain::secret::{Secrets, Surroundings};
@@ -227,9 +227,9 @@ fn each_element_of_a_command_becomes_one_argument() {
 #[test]
 fn relative_paths_start_at_the_folder_of_the_file() {
     let config = accepted(FULL);
-    assert_eq!(exec(&config, "transcode").cwd, Path::new("/etc/heeler/media"));
+    assert_eq!(exec(&config, "transcode").cwd.as_deref(), Some(Path::new("/etc/heeler/media")));
     let notify = exec(&config, "notify");
-    assert_eq!(notify.cwd, Path::new("/etc/heeler"));
+    assert_eq!(notify.cwd.as_deref(), Some(Path::new("/etc/heeler")));
     assert_eq!(notify.command[0].as_literal(), Some("/etc/heeler/bin/notify"));
     // A name without a folder is looked up in PATH, and an absolute path stays.
     assert_eq!(exec(&config, "transcode").command[0].as_literal(), Some("ffmpeg"));
@@ -237,7 +237,43 @@ fn relative_paths_start_at_the_folder_of_the_file() {
         "[operations.o]\nexec = { command = [\"/bin/true\"], cwd = \"/srv\" }\n[collections.c]\nschema = \"/srv/video.json\"",
     );
     assert_eq!(exec(&config, "o").command[0].as_literal(), Some("/bin/true"));
-    assert_eq!(exec(&config, "o").cwd, Path::new("/srv"));
+    assert_eq!(exec(&config, "o").cwd.as_deref(), Some(Path::new("/srv")));
+}
+
+#[test]
+fn what_an_attempt_may_use_and_has_for_itself_is_read() {
+    let config = accepted(
+        r#"
+[operations.o.exec]
+command = ["true"]
+scratch = true
+user = "nobody"
+group = 65534
+secrets = { "token.txt" = "x" }
+limits = { memory = "512MiB", cpu = "150%", cpu_time = "1500ms", processes = 64, files = 256, file_size = "1GiB" }
+[operations.p.exec]
+command = ["true"]
+scratch = true
+cwd = "media"
+user = "1000"
+"#,
+    );
+    let o = exec(&config, "o");
+    assert_eq!((o.cwd, o.scratch), (None, Scratch::Folder));
+    assert_eq!((o.user, o.group), (Some(Account::Name("nobody".to_owned())), Some(Account::Id(65534))));
+    assert_eq!(o.secrets["token.txt"].as_literal(), Some("x"));
+    let limits = ExecLimits {
+        memory: Some(512 << 20),
+        cpu_percent: Some(150),
+        cpu_seconds: Some(2),
+        processes: Some(64),
+        files: Some(256),
+        file_size: Some(1 << 30),
+    };
+    assert_eq!(o.limits, limits);
+    let p = exec(&config, "p");
+    assert_eq!((p.cwd.as_deref(), p.scratch), (Some(Path::new("/etc/heeler/media")), Scratch::Folder));
+    assert_eq!((p.user, p.limits), (Some(Account::Id(1000)), ExecLimits::default()));
 }
 
 #[test]

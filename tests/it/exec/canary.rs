@@ -20,8 +20,12 @@ HOOK = { env = "HOOK_TOKEN" }
 FILE = { file = "hook.token" }
 
 # Proves that it has them, without saying them.
-[operations.work]
-exec = { command = ["sh", "-c", "${input.script}"], env = { HOOK = "${secret.HOOK}", FILE = "<${secret.FILE}>" } }
+[operations.work.exec]
+command = ["sh", "-c", "${input.script}"]
+env = { HOOK = "${secret.HOOK}", FILE = "<${secret.FILE}>" }
+secrets = { "hook.txt" = "${secret.HOOK}" }
+scratch = true
+cwd = "."
 
 [operations.unset]
 exec = { command = ["true"], env = { A = "${secret.HOOK}", B = "${env.NOT_SET_HERE}" } }
@@ -38,6 +42,9 @@ exec = { command = ["no-such-program"], env = { A = "${secret.HOOK}" } }
 [collections.things]
 preconditions = "optional"
 "#;
+
+/// What a job does that is never heard of again.
+const LOST: &str = r#"cp "$HEELER_SECRETS/hook.txt" "$HEELER_SCRATCH"; echo "$HEELER_SECRETS" >begun; sleep 1000"#;
 
 fn world() -> World {
     let world = World::new(CONFIGURATION);
@@ -65,11 +72,12 @@ fn a_secret_reaches_the_work_and_nothing_that_the_service_writes() {
     service.put("/v1/things/a", &json!({}));
     let mut shown = Vec::new();
 
-    let lengths = r#"echo "${#HOOK} ${#FILE}"; echo '{"result": "done"}' >>"$HEELER_EVENTS"; exit 3"#;
+    let lengths = r#"echo "${#HOOK} ${#FILE} $(wc -c <"$HEELER_SECRETS/hook.txt")"
+        cp "$HEELER_SECRETS/hook.txt" "$HEELER_SCRATCH"; echo '{"result": "done"}' >>"$HEELER_EVENTS"; exit 3"#;
     let job = run(&service, "work", lengths);
     assert_eq!(job["phase"], "failed", "{job}");
     let log = service.get(job["_links"]["log"]["href"].as_str().expect("a link"));
-    assert_eq!(log.text(), "200 17 19\n", "both are there, with their brackets and without a line end");
+    assert_eq!(log.text(), "200 17 19 17\n", "both are there, with their brackets and without a line end");
     shown.push(log.text());
     for (operation, said) in [
         ("unset", "`B` of `env`: `${env.NOT_SET_HERE}` is not set in the environment of the service"),
@@ -83,13 +91,16 @@ fn a_secret_reaches_the_work_and_nothing_that_the_service_writes() {
     }
 
     // One whose supervisor and service are killed under way.
-    let job = json!({ "operation": "work", "input": { "script": "echo x >>begun; sleep 1000" } });
+    let job = json!({ "operation": "work", "input": { "script": LOST } });
     let lost = service.launch("/v1/things/a/processing", &job);
-    until("it runs", || world.file("begun").exists());
+    until("it runs", || world.text("begun").ends_with('\n'));
+    let secrets = world.text("begun");
+    assert!(Path::new(secrets.trim()).join("hook.txt").exists());
     service.kill();
     world.supervisors().into_iter().for_each(kill);
     let service = world.start_by(command(&world));
     assert_eq!(service.finished(&lost)["phase"], "lost");
+    assert!(!Path::new(secrets.trim()).exists());
 
     for target in [
         "/",

@@ -12,6 +12,7 @@ use heeler::domain::id::{JobId, Token};
 use heeler::domain::job::Ending;
 use heeler::domain::operation::{ExecSpec, Keep, OnUnknown, Operation, Reply, RunnerKind, RunnerSpec};
 use heeler::domain::retry::RetryPolicy;
+use heeler::domain::secret::Surroundings;
 use heeler::runner::exec::{ExecConfig, ExecRunner};
 use heeler::runner::{AttemptRef, Launch, Report, Runner};
 use serde_json::{Value, json};
@@ -22,21 +23,27 @@ pub(super) const DEADLINE: Duration = Duration::from_secs(30);
 /// A root, and the runner that uses it.
 pub(super) struct World {
     folder: tempfile::TempDir,
+    cgroups: Option<PathBuf>,
     pub(super) runner: ExecRunner,
 }
 
 impl World {
     pub(super) fn new() -> Self {
+        Self::in_cgroups(None)
+    }
+
+    /// One whose attempts have cgroups below this one.
+    pub(super) fn in_cgroups(cgroups: Option<PathBuf>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let runner = runner(folder.path());
-        Self { folder, runner }
+        let runner = runner(folder.path(), cgroups.as_deref());
+        Self { folder, cgroups, runner }
     }
 
     /// Drops everything that the service knew, as its end does.
     pub(super) fn restart(self) -> Self {
         drop(self.runner);
-        let runner = runner(self.folder.path());
-        Self { folder: self.folder, runner }
+        let runner = runner(self.folder.path(), self.cgroups.as_deref());
+        Self { folder: self.folder, cgroups: self.cgroups, runner }
     }
 
     /// A file that the work can use.
@@ -111,27 +118,43 @@ impl World {
     }
 }
 
+/// The secret `TOKEN`.
+pub(super) const SECRET: &str = "s3cret of the world";
+
+/// The program of an operation.
+pub(super) fn exec(operation: &mut Operation) -> &mut ExecSpec {
+    let RunnerSpec::Exec(exec) = &mut operation.runner else { panic!("it is a program") };
+    exec
+}
+
+pub(super) fn template(text: &str) -> Template {
+    Template::parse(text).expect("a template")
+}
+
 /// What a shell would love to take apart.
 pub(super) const HOSTILE: &str = "a b; $(touch $W/x) `id` \" ' \n * \\ |&<>";
 
-fn runner(folder: &Path) -> ExecRunner {
+fn runner(folder: &Path, cgroups: Option<&Path>) -> ExecRunner {
     let mut config = ExecConfig::new(folder.join("attempts"));
     config.program = PathBuf::from(env!("CARGO_BIN_EXE_heeler"));
     config.log_bytes_max = 64 * 1024;
+    let secrets = [("TOKEN".to_owned(), SECRET.to_owned())].into_iter().collect();
+    config.surroundings = Arc::new(Surroundings { secrets, ..Surroundings::default() });
+    config.cgroups = cgroups.map(Path::to_owned);
     ExecRunner::new(config).expect("a root")
 }
 
 fn operation(command: &[&str], folder: &Path) -> Operation {
     let world = folder.to_str().expect("UTF-8");
-    let template = |text: &str| Template::parse(text).expect("a template");
     Operation {
         name: "work".parse().expect("a name"),
         description: None,
         input: None,
         runner: RunnerSpec::Exec(ExecSpec {
             command: command.iter().map(|text| template(text)).collect(),
-            cwd: folder.to_owned(),
+            cwd: Some(folder.to_owned()),
             env: BTreeMap::from([("W".to_owned(), template(world))]),
+            ..ExecSpec::default()
         }),
         // A test that fails leaves nothing running for long.
         timeout: Some(2 * DEADLINE),
@@ -167,6 +190,14 @@ pub(super) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
         assert!(start.elapsed() < DEADLINE, "{what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+/// How many processes have their working directory in this world: also those
+/// that threw their environment away.
+pub(super) fn inhabitants(world: &World) -> usize {
+    let entries = fs::read_dir("/proc").expect("/proc");
+    let cwds = entries.filter_map(|entry| fs::read_link(entry.ok()?.path().join("cwd")).ok());
+    cwds.filter(|cwd| *cwd == world.file("")).count()
 }
 
 /// The living processes of an attempt, without its supervisor.

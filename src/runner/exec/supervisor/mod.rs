@@ -12,6 +12,7 @@
 //! Events, results, outcomes: the service reads and judges them.
 
 mod control;
+mod limits;
 mod log;
 mod tree;
 mod work;
@@ -33,10 +34,14 @@ use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
 pub(super) use self::control::STOP;
 use self::control::{Control, Wish};
+use self::limits::{Enforcement, Found};
 use self::log::Log;
 use self::tree::Reaped;
-use super::folder::{JOB, LOCK, LOG, SPEC, STARTED, create, read_json, sync_folder, write_exit};
+pub(super) use self::work::refusal;
+use self::work::{Given, Spawned};
+use super::folder::{EVENTS, JOB, LOCK, LOG, SPEC, STARTED, create, read_json, sync_folder, write_exit};
 use super::record::{Cause, End, Exit, Private, Spec};
+use super::step::Refusal;
 
 /// The time between two attempts to kill what does not go away.
 const KILL_AGAIN: Duration = Duration::from_millis(20);
@@ -126,25 +131,35 @@ impl Begun {
         for folder in [".", "..", "../.."] {
             sync_folder(Path::new(folder))?;
         }
-        match self.start() {
-            Ok(mut supervision) => {
-                let exit = supervision.run();
-                // Clients stay connected until there is something to be read.
-                write(&exit)
-            }
-            Err(detail) => write(&Exit::by_itself(End::Unstartable(detail))),
-        }
+        let temporary = self.spec.temporary.clone();
+        let mut supervision = None;
+        let exit = match self.start() {
+            // Clients stay connected until there is something to be read.
+            Ok(started) => supervision.insert(started).run(),
+            Err(detail) => Exit::by_itself(End::Unstartable(detail)),
+        };
+        // Before the end is written: after that nobody would come for it.
+        temporary.remove();
+        write(&exit)
     }
 
     fn start(self) -> Result<Supervision, String> {
         let unusable = |error| format!("the folder of the attempt cannot be used: {error}");
+        self.spec.temporary.make(&self.private, self.spec.run_as)?;
+        if let Some(run_as) = self.spec.run_as {
+            run_as.let_through(&[EVENTS])?;
+        }
+        let enforcement = Enforcement::begin(&self.spec)?;
         let stdin = File::open(JOB).map_err(unusable)?;
         let file = create(Path::new(LOG)).map_err(unusable)?;
         let (log, output) = Log::new(file, self.spec.log_bytes_max).map_err(unusable)?;
-        let main = work::spawn(&self.spec, &self.private, stdin, output)?;
+        let given = Given { spec: &self.spec, private: &self.private, bounds: enforcement.bounds() };
+        let Spawned { main, refusal } = work::spawn(given, stdin, output)?;
         let deadline = self.spec.timeout().and_then(|timeout| Instant::now().checked_add(timeout));
         Ok(Supervision {
             main,
+            refusal,
+            enforcement,
             end: None,
             cause: Cause::Own,
             stage: Stage::Working { deadline },
@@ -160,6 +175,8 @@ impl Begun {
 struct Supervision {
     spec: Spec,
     main: Pid,
+    refusal: Option<Refusal>,
+    enforcement: Enforcement,
     end: Option<End>,
     cause: Cause,
     stage: Stage,
@@ -184,11 +201,20 @@ impl Supervision {
             if matches!(self.reap(), Tree::Gone)
                 && let Some(end) = self.end.take()
             {
-                return Exit { end, cause: self.cause, log: self.log.finish() };
+                return self.exit(end);
             }
             let wake = self.advance(Instant::now());
             self.wait(wake);
         }
+    }
+
+    fn exit(&mut self, end: End) -> Exit {
+        let log = self.log.finish();
+        if let Some(detail) = self.refusal.as_ref().and_then(Refusal::said) {
+            return Exit { log, ..Exit::by_itself(End::Unstartable(detail)) };
+        }
+        let limit = if self.cause == Cause::Own { self.enforcement.verdict(&end) } else { None };
+        Exit { end, cause: self.cause, log, limit }
     }
 
     fn reap(&mut self) -> Tree {
@@ -211,13 +237,19 @@ impl Supervision {
                 self.cause = Cause::TimedOut(self.spec.timeout_ms.unwrap_or_default());
                 self.stop(now)
             }
-            Stage::Working { deadline } => deadline,
+            Stage::Working { .. } if self.enforcement.look(now) == Found::Over => {
+                // It took too much already: nothing more is asked of it.
+                self.stage = Stage::Killing;
+                self.advance(now)
+            }
+            Stage::Working { deadline } => deadline.into_iter().chain(self.enforcement.wake()).min(),
             Stage::Stopping { kill_at: Some(kill_at) } if now >= kill_at => {
                 self.stage = Stage::Killing;
                 self.advance(now)
             }
             Stage::Stopping { kill_at } => kill_at,
             Stage::Killing => {
+                self.enforcement.kill();
                 tree::kill();
                 now.checked_add(KILL_AGAIN)
             }
