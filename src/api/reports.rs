@@ -9,13 +9,14 @@
 
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
+use tracing::info;
 
 use super::jobs::{believes_job, invalid, job_view, no_job};
 use super::once::About;
 use super::{Api, ApiError, ChangeRequest, View};
 use crate::domain::id::{JobId, Token};
 use crate::domain::job::{
-    Attempt, AttemptOutcome, Ending, Job, JobError, PROGRESS_MESSAGE_BYTES_MAX, RESULT_BYTES_MAX, clip,
+    Attempt, AttemptOutcome, Ending, Job, JobError, PROGRESS_MESSAGE_BYTES_MAX, RESULT_BYTES_MAX, WorkPatch, clip,
 };
 use crate::domain::json;
 use crate::domain::near::did_you_mean;
@@ -51,10 +52,16 @@ impl Api {
             believes_job(loaded, job, request)?;
             decide(job, report, self.state.wall())
         });
-        let applied = applied.await.map_err(|error| match error {
-            // Its time had come before this did.
-            ApplyError::Refused(Refused::Job(_)) => stale(),
-            error => self.refusal(&job.resource, error, None),
+        let applied = applied.await.map_err(|error| {
+            let error = match error {
+                // Its time had come before this did.
+                ApplyError::Refused(Refused::Job(_)) => ApiError::StaleToken,
+                error => self.refusal(&job.resource, error, None),
+            };
+            if matches!(error, ApiError::StaleToken) {
+                info!(job = %id, "a report of an attempt that is over was refused");
+            }
+            error
         })?;
         let job = applied.state.jobs.get(&id).ok_or_else(|| no_job(id))?;
         Ok(job_view(job, applied.job_etag(id).ok_or_else(|| no_job(id))?, &self.catalog))
@@ -66,11 +73,11 @@ fn decide(job: &Job, report: &WorkReport, wall: Timestamp) -> Result<Decision, A
     // Who was asked over HTTP can be faster than his answer to that is recorded.
     let reports = |attempt: &&Attempt| attempt.remote.is_some() || attempt.runner == RunnerKind::Http;
     let named = job.attempts.iter().find(|attempt| Some(attempt.token) == report.token);
-    let attempt = named.filter(reports).ok_or_else(stale)?;
+    let attempt = named.filter(reports).ok_or(ApiError::StaleToken)?;
     if attempt.outcome.is_some() {
         let same =
             report.ending.as_ref().is_some_and(|ending| attempt.report.is_some() && ending.report == attempt.report);
-        return if same { Ok(Decision::Leave) } else { Err(stale()) };
+        return if same { Ok(Decision::Leave) } else { Err(ApiError::StaleToken) };
     }
     if report.ending.as_ref().is_some_and(|ending| ending.outcome == AttemptOutcome::Canceled) && job.cancel.is_none() {
         return Err(invalid("/phase", "nobody asked the job to stop: say `failed`, and it can be tried again"));
@@ -92,16 +99,12 @@ fn decide(job: &Job, report: &WorkReport, wall: Timestamp) -> Result<Decision, A
     }))
 }
 
-fn stale() -> ApiError {
-    ApiError::StaleToken
-}
-
 /// Reads a report.
 ///
 /// # Errors
 /// `Invalid`
 pub fn work_report(body: &Map<String, Value>) -> Result<WorkReport, ApiError> {
-    const MEMBERS: [&str; 6] = [TOKEN, "progress", "phase", "result", "error", "retryAfter"];
+    const MEMBERS: [&str; 7] = [TOKEN, "progress", "phase", "result", "error", "retryAfter", "patch"];
     let mut errors = Vec::new();
     for member in body.keys().filter(|member| !MEMBERS.contains(&member.as_str())) {
         let detail = match member.as_str() {
@@ -174,6 +177,10 @@ impl<'a> Reader<'a> {
         if result.is_some() && phase.is_none() {
             let _: Option<()> = self.wrong("/result", "only who is done has a result: say `phase`, too");
         }
+        let patch = self.patch();
+        if patch.is_some() && phase.is_none() {
+            let _: Option<()> = self.wrong("/patch", "it is applied when the job ends: say `phase`, too");
+        }
         let error = self.error();
         let retry_after = self.retry_after();
         let of_failure = ["error", "retryAfter"].into_iter().filter(|member| self.said(member));
@@ -186,7 +193,8 @@ impl<'a> Reader<'a> {
         let said = json!({
             "phase": phase,
             "result": result,
-            "error": error.as_ref().map(|error| json!([error.reason, error.message])),
+            "error": error.as_ref().map(|error| json!([error.reason, error.message, error.details])),
+            "patch": self.body.get("patch"),
             "retryAfter": retry_after.map(|wait| wait.as_millis().to_string()),
         });
         let digest = Sha256::digest(json::canonical(&said));
@@ -194,6 +202,7 @@ impl<'a> Reader<'a> {
             result: result.cloned(),
             detail: error.as_ref().map(|error| error.message.clone()),
             error,
+            patch,
             retry_after,
             report: Some(digest.iter().map(|byte| format!("{byte:02x}")).collect()),
             ..Ending::new(outcome)
@@ -203,7 +212,7 @@ impl<'a> Reader<'a> {
     /// The reason and the message of a failure. A message that is too long is cut:
     /// that it failed counts more than its last line.
     fn error(&mut self) -> Option<JobError> {
-        let members = self.object("error", &["reason", "message"])?;
+        let members = self.object("error", &["reason", "message", "details"])?;
         let reason = self.text("error", members, "reason").unwrap_or("Failed");
         let is_word = |text: &str| {
             (1..=REASON_CHARS_MAX).contains(&text.len())
@@ -214,7 +223,24 @@ impl<'a> Reader<'a> {
             return self.wrong("/error/reason", format!("expected 1 to {most} letters, digits, dots, dashes or `_`"));
         }
         let message = self.text("error", members, "message").unwrap_or("the attempt failed");
-        Some(JobError { reason: reason.to_owned(), message: clip(message, PROGRESS_MESSAGE_BYTES_MAX), details: None })
+        let error = JobError::new(reason, clip(message, PROGRESS_MESSAGE_BYTES_MAX));
+        Some(match members.get("details").filter(|details| !details.is_null()) {
+            Some(details) => error.with_details(details.clone()),
+            None => error,
+        })
+    }
+
+    /// What observed members are to become. Whether they are such, the end of
+    /// the job sees.
+    fn patch(&mut self) -> Option<WorkPatch> {
+        let said = self.body.get("patch").filter(|patch| !patch.is_null())?;
+        let mut patch = WorkPatch::default();
+        patch.collect(said.clone());
+        if let Err(why) = patch.operations() {
+            let why = why.to_owned();
+            return self.wrong("/patch", why);
+        }
+        Some(patch)
     }
 
     fn retry_after(&mut self) -> Option<std::time::Duration> {

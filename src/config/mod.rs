@@ -22,6 +22,7 @@
 //! document = "1MiB"                  # the largest document
 //! depth    = 64                      # nesting of a body or document
 //! patch_operations = 1000            # operations in one patch
+//! log      = "10MiB"                 # what is kept of the output of one attempt
 //!
 //! [retention]                        # the defaults
 //! jobs  = { succeeded = "7d", failed = "30d", per_activity = 50 }  # how old a finished job gets, how many an activity has
@@ -46,6 +47,9 @@
 //! priority = 0                       # the highest first
 //! on_unknown = "fail"                # or "retry"
 //! on_failure = { merge = "{'runs': null}" }   # what the end of each of its jobs does
+//!
+//! [operations.render]
+//! worker = { lease = "30s" }         # outside workers pull its jobs; 30s is the default of how long they may be silent
 //!
 //! [operations.bark]
 //! native = {}                        # a function of the program that embeds the service; what else stands here
@@ -111,7 +115,8 @@ pub use error::{ConfigError, ConfigErrors, ERRORS_MAX, Place};
 pub use housekeeping::{Housekeeping, JudgeCron, PER_ACTIVITY_MAX};
 pub use secrets::SECRET_BYTES_MAX;
 pub use server::{
-    BYTES_MAX, BYTES_MIN, DEPTH_MAX, Limits, PATCH_OPERATIONS_MAX, ParseStoreUrlError, RUNNING_MAX, Server, StoreUrl,
+    BYTES_MAX, BYTES_MIN, DEPTH_MAX, LOG_BYTES_MAX, Limits, PATCH_OPERATIONS_MAX, ParseStoreUrlError, RUNNING_MAX,
+    Server, StoreUrl,
 };
 
 use crate::domain::catalog::Catalog;

@@ -168,7 +168,7 @@ fn runner(section: &Section<'_>, around: Around<'_>, files: &Files<'_>, report: 
         return Some(native);
     }
     let templates = around.templates;
-    let worker = section.table("worker", report).map(|table| worker::spec(&table, report));
+    let worker = section.table("worker", report).map(|table| worker::spec(section, &table, report));
     let exec = section.table("exec", report).map(|table| exec_spec(&table, templates, files, report));
     let http = section.table("http", report).map(|table| http_spec(&table, templates, around.secrets, report));
     let mail = section.table("mail", report).map(|table| {

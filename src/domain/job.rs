@@ -104,6 +104,39 @@ pub enum JobPhase {
     Lost,
 }
 
+impl TriggerKind {
+    /// All kinds.
+    pub const ALL: [Self; 4] = [Self::Change, Self::Schedule, Self::Manual, Self::Follow];
+
+    /// The word on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Change => "change",
+            Self::Schedule => "schedule",
+            Self::Manual => "manual",
+            Self::Follow => "follow",
+        }
+    }
+}
+
+impl AttemptOutcome {
+    /// All outcomes.
+    pub const ALL: [Self; 5] = [Self::Succeeded, Self::Failed, Self::TimedOut, Self::Canceled, Self::Lost];
+
+    /// The word on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed-out",
+            Self::Canceled => "canceled",
+            Self::Lost => "lost",
+        }
+    }
+}
+
 impl JobPhase {
     /// All phases.
     pub const ALL: [Self; 8] = [

@@ -365,10 +365,11 @@ fn report() -> Value {
             "result": {},
             "error": {
                 "type": ["object", "null"],
-                "properties": { "reason": text, "message": text },
+                "properties": { "reason": text, "message": text, "details": {} },
                 "additionalProperties": false,
             },
             "retryAfter": { "type": ["string", "null"], "examples": ["30s"] },
+            "patch": { "type": ["array", "null"], "items": { "type": "object" } },
         },
         "required": ["token"],
         "additionalProperties": false,

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use heeler::domain::expression::Template;
 use heeler::domain::id::{JobId, Token};
 use heeler::domain::job::Ending;
+use heeler::domain::log::{ENTRY_BYTES, Entry};
 use heeler::domain::operation::{ExecSpec, Keep, OnUnknown, Operation, Reply, RunnerKind, RunnerSpec};
 use heeler::domain::retry::RetryPolicy;
 use heeler::domain::secret::Surroundings;
@@ -108,6 +109,16 @@ impl World {
                 other @ (Report::Progress { .. } | Report::Accepted(_)) => said.push(other),
             }
         }
+    }
+
+    /// What of the log came from where.
+    pub(super) fn log_index(&self, attempt: AttemptRef) -> Vec<Entry> {
+        let Some((_, mut file)) = self.runner.log_index(attempt.job, attempt.number) else { return Vec::new() };
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut file, &mut bytes).expect("bytes");
+        let (entries, rest) = bytes.as_chunks::<ENTRY_BYTES>();
+        assert!(rest.is_empty());
+        entries.iter().map(|entry| Entry::decode(*entry)).collect()
     }
 
     pub(super) fn log(&self, attempt: AttemptRef) -> String {
