@@ -8,6 +8,8 @@ mod exec;
 mod housekeeping;
 mod http;
 mod kill;
+mod native;
+mod outward;
 mod readme;
 mod schemas;
 mod seeds;

@@ -8,6 +8,7 @@
 //! | `control` | the socket of the supervisor |
 //! | `started` | durable before the work is spawned |
 //! | `events`, `log` | what the work said |
+//! | `log.index` | what of the log came from where, and when |
 //! | `exit.json` | how it ended; durable, and written once |
 //!
 //! # Guarantees
@@ -38,6 +39,7 @@ pub(super) const CONTROL: &str = "control";
 pub(super) const STARTED: &str = "started";
 pub(super) const EVENTS: &str = "events";
 pub(super) const LOG: &str = "log";
+pub(super) const INDEX: &str = "log.index";
 pub(super) const EXIT: &str = "exit.json";
 const EXIT_NEW: &str = "exit.json.new";
 
@@ -127,7 +129,7 @@ impl Folder {
     pub(super) fn abandon(&self, lock: Option<File>) -> io::Result<()> {
         // This is the step that counts.
         gone(fs::remove_file(self.file(SPEC)))?;
-        for name in [JOB, EVENTS, CONTROL, LOG, EXIT_NEW, LOCK] {
+        for name in [JOB, EVENTS, CONTROL, LOG, INDEX, EXIT_NEW, LOCK] {
             gone(fs::remove_file(self.file(name)))?;
         }
         gone(fs::remove_dir_all(&self.0))?;

@@ -199,6 +199,6 @@ fn panicked(panic: &(dyn Any + Send)) -> Ending {
 }
 
 fn failed(reason: &str, message: String) -> Ending {
-    let error = JobError { reason: reason.to_owned(), message: message.clone(), details: None };
+    let error = JobError::new(reason, message.clone());
     Ending { detail: Some(message), error: Some(error), ..Ending::new(AttemptOutcome::Failed) }
 }

@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::domain::job::{AttemptOutcome, Ending, JobError, clip};
 
 /// The longest message of a failure, in bytes: it is shown in documents.
@@ -39,6 +41,7 @@ const FAILED: &str = "Failed";
 pub struct NativeError {
     reason: Option<String>,
     message: String,
+    details: Option<Value>,
     retry_after: Option<Duration>,
     fatal: bool,
     cause: Option<Box<dyn Error + Send + Sync>>,
@@ -48,7 +51,7 @@ impl NativeError {
     /// A failure with a message for people, at most [`MESSAGE_BYTES_MAX`] of it.
     #[must_use]
     pub fn new(message: impl Into<String>) -> Self {
-        Self { reason: None, message: message.into(), retry_after: None, fatal: false, cause: None }
+        Self { reason: None, message: message.into(), details: None, retry_after: None, fatal: false, cause: None }
     }
 
     /// The same with a word for programs, such as `InvalidInput`; `Failed`
@@ -56,6 +59,13 @@ impl NativeError {
     #[must_use]
     pub fn reason(mut self, reason: impl Into<String>) -> Self {
         self.reason = Some(reason.into());
+        self
+    }
+
+    /// The same with what programs want to know beside that: at most 4 KiB of JSON.
+    #[must_use]
+    pub fn details(mut self, details: impl Into<Value>) -> Self {
+        self.details = Some(details.into());
         self
     }
 
@@ -91,12 +101,12 @@ impl NativeError {
             message => message,
         };
         let reason = self.reason.as_deref().filter(|reason| !reason.is_empty()).unwrap_or(FAILED);
+        let error = JobError::new(&clip(reason, REASON_BYTES_MAX), clip(message, MESSAGE_BYTES_MAX));
         Ending {
             detail: Some(clip(message, DETAIL_BYTES_MAX)),
-            error: Some(JobError {
-                reason: clip(reason, REASON_BYTES_MAX),
-                message: clip(message, MESSAGE_BYTES_MAX),
-                details: None,
+            error: Some(match &self.details {
+                Some(details) => error.with_details(details.clone()),
+                None => error,
             }),
             retry_after: self.retry_after,
             fatal: self.fatal,

@@ -115,6 +115,12 @@ impl NativeRunner {
         Self { config, known: Mutex::default(), counted: TaskTracker::new(), stopping, over }
     }
 
+    /// Drops all functions where they are, without waiting for them.
+    pub fn abandon(&self) {
+        self.stopping.cancel();
+        self.over.cancel();
+    }
+
     /// What an attempt wrote: its length in bytes now, and the file that holds
     /// it. `None` if it wrote nothing, or it is no longer kept.
     #[must_use]

@@ -2,9 +2,10 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use serde_json::Value;
 use tokio::sync::Notify;
 
-use crate::domain::job::{Ending, PROGRESS_MESSAGE_BYTES_MAX, clip};
+use crate::domain::job::{Ending, PROGRESS_MESSAGE_BYTES_MAX, WorkPatch, clip};
 use crate::runner::Report;
 
 /// What an attempt said: of its progress the newest only, and its end for good.
@@ -18,6 +19,7 @@ pub(super) struct Said {
 struct Words {
     progress: Option<Report>,
     ending: Option<Ending>,
+    patch: Option<WorkPatch>,
 }
 
 impl Said {
@@ -33,9 +35,23 @@ impl Said {
         self.news.notify_one();
     }
 
+    /// Says what observed members are to become once the job ends. After the
+    /// end of the attempt that counts no more.
+    pub(super) fn patch(&self, patch: Value) {
+        let mut words = self.words();
+        if words.ending.is_none() {
+            words.patch.get_or_insert_default().collect(patch);
+        }
+    }
+
     /// Says how it ended; the first word counts.
     pub(super) fn end(&self, ending: Ending) {
-        self.words().ending.get_or_insert(ending);
+        let mut words = self.words();
+        if words.ending.is_none() {
+            let patch = words.patch.take();
+            words.ending = Some(Ending { patch, ..ending });
+        }
+        drop(words);
         self.news.notify_one();
     }
 

@@ -9,6 +9,7 @@ mod effects;
 mod errors;
 mod housekeeping;
 mod mounts;
+mod programs;
 mod reading;
 mod replies;
 mod workers;

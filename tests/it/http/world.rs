@@ -17,6 +17,7 @@ use heeler::domain::catalog::{ActivitySpec, Catalog, Collection};
 use heeler::domain::id::{JobId, ResourceKey};
 use heeler::domain::job::Ending;
 use heeler::domain::limit::Concurrency;
+use heeler::domain::log::{Entry, Stream};
 use heeler::domain::operation::{OnUnknown, Operation, RunnerSpec, WorkerSpec};
 use heeler::domain::patch::PatchLimits;
 use heeler::domain::retry::{Never, RetryPolicy};
@@ -119,6 +120,15 @@ impl AttemptLogs for Logs {
         let mut file = tempfile::tempfile().expect("a temporary file");
         file.write_all(LOG).expect("room for a log");
         (number == 1).then_some((LOG.len() as u64, file))
+    }
+
+    fn index(&self, _job: JobId, number: u32) -> Option<(u64, std::fs::File)> {
+        let streams = [Stream::Stdout, Stream::Stderr, Stream::Stdout];
+        let line = |stream| Entry { at: Some(Timestamp::from_millis(1_795_255_200_123)), stream, length: 8 }.encode();
+        let index: Vec<u8> = streams.into_iter().flat_map(line).collect();
+        let mut file = tempfile::tempfile().expect("a temporary file");
+        file.write_all(&index).expect("room for an index");
+        (number == 1).then_some((index.len() as u64, file))
     }
 
     fn forget(&self, _job: JobId) -> std::io::Result<()> {

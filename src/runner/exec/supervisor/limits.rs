@@ -12,7 +12,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use rustix::process::geteuid;
+use rustix::process::{geteuid, setpriority_process};
 
 use super::tree;
 use crate::domain::operation::ExecLimits;
@@ -33,6 +33,9 @@ const REST_PER_LOOK: u32 = 10;
 /// that is no measure of one attempt; but it stops whoever forks faster than
 /// anybody looks.
 const PROCESSES_SLACK: u64 = 256;
+
+/// The highest priority there is.
+const PRIORITY: i32 = -20;
 
 const SIGXCPU: i32 = 24;
 const SIGXFSZ: i32 = 25;
@@ -119,6 +122,15 @@ impl Enforcement {
             self.watched.memory.map(Bound::Data),
         ];
         bounds.into_iter().flatten().collect()
+    }
+
+    /// Sees to it that whoever looks gets to look, however many processes want
+    /// to run. To be called once the work is spawned, which must not gain by it.
+    pub(super) fn stand_out(&self) {
+        if self.wake().is_some() {
+            // Only root may. Others have their turn when it comes.
+            let _ = setpriority_process(None, PRIORITY);
+        }
     }
 
     /// When to look next; never where the kernel sees to everything.
