@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lettre::address::Envelope;
 use lettre::message::header::{HeaderName, HeaderValue};
-use lettre::message::{Mailbox as LettreMailbox, MessageBuilder, MultiPart};
+use lettre::message::{Mailbox as LettreMailbox, MessageBuilder, MultiPart, SinglePart};
 use lettre::{Address, Message};
 use serde_json::Value;
 
@@ -56,7 +56,7 @@ pub(super) fn letter(launch: &Launch, config: &MailConfig, now: Timestamp) -> Re
     let builder = addressed(builder, spec, &scope)?;
     let text = text("text", &spec.text, &scope)?;
     let message = match &spec.html {
-        None => builder.body(text),
+        None => builder.singlepart(SinglePart::plain(text)),
         Some(html) => builder.multipart(MultiPart::alternative_plain_html(text, self::text("html", html, &scope)?)),
     };
     let message = message.map_err(|error| format!("there is no such letter: {error}"))?;
@@ -104,6 +104,8 @@ fn subject(template: &Template, scope: &Scope<'_>) -> Result<String, String> {
 
 fn text(name: &str, template: &Template, scope: &Scope<'_>) -> Result<String, String> {
     let text = template.render(scope).map_err(|error| format!("`{name}`: {error}"))?;
+    // A line ends in one way. What some take for an end and others do not could end the letter for one of them.
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
     if text.len() > TEXT_BYTES_MAX {
         return Err(format!("`{name}` is longer than {} KiB", TEXT_BYTES_MAX / 1024));
     }

@@ -18,8 +18,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 /// The most that a relay says to one letter, in bytes: it is some lines, and a
-/// chain of certificates.
-const HEARD_BYTES_MAX: usize = 256 * 1024;
+/// chain of certificates. An answer of many lines costs their square to read.
+const HEARD_BYTES_MAX: usize = 32 * 1024;
 
 /// A connection, read line by line.
 pub(super) struct Wire {

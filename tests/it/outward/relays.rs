@@ -149,13 +149,16 @@ fn relay(like: Like, auth: &'static str) -> (SocketAddr, Vec<u8>, Arc<Mutex<Stri
         loop {
             let said = line(&mut stream);
             hears.lock().expect("nobody panicked").push_str(&said);
+            if said.is_empty() {
+                return;
+            }
             let answer = match said.split([' ', '\r']).next().unwrap_or_default() {
                 "EHLO" => format!("250-relay\r\n{auth}250 8BITMIME\r\n"),
                 "AUTH" if said.contains("LOGIN") => "334 VXNlcm5hbWU6\r\n".to_owned(),
                 "AUTH" if auth.contains("REFUSE") => "535 no\r\n".to_owned(),
                 "AUTH" => "235 hello\r\n".to_owned(),
                 "DATA" => "354 go on\r\n".to_owned(),
-                "QUIT" | "" => return,
+                "QUIT" => return,
                 "." => "250 queued\r\n".to_owned(),
                 "MAIL" | "RCPT" => "250 fine\r\n".to_owned(),
                 // A line of the letter.
