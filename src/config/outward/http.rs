@@ -81,7 +81,7 @@ fn url(field: &Field<'_>, templates: &Templates, report: &mut Report<'_>) -> Opt
     }
     let before = head.split_once("://").map_or(head, |(scheme, _)| scheme);
     let is_scheme = ["http", "https"].iter().any(|scheme| before.eq_ignore_ascii_case(scheme));
-    if !before.is_empty() && !(is_scheme && head.contains("://")) {
+    if !(before.is_empty() || is_scheme && head.contains("://")) {
         return field.refuse(format!("the URL must begin with `http://` or `https://`: expected {URL}"), report);
     }
     let spec = HttpSpec {

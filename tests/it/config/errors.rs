@@ -28,7 +28,7 @@ schema = "schemas/wrong.json"
     heeler.toml:3:10: `server.listen`: `localhost` cannot be listened on: expected an IP address and a port such as "127.0.0.1:7117"
     heeler.toml:4:10: `server.hosts[0]`: `https://heeler.example.com` is not a host: expected a host name such as "heeler.example.com", without scheme or path
     heeler.toml:4:40: `server.hosts[1]`: expected a host name such as "heeler.example.com", without scheme or path, found an integer
-    heeler.toml:5:1: unknown key `ports` in `server`: expected `listen`, `hosts` or `cors`
+    heeler.toml:5:1: unknown key `ports` in `server`: expected `listen`, `url`, `hosts` or `cors`
     heeler.toml:8:9: `operations.transcode.input`: `/etc/heeler/schemas/none.json` cannot be read: entity not found
     heeler.toml:9:1: `operations.transcode.exec` needs `command`: expected an array of a program and its arguments
     heeler.toml:9:10: unknown key `comand` in `operations.transcode.exec`: did you mean `command`?
@@ -73,7 +73,7 @@ colour = 1
 "#;
     assert_snapshot!(refusal(text), @r#"
     heeler.toml:2:1: unknown key `operation`: did you mean `operations`?
-    heeler.toml:3:1: unknown key `color`: expected `server`, `store`, `limits`, `auth`, `operations`, `collections`, `aliases`, `retention`, `housekeeping` or `secrets`
+    heeler.toml:3:1: unknown key `color`: expected `server`, `store`, `limits`, `auth`, `operations`, `collections`, `aliases`, `retention`, `housekeeping`, `secrets` or `mail`
     heeler.toml:5:1: unknown key `lsiten` in `server`: did you mean `listen`?
     heeler.toml:7:1: unknown key `path` in `store`: expected `url`
     heeler.toml:9:1: unknown key `patch-operations` in `limits`: did you mean `patch_operations`?
