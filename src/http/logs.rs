@@ -96,7 +96,9 @@ fn takes_events(headers: &HeaderMap) -> bool {
 
 /// A log as events, from where the client lost it on.
 async fn events(call: &Call<'_>, id: JobId, attempt: Option<u32>, view: LogView) -> Result<Response, Problem> {
-    let (number, skip) = match call.headers.get("last-event-id").map(|value| (value, last_event(value))) {
+    // Some clients send it empty before they have any.
+    let last = call.headers.get("last-event-id").filter(|value| !value.is_empty());
+    let (number, skip) = match last.map(|value| (value, last_event(value))) {
         None => (attempt, 0),
         Some((_, Some((number, skip)))) => (attempt.or(Some(number)), skip),
         Some((value, None)) => {

@@ -94,6 +94,11 @@ fn the_configuration_of_a_document_with_its_own_shape_is_right() {
 }
 
 #[test]
+fn the_configuration_of_workers_is_right() {
+    check(blocks("Workers")[0]);
+}
+
+#[test]
 fn the_configuration_of_what_others_do_is_right() {
     let configuration = blocks("Work that other services do")[0];
     let secrets = "HOOK = { env = \"PATH\" }\nSMTP = { env = \"PATH\" }";

@@ -20,7 +20,7 @@
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -144,6 +144,8 @@ impl Folder {
         create(&self.file(JOB))?.write_all(job)?;
         create(&self.file(EVENTS))?;
         let listener = UnixListener::bind(self.control()?.path())?;
+        // Whoever may be let through the folder has nothing to say to the supervisor.
+        fs::set_permissions(self.file(CONTROL), fs::Permissions::from_mode(0o600))?;
         create(&self.file(LOCK))?;
         create(&self.file(SPEC))?.write_all(&json(spec)?)?;
         Ok(listener)

@@ -128,7 +128,8 @@ async fn work(config: Arc<HttpConfig>, order: Order, desk: Desk) -> Said {
     match said {
         // It did not do the work, and was to stop anyway.
         Said::Ended(ref ending) if stop.is_cancelled() && is_failure(ending) => {
-            let stopped = Ending { outcome: AttemptOutcome::Canceled, fatal: false, retry_after: None, ..ending.clone() };
+            let stopped =
+                Ending { outcome: AttemptOutcome::Canceled, fatal: false, retry_after: None, ..ending.clone() };
             Said::Ended(stopped)
         }
         Said::Ended(_) | Said::Accepted(_) => said,

@@ -36,7 +36,7 @@ use tokio_util::task::TaskTracker;
 use tracing::warn;
 
 use self::attempt::{Attempt, Fresh};
-pub use self::error::{MESSAGE_BYTES_MAX, NativeError, REASON_BYTES_MAX};
+pub use self::error::NativeError;
 pub use self::function::{Function, Functions};
 pub use self::job::NativeJob;
 use self::log::Log;

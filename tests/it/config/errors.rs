@@ -92,10 +92,6 @@ fn what_a_later_version_will_understand_is_refused_and_not_ignored() {
 # Each of the lines below asks for something of a later version.
 
 
-[operations.notify]
-http = { url = "https://hooks.example.com/notify", method = "POST" }
-[operations.letter]
-mail = { to = "${resource.email}", subject = "Woof", text = "…" }
 [operations.transcode]
 exec = { command = ["true"] }
 reply = { mode = "sync" }
@@ -104,17 +100,12 @@ reply = { mode = "sync" }
 retired = true
 reply = { patch = 205 }
 
-[mail]
-relay = "smtp://localhost:25"
 [housekeeping]
 backup = "0 2 * * *"
 "#;
     assert_snapshot!(refusal(text), @r"
-    heeler.toml:6:1: `operations.notify.http` is not in this version
-    heeler.toml:8:1: `operations.letter.mail` is not in this version
-    heeler.toml:14:1: `collections.dogs.retired` is not in this version
-    heeler.toml:17:2: `mail` is not in this version
-    heeler.toml:20:1: `housekeeping.backup` is not in this version
+    heeler.toml:10:1: `collections.dogs.retired` is not in this version
+    heeler.toml:14:1: `housekeeping.backup` is not in this version
     ");
 }
 
@@ -389,7 +380,7 @@ exec = { command = ["true"], cwd = "${input.folder}" }
 exec = { command = ["true"], env = { HEELER_JOB = "x", "A=B" = "x", "" = "x" } }
 "#;
     assert_snapshot!(refusal(text), @r##"
-    heeler.toml:2:13: `operations.none` has no runner: expected `exec = { command = […] }` or `worker = {}`
+    heeler.toml:2:13: `operations.none` has no runner: expected `exec = { command = […] }`, `http = { url = … }`, `mail = { to = … }` or `worker = {}`
     heeler.toml:4:13: `operations.two` has two runners, `exec` and `worker`: expected exactly one
     heeler.toml:8:1: `operations.no-command.exec` needs `command`: expected an array of a program and its arguments
     heeler.toml:10:16: `operations.empty-command.exec.command`: expected an array of a program and its arguments, found an empty array

@@ -162,6 +162,12 @@ pub(super) fn workers() -> Catalog {
         ..dogs::operation("render")
     };
     catalog.operations.insert(render.name.clone(), Arc::new(render));
+    let videos = Collection {
+        activities: vec![ActivitySpec::new("processing".parse().expect("a name"))],
+        observed: vec!["/frames".parse().expect("a pointer")],
+        ..Collection::new("videos".parse().expect("a name"))
+    };
+    catalog.collections.insert(videos.name.clone(), Arc::new(videos));
     catalog
 }
 

@@ -122,5 +122,37 @@ fn what_caused_an_error_is_not_shown_to_clients() {
     assert_eq!(service.run("plain", &json!({}))["error"]["message"], "no dog");
     let long = service.run("long", &json!({}));
     let length = |member: &str| long["error"][member].as_str().map(str::len);
-    assert_eq!((length("message"), length("reason")), (Some(4096), Some(64)));
+    assert_eq!((length("message"), length("reason")), (Some(1024), Some(64)));
+}
+
+#[test]
+fn a_failure_can_say_more_for_programs() {
+    let work = |_| async { Err::<(), _>(NativeError::new("no dog").details(json!({ "missing": "rex" }))) };
+    let much = |_| async { Err::<(), _>(NativeError::new("no dog").details("x".repeat(5000))) };
+    let service = start(builder().operation("work", work).operation("much", much));
+    assert_eq!(service.run("work", &json!({}))["error"]["details"], json!({ "missing": "rex" }));
+    let much = service.run("much", &json!({}));
+    assert_eq!(much["error"]["details"], Value::Null, "{much}");
+    assert!(much["error"]["message"].as_str().is_some_and(|words| words.contains("details were dropped")), "{much}");
+}
+
+#[test]
+fn a_function_writes_observed_members_and_no_others() {
+    let dogs = heeler::CollectionOptions::default().optional_preconditions().observed("/barkCount");
+    let work = |job: NativeJob| async move {
+        job.patch(json!([{ "op": "add", "path": job.job()["input"]["path"], "value": 1 }]));
+        NativeResult::Ok(())
+    };
+    let service = start(builder().collection("cats", dogs).operation("work", work));
+    let document = |path: &str| {
+        let put = request("PUT", &format!("/v1/cats{path}")).field("Prefer", "wait=20");
+        let work = json!({ "processing": { "operation": "work", "input": { "path": path } } });
+        let answer = service.ask(&put.json(JSON, &work));
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        answer.json()
+    };
+    let (written, refused) = (document("/barkCount"), document("/name"));
+    assert_eq!((&written["barkCount"], &refused["name"]), (&json!(1), &Value::Null));
+    assert_eq!(refused["status"]["processing"]["last"]["phase"], "succeeded", "{refused}");
+    assert!(refused["status"]["conditions"].to_string().contains("EffectRefused"), "{refused}");
 }
