@@ -3,6 +3,7 @@
 //! ```toml
 //! [server]
 //! listen = "127.0.0.1:7117"          # the default; an IP address and a port
+//! url    = "https://heeler.example.com"  # where others reach it, who report of jobs; its address by default
 //! hosts  = ["heeler.example.com"]    # further names under which it may be asked
 //! [server.cors]
 //! origins = ["https://app.example.com"]  # whose pages may ask; none by default
@@ -47,6 +48,19 @@
 //! priority = 0                       # the highest first
 //! on_unknown = "fail"                # or "retry"
 //! on_failure = { merge = "{'runs': null}" }   # what the end of each of its jobs does
+//!
+//! [operations.notify]                # a request; POST of the job as a CloudEvent, unless `method` or `body` say otherwise
+//! http = { url = "https://hooks.example.com/${resource.id}", headers = { X-Team = "a" }, response = "64KiB" }
+//! # Further: signing = "HOOK", or ["NEW", "OLD"]; allow = ["10.0.0.0/8", "hooks.internal"]
+//!
+//! [operations.letter]                # a letter; needs `[mail]`
+//! mail = { to = "${resource.email}", cc = ["a@example.com"], subject = "Woof", text = "…", html = "<p>…</p>" }
+//!
+//! [mail]
+//! relay = "smtp+starttls://smtp.example.com:587"  # or smtp://…:25 (with `tls = "required"` or "none"), smtps://…:465
+//! from  = "Heeler <heeler@example.com>"
+//! user  = "heeler"                   # both or neither
+//! password = "${secret.HOOK}"
 //!
 //! [operations.render]
 //! worker = { lease = "30s" }         # outside workers pull its jobs; 30s is the default of how long they may be silent

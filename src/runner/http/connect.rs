@@ -135,10 +135,8 @@ async fn secure(
     let connector = TlsConnector::from(Arc::clone(&trusted.client));
     connector.connect(name, stream).await.map_err(|error| {
         // What certificates a host has is not for those who only see a job.
-        let why = match error.kind() {
-            io::ErrorKind::InvalidData => "its certificate or what it says cannot be accepted".to_owned(),
-            kind => kind.to_string(),
-        };
-        NoConnection::Tls(why)
+        let is_heard = error.kind() == io::ErrorKind::InvalidData;
+        let unacceptable = "its certificate or what it says cannot be accepted";
+        NoConnection::Tls(if is_heard { unacceptable.to_owned() } else { error.kind().to_string() })
     })
 }

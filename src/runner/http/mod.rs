@@ -127,10 +127,12 @@ async fn work(config: Arc<HttpConfig>, order: Order, desk: Desk) -> Said {
     };
     match said {
         // It did not do the work, and was to stop anyway.
-        Said::Ended(ending) if stop.is_cancelled() && is_failure(&ending) => {
-            Said::Ended(Ending { outcome: AttemptOutcome::Canceled, fatal: false, retry_after: None, ..ending })
+        Said::Ended(ref ending) if stop.is_cancelled() && is_failure(ending) => {
+            let stopped =
+                Ending { outcome: AttemptOutcome::Canceled, fatal: false, retry_after: None, ..ending.clone() };
+            Said::Ended(stopped)
         }
-        said => said,
+        Said::Ended(_) | Said::Accepted(_) => said,
     }
 }
 

@@ -28,7 +28,7 @@ schema = "schemas/wrong.json"
     heeler.toml:3:10: `server.listen`: `localhost` cannot be listened on: expected an IP address and a port such as "127.0.0.1:7117"
     heeler.toml:4:10: `server.hosts[0]`: `https://heeler.example.com` is not a host: expected a host name such as "heeler.example.com", without scheme or path
     heeler.toml:4:40: `server.hosts[1]`: expected a host name such as "heeler.example.com", without scheme or path, found an integer
-    heeler.toml:5:1: unknown key `ports` in `server`: expected `listen`, `hosts` or `cors`
+    heeler.toml:5:1: unknown key `ports` in `server`: expected `listen`, `url`, `hosts` or `cors`
     heeler.toml:8:9: `operations.transcode.input`: `/etc/heeler/schemas/none.json` cannot be read: entity not found
     heeler.toml:9:1: `operations.transcode.exec` needs `command`: expected an array of a program and its arguments
     heeler.toml:9:10: unknown key `comand` in `operations.transcode.exec`: did you mean `command`?
@@ -73,7 +73,7 @@ colour = 1
 "#;
     assert_snapshot!(refusal(text), @r#"
     heeler.toml:2:1: unknown key `operation`: did you mean `operations`?
-    heeler.toml:3:1: unknown key `color`: expected `server`, `store`, `limits`, `auth`, `operations`, `collections`, `aliases`, `retention`, `housekeeping` or `secrets`
+    heeler.toml:3:1: unknown key `color`: expected `server`, `store`, `limits`, `auth`, `operations`, `collections`, `aliases`, `retention`, `housekeeping`, `secrets` or `mail`
     heeler.toml:5:1: unknown key `lsiten` in `server`: did you mean `listen`?
     heeler.toml:7:1: unknown key `path` in `store`: expected `url`
     heeler.toml:9:1: unknown key `patch-operations` in `limits`: did you mean `patch_operations`?
@@ -92,10 +92,6 @@ fn what_a_later_version_will_understand_is_refused_and_not_ignored() {
 # Each of the lines below asks for something of a later version.
 
 
-[operations.notify]
-http = { url = "https://hooks.example.com/notify", method = "POST" }
-[operations.letter]
-mail = { to = "${resource.email}", subject = "Woof", text = "…" }
 [operations.transcode]
 exec = { command = ["true"] }
 reply = { mode = "sync" }
@@ -104,17 +100,12 @@ reply = { mode = "sync" }
 retired = true
 reply = { patch = 205 }
 
-[mail]
-relay = "smtp://localhost:25"
 [housekeeping]
 backup = "0 2 * * *"
 "#;
     assert_snapshot!(refusal(text), @r"
-    heeler.toml:6:1: `operations.notify.http` is not in this version
-    heeler.toml:8:1: `operations.letter.mail` is not in this version
-    heeler.toml:14:1: `collections.dogs.retired` is not in this version
-    heeler.toml:17:2: `mail` is not in this version
-    heeler.toml:20:1: `housekeeping.backup` is not in this version
+    heeler.toml:10:1: `collections.dogs.retired` is not in this version
+    heeler.toml:14:1: `housekeeping.backup` is not in this version
     ");
 }
 
@@ -389,7 +380,7 @@ exec = { command = ["true"], cwd = "${input.folder}" }
 exec = { command = ["true"], env = { HEELER_JOB = "x", "A=B" = "x", "" = "x" } }
 "#;
     assert_snapshot!(refusal(text), @r##"
-    heeler.toml:2:13: `operations.none` has no runner: expected `exec = { command = […] }` or `worker = {}`
+    heeler.toml:2:13: `operations.none` has no runner: expected `exec = { command = […] }`, `http = { url = … }`, `mail = { to = … }` or `worker = {}`
     heeler.toml:4:13: `operations.two` has two runners, `exec` and `worker`: expected exactly one
     heeler.toml:8:1: `operations.no-command.exec` needs `command`: expected an array of a program and its arguments
     heeler.toml:10:16: `operations.empty-command.exec.command`: expected an array of a program and its arguments, found an empty array

@@ -9,6 +9,7 @@ mod effects;
 mod errors;
 mod housekeeping;
 mod mounts;
+mod outward;
 mod programs;
 mod reading;
 mod replies;
