@@ -50,7 +50,7 @@ async fn work_that_runs_into_a_limit_fails_and_says_which() {
             "memory of one process",
             "head -c 100000000 /dev/zero | tail -c 100000000; exit 7",
             ExecLimits { memory: Some(32 * MIB), ..NONE },
-            "could have no more than 32 MiB of memory; exited with code 7",
+            "was limited to 32 MiB of memory; exited with code 7",
         ),
         (
             "memory of several",
