@@ -1,6 +1,7 @@
 //! Programs as work: real processes under real supervisors.
 
 mod canary;
+mod cgroups;
 mod escape;
 mod limits;
 mod logs;

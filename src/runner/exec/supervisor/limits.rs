@@ -170,7 +170,7 @@ impl Enforcement {
             return Some(too_many(most));
         }
         // What is refused here the program hears, and nobody else.
-        self.watched.memory.map(|most| format!("could have no more than {} of memory", size(most)))
+        self.watched.memory.map(|most| format!("was limited to {} of memory", size(most)))
     }
 }
 
@@ -266,7 +266,7 @@ mod tests {
             (file, End::Killed(25), Some("wrote a file larger than its limit of 1 MiB")),
             (file, End::Exited(153), Some("wrote a file larger than its limit of 1 MiB")),
             (ExecLimits::default(), End::Killed(25), None),
-            (memory, End::Exited(1), Some("could have no more than 512 MiB of memory")),
+            (memory, End::Exited(1), Some("was limited to 512 MiB of memory")),
             (memory, End::Exited(0), None),
         ] {
             assert_eq!(enforcement(limits).verdict(&end).as_deref(), want, "{end:?} {limits:?}");
