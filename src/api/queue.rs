@@ -38,6 +38,14 @@ impl Api {
         }
     }
 
+    /// Counts what waits, for `/metrics`, unless that was done a moment ago.
+    ///
+    /// # Errors
+    /// `Store`.
+    pub async fn count_waiting(&self) -> Result<(), ApiError> {
+        Ok(self.state.count_waiting().await?)
+    }
+
     /// How much each operation has to do, of those that have anything.
     ///
     /// # Errors

@@ -190,7 +190,7 @@ impl Engine {
                 () = over(&mut pause) => pause = None,
                 report = self.steps.next_report(attempt) => match report {
                     Report::Progress { .. } => latest = Some(report),
-                    Report::Ended(_) => return self.record(attempt, report).await,
+                    Report::Accepted(_) | Report::Ended(_) => return self.record(attempt, report).await,
                 },
                 // Last, so that an end that was just told is recorded.
                 () = self.closed.cancelled() => return Ok(()),

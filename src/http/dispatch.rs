@@ -100,6 +100,7 @@ pub(super) async fn answer(http: &Inner, mut asked: Asked) -> Response {
         http.cors.mark(&asked.headers, &mut response);
         response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         timing.tell(&asked.method, &mut response);
+        http.counts.count(timing.route(), &asked.method, response.status(), timing.busy());
         Span::current().record("http.status", response.status().as_u16()).record("duration_ms", millis(timing.total()));
         debug!("answered");
         response
@@ -228,7 +229,7 @@ pub(super) async fn handle(call: Call<'_>, verb: Verb) -> Result<Response, Probl
         Route::Home | Route::Server => home::home(&call),
         Route::Health => Ok(home::health()),
         Route::Ready => home::ready(http),
-        Route::Metrics => Ok(home::metrics(http)),
+        Route::Metrics => Ok(home::metrics(http).await),
         Route::OpenApi => openapi::openapi(&call, http.descriptions),
         Route::Schema(name) => openapi::schema(&call, http.descriptions, name),
         Route::Problems => home::problems(&call),
@@ -275,7 +276,9 @@ pub(super) fn not_allowed(route: &Route, method: &Method) -> Problem {
 fn acceptable(route: &Route, headers: &HeaderMap) -> Result<Face, Problem> {
     let available = match route {
         Route::JobLog(_) | Route::Metrics if media::accepts(headers, logs::TEXT) => return Ok(Face::Json),
-        Route::JobLog(_) | Route::Metrics => vec![logs::TEXT],
+        Route::JobLog(_) if media::accepts(headers, logs::EVENTS) => return Ok(Face::Json),
+        Route::JobLog(_) => vec![logs::TEXT, logs::EVENTS],
+        Route::Metrics => vec![logs::TEXT],
         Route::Home
         | Route::Server
         | Route::Health

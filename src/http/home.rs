@@ -3,6 +3,7 @@
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method};
 use serde_json::{Map, Value, json};
+use tracing::warn;
 use warp::reply::Response;
 
 use super::discovery::{OPENAPI, OPENAPI_MEDIA};
@@ -146,7 +147,10 @@ pub(super) fn ready(http: Site<'_>) -> Result<Response, Problem> {
 }
 
 /// `/metrics`: what is counted, for scrapers.
-pub(super) fn metrics(http: Site<'_>) -> Response {
+pub(super) async fn metrics(http: Site<'_>) -> Response {
+    if let Err(error) = http.api.count_waiting().await {
+        warn!(error = &error as &dyn std::error::Error, "what waits could not be counted");
+    }
     let mut response = reply::at_this_moment(http.config.metrics.text());
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(metrics::MEDIA_TYPE));
     response

@@ -38,6 +38,7 @@ mod body;
 mod coding;
 mod conditions;
 mod cors;
+mod counts;
 mod discovery;
 mod dispatch;
 mod fixed;
@@ -71,6 +72,7 @@ mod vary;
 use body::Payload;
 use coding::Coder;
 use cors::Cors;
+use counts::Counts;
 use dispatch::Asked;
 use openapi::Descriptions;
 use origin::{Names, RequestLine};
@@ -140,6 +142,7 @@ struct Inner {
     cors: Cors,
     coder: Coder,
     descriptions: Descriptions,
+    counts: Counts,
     /// Ends the waiting that clients asked for, and readiness.
     stopping: CancellationToken,
 }
@@ -157,8 +160,9 @@ impl Http {
         let names = Names::new(&config.addresses, &config.hosts);
         let cors = Cors::new(&config.origins);
         let descriptions = Descriptions::new(api.catalog(), &config.access);
+        let counts = Counts::new(config.metrics.clone());
         let (coder, stopping) = (Coder::default(), CancellationToken::new());
-        Self(Arc::new(Inner { api, config, names, cors, coder, descriptions, stopping }))
+        Self(Arc::new(Inner { api, config, names, cors, coder, descriptions, counts, stopping }))
     }
 
     /// The answer to a request of this program itself, which need not name its host.
@@ -214,7 +218,8 @@ pub async fn serve(listeners: Vec<TcpListener>, http: Http, shutdown: impl Futur
         shutdown.await;
         stopping.cancel();
     };
-    Server::new(http.0.config.server.clone()).run(listeners, service, shutdown).await;
+    let open = http.0.config.metrics.present("heeler_http_connections", "Connections that are open.", &[]);
+    Server::new(http.0.config.server.clone()).counting(open).run(listeners, service, shutdown).await;
 }
 
 /// Keeps what filters cannot see, where it is not as it nearly always is.

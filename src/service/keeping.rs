@@ -9,9 +9,10 @@ use tracing::warn;
 
 use super::error::Error;
 use crate::config::StoreUrl;
+use crate::metrics::{AT_ONCE, MOMENTS, Metrics};
 use crate::store::Store;
 use crate::store::memory::MemoryStore;
-use crate::store::redb::{Options, RedbStore};
+use crate::store::redb::{Flush, Flushed, Options, RedbStore};
 
 /// An open store and its folder of attempts.
 #[derive(Debug)]
@@ -24,10 +25,12 @@ pub(super) enum Keeping {
 
 impl Keeping {
     /// Opens, or creates, what the URL names.
-    pub(super) fn open(url: &StoreUrl) -> Result<Self, Error> {
+    pub(super) fn open(url: &StoreUrl, metrics: &Metrics) -> Result<Self, Error> {
+        let flushed = counting(metrics);
         match url {
             StoreUrl::Redb(path) => {
-                let store = RedbStore::open(path, Options::default()).map_err(|error| Error::Store(Box::new(error)))?;
+                let store = RedbStore::open(path, Options { flushed: Some(flushed), ..Options::default() })
+                    .map_err(|error| Error::Store(Box::new(error)))?;
                 Ok(Self::File { store: Arc::new(store), attempts: attempts_of(path) })
             }
             StoreUrl::Memory => {
@@ -68,4 +71,23 @@ fn attempts_of(store: &Path) -> PathBuf {
     let mut name = OsString::from(store);
     name.push(".attempts");
     PathBuf::from(name)
+}
+
+/// Counts what is flushed.
+fn counting(metrics: &Metrics) -> Flushed {
+    let commits = metrics.counter("heeler_commits_total", "Transactions that were made durable.", &[]);
+    let sizes =
+        metrics.histogram("heeler_commit_batch_size", "How many transactions one flush made durable.", &[], AT_ONCE);
+    let times = metrics.histogram(
+        "heeler_commit_duration_seconds",
+        "How long flushes took: judging, writing, and the disk.",
+        &[],
+        MOMENTS,
+    );
+    Arc::new(move |flush: Flush| {
+        commits.add(flush.transactions as u64);
+        #[expect(clippy::cast_precision_loss, reason = "a group is at most some thousands")]
+        sizes.observe(flush.transactions as f64);
+        times.took(flush.took);
+    })
 }

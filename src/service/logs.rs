@@ -20,6 +20,10 @@ impl AttemptLogs for Logs {
         self.exec.log(job, number).or_else(|| self.native.log(job, number))
     }
 
+    fn index(&self, job: JobId, number: u32) -> Option<(u64, std::fs::File)> {
+        self.exec.log_index(job, number)
+    }
+
     fn forget(&self, job: JobId) -> std::io::Result<()> {
         // Both keep what they have of a job in one folder.
         self.exec.forget(job)

@@ -17,6 +17,7 @@ mod error;
 mod keeping;
 mod logs;
 mod options;
+mod outward;
 mod reach;
 mod supervise;
 mod undeclared;
@@ -50,9 +51,9 @@ use crate::domain::patch::PatchLimits;
 use crate::engine::{self, Engine, EngineConfig, Housekeeping, StepError};
 use crate::http::{self, Http, HttpConfig};
 use crate::metrics::Metrics;
+use crate::runner::Runner;
 use crate::runner::exec::{self, ExecConfig, ExecRunner};
 use crate::runner::native::{NativeConfig, NativeRunner};
-use crate::runner::{Runner, Runners};
 use crate::state::State;
 use crate::store;
 use keeping::Keeping;
@@ -109,27 +110,31 @@ impl Heeler {
     /// configuration, takes the address and puts everything together.
     async fn open(built: Built) -> Result<Self, Error> {
         let Built { config, functions, drain, listen: place } = built;
-        let keeping = Keeping::open(&config.store)?;
-        let catalog = Arc::new(config.catalog.clone());
         let metrics = Metrics::default();
+        let keeping = Keeping::open(&config.store, &metrics)?;
+        let catalog = Arc::new(config.catalog.clone());
         let state = State::new(keeping.store(), Arc::new(SystemClock), Arc::new(SystemEntropy), catalog);
         let state = state.counted(&metrics);
+        state.count_running().await.map_err(|error| Error::Store(Box::new(error)))?;
         undeclared::refuse(&state).await?;
         if place.is_some() && reach::is_open(&config) {
             warn!(address = %config.server.listen, "everybody who reaches this address can change everything");
         }
         let surroundings = Arc::new(config.surroundings.clone());
-        let exec = ExecConfig { surroundings, cgroups: exec::delegated(), ..ExecConfig::new(keeping.attempts()) };
+        let log_bytes_max = config.limits.log_bytes as u64;
+        let exec = ExecConfig { log_bytes_max, cgroups: exec::delegated(), ..ExecConfig::new(keeping.attempts()) };
+        let exec = ExecConfig { surroundings, ..exec };
         let exec = Arc::new(ExecRunner::new(exec).map_err(|error| Error::Store(error.into()))?);
-        let natives = NativeConfig { drain, ..NativeConfig::new(keeping.attempts(), functions) };
+        let natives = NativeConfig { drain, log_bytes_max, ..NativeConfig::new(keeping.attempts(), functions) };
         let natives = Arc::new(NativeRunner::new(natives));
-        let runners = Runners::default()
-            .with(RunnerKind::Exec, Arc::clone(&exec) as Arc<dyn Runner>)
-            .with(RunnerKind::Native, Arc::clone(&natives) as Arc<dyn Runner>);
         let listener = match place {
             Some(address) => Some(listen(address).await?),
             None => None,
         };
+        let reached = listener.as_ref().map_or(config.server.listen, |(_, address)| *address);
+        let runners = outward::runners(&config, &keeping, reached)
+            .with(RunnerKind::Exec, Arc::clone(&exec) as Arc<dyn Runner>)
+            .with(RunnerKind::Native, Arc::clone(&natives) as Arc<dyn Runner>);
         let logs = Logs { exec, native: Arc::clone(&natives) };
         let api = Api::new(state.clone(), Arc::new(logs), patch_limits(&config.limits))
             .running_at_most(config.limits.running);

@@ -357,6 +357,7 @@ impl State {
     /// What is known after a commit; wakes those who act on it.
     fn committed(&self, loaded: Loaded, state: ResourceState, txn: &Txn, rev: Rev) -> Applied {
         self.ticks.count(&loaded.state, &state);
+        self.jobs.count(&loaded.state, &state);
         let mut rows: BTreeMap<Key, Rev> = loaded.rows.into_iter().map(|(key, entry)| (key, entry.rev)).collect();
         for op in &txn.ops {
             match op {

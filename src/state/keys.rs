@@ -242,6 +242,14 @@ pub fn read_queued(key: &Key) -> Option<(Bytes, JobId)> {
     Some((order, reader.last_id()?))
 }
 
+/// Since when the job of such a key may be claimed.
+#[must_use]
+pub fn queued_since(key: &Key) -> Option<Timestamp> {
+    let (order, _) = read_queued(key)?;
+    let at: [u8; 8] = order.get(4..12)?.try_into().ok()?;
+    Some(Timestamp::from_millis(i64::from_be_bytes((u64::from_be_bytes(at) ^ SIGN_64).to_be_bytes())))
+}
+
 fn is_queued_alone(key: &Key) -> bool {
     key.0.first() == Some(&QUEUE)
 }
@@ -638,6 +646,7 @@ mod tests {
             let rank = |(priority, at, job): (i32, i64, [u8; 16])| (std::cmp::Reverse(priority), at, job);
             prop_assert_eq!(key(a).cmp(&key(b)), rank(a).cmp(&rank(b)));
             prop_assert_eq!(read_queued(&key(a)).map(|(_, job)| job), Some(JobId::from_bytes(a.2)));
+            prop_assert_eq!(queued_since(&key(a)), Some(Timestamp::from_millis(a.1)));
             prop_assert!(within(&queue_of(&operation, None), &key(a)));
         }
 

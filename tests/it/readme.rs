@@ -94,6 +94,11 @@ fn the_configuration_of_a_document_with_its_own_shape_is_right() {
 }
 
 #[test]
+fn the_configuration_of_workers_is_right() {
+    check(blocks("Workers")[0]);
+}
+
+#[test]
 fn the_configuration_of_what_is_kept_is_right() {
     let blocks = blocks("Answers, faces, and what is kept");
     check(blocks.iter().find(|block| block.contains("[retention]")).expect("it is there"));

@@ -41,6 +41,18 @@ impl JobError {
         Self { reason: reason.to_owned(), message: message.into(), details: None }
     }
 
+    /// The same with details; those that are too large or too deep are dropped,
+    /// and the message says so.
+    #[must_use]
+    pub fn with_details(mut self, details: Value) -> Self {
+        if json::encoded_len(&details) <= DETAILS_BYTES_MAX && json::depth(&details) <= DETAILS_DEPTH_MAX {
+            self.details = Some(Box::new(details));
+        } else {
+            self.message.push_str("; its details were dropped: they are larger than 4 KiB, or too deep");
+        }
+        self
+    }
+
     /// What the work says of why it failed: a text, or an object with `reason`,
     /// `message` and `details`, as much of it as is kept. Nothing where it is
     /// something else.
@@ -57,15 +69,12 @@ impl JobError {
             clip(text.unwrap_or(otherwise), bytes_max)
         };
         let reason = text("reason", FAILED, REASON_BYTES_MAX);
-        let mut message = text("message", UNTOLD, MESSAGE_BYTES_MAX);
-        let details = members.remove("details").filter(|details| !details.is_null());
-        let kept = |details: &Value| {
-            json::encoded_len(details) <= DETAILS_BYTES_MAX && json::depth(details) <= DETAILS_DEPTH_MAX
-        };
-        if details.as_ref().is_some_and(|details| !kept(details)) {
-            message.push_str("; its details were dropped: they are larger than 4 KiB, or too deep");
+        let message = text("message", UNTOLD, MESSAGE_BYTES_MAX);
+        let error = Self { reason, message, details: None };
+        match members.remove("details").filter(|details| !details.is_null()) {
+            Some(details) => Some(error.with_details(details)),
+            None => Some(error),
         }
-        Some(Self { reason, message, details: details.filter(kept).map(Box::new) })
     }
 }
 

@@ -213,7 +213,7 @@ fn an_attempt_says_when_another_one_is_welcome_and_whether_it_is() {
     assert_eq!(wake_at(&world), Some(at(101)));
     let world = ended(Ending { fatal: true, ..failed() });
     assert_eq!((world.story().as_str(), error(&world, 0)), ("failed", Some("Failed")));
-    let because = |reason: &str| JobError { reason: reason.to_owned(), message: "why".to_owned(), details: None };
+    let because = |reason: &str| JobError::new(reason, "why");
     let world = ended(Ending { error: Some(because("Gone")), ..failed() });
     assert_eq!((world.story().as_str(), error(&world, 0)), ("failed", Some("Gone")));
     let world = ended(Ending { error: Some(because("Busy")), ..failed() });

@@ -35,16 +35,22 @@ impl Said {
         self.news.notify_one();
     }
 
-    /// Says what is to be written into observed members, once it has ended.
+    /// Says what observed members are to become once the job ends. After the
+    /// end of the attempt that counts no more.
     pub(super) fn patch(&self, patch: Value) {
-        self.words().patch.get_or_insert_default().collect(patch);
+        let mut words = self.words();
+        if words.ending.is_none() {
+            words.patch.get_or_insert_default().collect(patch);
+        }
     }
 
     /// Says how it ended; the first word counts.
     pub(super) fn end(&self, ending: Ending) {
         let mut words = self.words();
-        let patch = words.patch.take();
-        words.ending.get_or_insert(Ending { patch, ..ending });
+        if words.ending.is_none() {
+            let patch = words.patch.take();
+            words.ending = Some(Ending { patch, ..ending });
+        }
         drop(words);
         self.news.notify_one();
     }

@@ -42,7 +42,7 @@ fn launch(attempt: AttemptRef) -> Launch {
 fn ending(report: Report) -> (AttemptOutcome, Option<Value>) {
     match report {
         Report::Ended(ending) => (ending.outcome, ending.result),
-        Report::Progress { .. } => panic!("it says nothing of progress"),
+        Report::Progress { .. } | Report::Accepted(_) => panic!("it says how it ended"),
     }
 }
 

@@ -9,6 +9,7 @@ mod effects;
 mod forms;
 mod jobs;
 mod lists;
+mod metrics;
 mod once;
 mod preconditions;
 mod replies;
