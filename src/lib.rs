@@ -76,7 +76,8 @@
 //! 6. [`engine`]: the loops that claim, start, hear, stop and look again.
 //! 7. [`api`]: what can be done with resources and jobs, without HTTP.
 //! 8. [`http`]: the wire.
-//! 9. [`config`], [`service`], [`cli`] and [`telemetry`]: the operator's file, all of it put together, the command, its logs.
+//! 9. [`config`] and [`service`]: the operator's file, and all of it put together; with the
+//!    feature `cli`, which is on by default, `cli` and `telemetry`: the command and its logs.
 //! 10. [`clock`]: the machine's clock and randomness, behind traits; [`metrics`]: what is counted.
 //!
 //! # Never
@@ -110,12 +111,14 @@ pub mod config;
 
 pub mod clock;
 
+#[cfg(feature = "cli")]
 pub mod telemetry;
 
 pub mod metrics;
 
 pub mod service;
 
+#[cfg(feature = "cli")]
 pub mod cli;
 
 pub use config::{ConfigError, ConfigErrors, Limits, StoreUrl};
@@ -123,3 +126,8 @@ pub use domain::retention::Retention;
 pub use domain::retry::{Never, RetryPolicy};
 pub use runner::native::{LogWriter, NativeError, NativeJob, NativeResult};
 pub use service::{Builder, Client, CollectionOptions, Error, Heeler, OperationOptions, supervise_if_asked};
+
+/// The programs in the README, held to this crate.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

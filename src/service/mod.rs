@@ -125,7 +125,7 @@ impl Heeler {
         let exec = ExecConfig { log_bytes_max, cgroups: exec::delegated(), ..ExecConfig::new(keeping.attempts()) };
         let exec = ExecConfig { surroundings, ..exec };
         let exec = Arc::new(ExecRunner::new(exec).map_err(|error| Error::Store(error.into()))?);
-        let natives = NativeConfig { drain, ..NativeConfig::new(keeping.attempts(), functions) };
+        let natives = NativeConfig { drain, log_bytes_max, ..NativeConfig::new(keeping.attempts(), functions) };
         let natives = Arc::new(NativeRunner::new(natives));
         let listener = match place {
             Some(address) => Some(listen(address).await?),
