@@ -90,7 +90,7 @@ impl Oracle {
         } else {
             "jobs that were not done in time"
         });
-        if !by.is_some_and(|by| job.finished.is_some_and(|at| by <= at)) || job.phase != JobPhase::Failed {
+        if by.is_none_or(|by| job.finished.is_none_or(|at| at < by)) || job.phase != JobPhase::Failed {
             self.say(format!("job {} ended as overdue at {:?}, and had until {by:?}", job.id, job.finished));
         }
     }

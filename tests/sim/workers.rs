@@ -88,7 +88,7 @@ pub(crate) async fn ask(api: Api, oracle: Arc<Mutex<Oracle>>) -> Vec<(JobId, Str
             continue;
         };
         oracle.count("leases");
-        if !oracle.attempt(id, &token).is_some_and(|attempt| attempt.remote.is_some()) {
+        if oracle.attempt(id, &token).is_none_or(|attempt| attempt.remote.is_none()) {
             oracle.say(format!("a worker was given job {id}, and no such attempt is recorded"));
         }
         if oracle.workers.leases.iter().any(|(_, other)| *other == token) {
@@ -164,11 +164,10 @@ impl Oracle {
     }
 
     fn judge_refusal(&mut self, error: &ApiError) {
-        match error {
-            ApiError::OutcomeUnknown | ApiError::Busy | ApiError::DiskFull | ApiError::Stopping => {
-                self.count("workers that were sent away");
-            }
-            error => self.say(format!("a worker was answered: {error:?}")),
+        if matches!(error, ApiError::OutcomeUnknown | ApiError::Busy | ApiError::DiskFull | ApiError::Stopping) {
+            self.count("workers that were sent away");
+        } else {
+            self.say(format!("a worker was answered: {error:?}"));
         }
     }
 

@@ -33,7 +33,7 @@ const DETAIL_BYTES_MAX: usize = 512;
 pub struct NativeError {
     reason: Option<String>,
     message: String,
-    details: Value,
+    details: Box<Value>,
     retry_after: Option<Duration>,
     fatal: bool,
     cause: Option<Box<dyn Error + Send + Sync>>,
@@ -46,7 +46,7 @@ impl NativeError {
         Self {
             reason: None,
             message: message.into(),
-            details: Value::Null,
+            details: Box::default(),
             retry_after: None,
             fatal: false,
             cause: None,
@@ -65,7 +65,7 @@ impl NativeError {
     /// written as JSON, is dropped.
     #[must_use]
     pub fn details(mut self, details: impl Serialize) -> Self {
-        self.details = serde_json::to_value(details).unwrap_or_default();
+        self.details = Box::new(serde_json::to_value(details).unwrap_or_default());
         self
     }
 
