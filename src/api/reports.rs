@@ -50,11 +50,9 @@ impl Api {
             decide(job, report, self.state.wall())
         });
         let applied = applied.await.map_err(|error| {
-            let error = match error {
-                // Its time had come before this did.
-                ApplyError::Refused(Refused::Job(_)) => ApiError::StaleToken,
-                error => self.refusal(&job.resource, error, None),
-            };
+            // Its time had come before this did.
+            let late = matches!(error, ApplyError::Refused(Refused::Job(_)));
+            let error = if late { ApiError::StaleToken } else { self.refusal(&job.resource, error, None) };
             if matches!(error, ApiError::StaleToken) {
                 info!(job = %id, "a report of an attempt that is over was refused");
             }
