@@ -181,7 +181,7 @@ impl Api {
         let Some(attempt) = job.current() else { return Ok(None) };
         if let Some(ending) = job.ending_unstarted(&self.catalog).filter(|_| job.phase.is_stopping()) {
             // A tick that came with the claim replaced the job: it ends before it begins.
-            let event = Event::Ended { job: job.id, token: attempt.token, ending };
+            let event = Event::Ended { job: job.id, token: attempt.token, ending: Box::new(ending) };
             return self.happens(claim, event).await.map(|_| None);
         }
         info!(job = %job.id, worker, attempt = attempt.number, "leased");

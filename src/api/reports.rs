@@ -51,8 +51,8 @@ impl Api {
         });
         let applied = applied.await.map_err(|error| {
             // Its time had come before this did.
-            let is_late = matches!(error, ApplyError::Refused(Refused::Job(_)));
-            let error = if is_late { ApiError::StaleToken } else { self.refusal(&job.resource, error, None) };
+            let late = matches!(error, ApplyError::Refused(Refused::Job(_)));
+            let error = if late { ApiError::StaleToken } else { self.refusal(&job.resource, error, None) };
             if matches!(error, ApiError::StaleToken) {
                 info!(job = %id, "a report of an attempt that is over was refused");
             }

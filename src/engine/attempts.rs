@@ -70,7 +70,9 @@ impl Steps {
                 unless_refused(self.state.happen(&job.resource, event).await)?;
                 return self.recall(job.id).await;
             }
-            Report::Ended(ending) => (Event::Ended { job: job.id, token: attempt.token, ending }, Next::Over),
+            Report::Ended(ending) => {
+                (Event::Ended { job: job.id, token: attempt.token, ending: Box::new(ending) }, Next::Over)
+            }
         };
         unless_refused(self.state.happen(&job.resource, event).await)?;
         Ok(next)
@@ -86,7 +88,7 @@ impl Steps {
         let state = self.state.resource_state(&job.resource, Some(job.id)).await?;
         let launch = launch_of(&state, job.id, self.state.catalog());
         let ending = self.runner.recall(Recall { attempt, location, asked, launch }).await;
-        let event = Event::Ended { job: job.id, token: attempt.token, ending };
+        let event = Event::Ended { job: job.id, token: attempt.token, ending: Box::new(ending) };
         unless_refused(self.state.happen(&job.resource, event).await)?;
         Ok(Next::Over)
     }

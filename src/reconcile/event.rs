@@ -117,7 +117,7 @@ pub enum Event {
         /// The attempt.
         token: Token,
         /// How it ended.
-        ending: Ending,
+        ending: Box<Ending>,
     },
     /// Time has passed, or the configuration has changed: look again.
     Looked,

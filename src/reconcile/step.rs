@@ -144,7 +144,7 @@ impl Stepper<'_> {
             Event::Progressed { job, token, fraction, message } => {
                 self.job_event(job, JobEvent::Progressed { token, fraction, message })
             }
-            Event::Ended { job, token, ending } => self.ended(job, token, ending),
+            Event::Ended { job, token, ending } => self.ended(job, token, *ending),
             Event::Looked => Ok(()),
         }
     }

@@ -6,8 +6,11 @@
 //! observed state of a resource stands right behind its document, so that one
 //! scan reads both in one snapshot.
 
-use bytes::Bytes;
+mod bytes;
 
+use ::bytes::Bytes;
+
+use self::bytes::{Builder, Reader, SIGN_64, sortable_i32, sortable_i64};
 use crate::domain::id::{ActivityName, CollectionName, JobId, OperationName, ResourceId, ResourceKey, Uid};
 use crate::domain::limit::LimitKey;
 use crate::domain::time::Timestamp;
@@ -510,161 +513,5 @@ pub fn is_due(key: &Key) -> bool {
     key.0.first() == Some(&DUE)
 }
 
-const SIGN_64: u64 = 1 << 63;
-
-/// Sorts as unsigned bytes as the number sorts.
-const fn sortable_i64(number: i64) -> u64 {
-    u64::from_be_bytes(number.to_be_bytes()) ^ SIGN_64
-}
-
-const fn sortable_i32(number: i32) -> u32 {
-    u32::from_be_bytes(number.to_be_bytes()) ^ (1 << 31)
-}
-
-#[derive(Clone)]
-struct Builder(Vec<u8>);
-
-impl Builder {
-    fn new(tag: u8) -> Self {
-        Self(vec![tag])
-    }
-
-    fn byte(mut self, byte: u8) -> Self {
-        self.0.push(byte);
-        self
-    }
-
-    fn bytes(mut self, bytes: &[u8]) -> Self {
-        self.0.extend_from_slice(bytes);
-        self
-    }
-
-    fn text(self, text: &str) -> Self {
-        self.bytes(text.as_bytes()).byte(0)
-    }
-
-    fn key(self) -> Key {
-        Key(self.0.into())
-    }
-
-    /// The first key after all that begin with this one. Tags and the ends of
-    /// strings are never 0xff, so there always is one.
-    fn end(mut self) -> Key {
-        while self.0.last() == Some(&0xff) {
-            self.0.pop();
-        }
-        if let Some(last) = self.0.last_mut() {
-            *last += 1;
-        }
-        self.key()
-    }
-
-    fn range(self) -> KeyRange {
-        KeyRange { start: self.clone().key(), end: self.end() }
-    }
-}
-
-impl From<Key> for Builder {
-    fn from(key: Key) -> Self {
-        Self(key.0.to_vec())
-    }
-}
-
-struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    fn new(key: &'a Key, tag: u8) -> Option<Self> {
-        key.0.strip_prefix(&[tag]).map(Self)
-    }
-
-    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(count)?;
-        self.0 = rest;
-        Some(taken)
-    }
-
-    fn text(&mut self) -> Option<&'a str> {
-        let end = self.0.iter().position(|byte| *byte == 0)?;
-        let text = std::str::from_utf8(self.take(end)?).ok()?;
-        self.take(1)?;
-        Some(text)
-    }
-
-    const fn rest(&self) -> &'a [u8] {
-        self.0
-    }
-
-    /// The id in the last sixteen bytes.
-    fn last_id(&self) -> Option<JobId> {
-        Some(JobId::from_bytes(*self.0.last_chunk::<16>()?))
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn resource(collection: &str, id: &str) -> ResourceKey {
-        ResourceKey { collection: collection.parse().expect("a name"), id: id.parse().expect("an id") }
-    }
-
-    fn within(range: &KeyRange, key: &Key) -> bool {
-        range.start <= *key && *key < range.end
-    }
-
-    #[test]
-    fn a_collection_holds_its_own_resources_and_no_others() {
-        let range = resources(&"ab".parse().expect("a name"), None);
-        assert!(within(&range, &desired(&resource("ab", "x"))));
-        assert!(within(&range, &observed(&resource("ab", "x"))));
-        for other in ["a", "abc", "ac", "b"] {
-            assert!(!within(&range, &desired(&resource(other, "x"))), "{other}");
-        }
-    }
-
-    #[test]
-    fn a_page_goes_on_strictly_after_the_last_id() {
-        let after = "b".parse().expect("an id");
-        let range = resources(&"c".parse().expect("a name"), Some(&after));
-        assert!(!within(&range, &observed(&resource("c", "b"))));
-        for next in ["b-", "b0", "ba", "c"] {
-            assert!(within(&range, &desired(&resource("c", next))), "{next}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn the_queue_is_ordered_by_priority_then_time_then_job(
-            a in (any::<i32>(), -1_000_000i64..1_000_000, any::<[u8; 16]>()),
-            b in (any::<i32>(), -1_000_000i64..1_000_000, any::<[u8; 16]>()),
-        ) {
-            let operation = "op".parse().expect("a name");
-            let key = |(priority, at, job): (i32, i64, [u8; 16])| {
-                queued(&operation, None, priority, Timestamp::from_millis(at), JobId::from_bytes(job))
-            };
-            let rank = |(priority, at, job): (i32, i64, [u8; 16])| (std::cmp::Reverse(priority), at, job);
-            prop_assert_eq!(key(a).cmp(&key(b)), rank(a).cmp(&rank(b)));
-            prop_assert_eq!(read_queued(&key(a)).map(|(_, job)| job), Some(JobId::from_bytes(a.2)));
-            prop_assert_eq!(queued_since(&key(a)), Some(Timestamp::from_millis(a.1)));
-            prop_assert!(within(&queue_of(&operation, None), &key(a)));
-        }
-
-        #[test]
-        fn what_expires_is_found_from_its_instant_on_and_leads_to_its_row(
-            at in -62_000_000_000_000i64..253_000_000_000_000, later in 0i64..1000, principal in "[a-z]{1,9}", sent in "[!-~]{1,9}",
-        ) {
-            let key = expiry(Timestamp::from_millis(at), &principal, &sent);
-            prop_assert!(within(&expired(Timestamp::from_millis(at + later)), &key));
-            prop_assert!(!within(&expired(Timestamp::from_millis(at - 1 - later)), &key));
-            prop_assert_eq!(read_expiry(&key), Some((Timestamp::from_millis(at), once(&principal, &sent))));
-        }
-
-        #[test]
-        fn what_is_due_is_ordered_by_time_and_reads_as_it_was_written(a in -62_000_000_000_000i64..253_000_000_000_000, b in any::<i32>()) {
-            let key = |millis| due(Timestamp::from_millis(millis), &resource("c", "x"));
-            prop_assert_eq!(key(a).cmp(&key(i64::from(b))), a.cmp(&i64::from(b)));
-            prop_assert_eq!(read_due(&key(a)), Some((Timestamp::from_millis(a), resource("c", "x"))));
-        }
-    }
-}
+mod tests;

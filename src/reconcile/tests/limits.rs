@@ -72,7 +72,7 @@ fn a_job_is_counted_by_what_the_document_says_now_until_it_starts() {
     let token = world.token(0);
     assert_eq!(world.job(0).attempts[0].limit_key, None, "it took no slot");
     let ending = Ending::new(AttemptOutcome::Succeeded);
-    world.happen(Event::Ended { job: world.id(0), token, ending }).expect("it runs");
+    world.happen(Event::Ended { job: world.id(0), token, ending: Box::new(ending) }).expect("it runs");
     world.post("a", json!({})).expect("it may");
     world.happen(Event::Claimed { job: world.id(1), grant }).expect("it is ready");
     assert_eq!(world.job(1).attempts[0].limit_key, Some(LimitKey::of(Some("ann"))));

@@ -185,9 +185,11 @@ impl Story {
                 fraction: Some(0.5),
                 message: None,
             }),
-            Turn::End(n, named, outcome) => {
-                self.report(*n, *named, |job, token| Event::Ended { job, token, ending: Ending::new(*outcome) })
-            }
+            Turn::End(n, named, outcome) => self.report(*n, *named, |job, token| Event::Ended {
+                job,
+                token,
+                ending: Box::new(Ending::new(*outcome)),
+            }),
         }
         if self.world.state.desired.is_none() {
             self.asked.clear();
@@ -324,7 +326,7 @@ impl Story {
                     let outcome = if canceling { AttemptOutcome::Canceled } else { AttemptOutcome::Succeeded };
                     let token = job.attempts.last().expect("it was tried").token;
                     let ending = Ending::new(outcome);
-                    let event = Event::Ended { job: job.id, token, ending };
+                    let event = Event::Ended { job: job.id, token, ending: Box::new(ending) };
                     self.world.happen(event).map_err(|refused| refused.to_string())?;
                 }
                 (None, Some(job), _) => {

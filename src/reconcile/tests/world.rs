@@ -225,7 +225,7 @@ impl World {
     }
 
     pub(crate) fn end_with(&mut self, number: usize, ending: Ending) -> Result<(), Refused> {
-        self.happen(Event::Ended { job: self.id(number), token: self.token(number), ending })
+        self.happen(Event::Ended { job: self.id(number), token: self.token(number), ending: Box::new(ending) })
     }
 
     /// Claims a job and lets it succeed.

@@ -59,7 +59,7 @@ impl World {
         let state = self.state.resource_state(&key(id), Some(job)).await.expect("it reads");
         let token = state.jobs[&job].attempts.last().expect("it was claimed").token;
         let ending = Ending::new(AttemptOutcome::Succeeded);
-        self.state.happen(&key(id), Event::Ended { job, token, ending }).await.expect("it runs");
+        self.state.happen(&key(id), Event::Ended { job, token, ending: Box::new(ending) }).await.expect("it runs");
     }
 
     fn pass(&self, seconds: u64) {

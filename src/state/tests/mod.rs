@@ -190,7 +190,7 @@ async fn a_claim_takes_slot_and_attempt_and_leaves_the_queue_in_one_transaction(
 
     let token = state.resource_state(&key, None).await.expect("it reads").jobs[&job].attempts[0].token;
     let ending = Ending::new(AttemptOutcome::Succeeded);
-    state.happen(&key, Event::Ended { job, token, ending }).await.expect("it runs");
+    state.happen(&key, Event::Ended { job, token, ending: Box::new(ending) }).await.expect("it runs");
     let (_, mut deletes) = last_ops(&spy);
     let mut gone = vec![keys::attempt(job), slot, keys::unsettled(&key)];
     deletes.sort();
@@ -368,7 +368,7 @@ async fn what_follows_is_looked_up_where_it_is_needed() {
     assert_eq!(attempts, [AttemptRow { job, resource: key.clone(), phase: JobPhase::Starting, is_remote: false }]);
     let token = claimed.state.jobs[&job].attempts[0].token;
     let ending = Ending::new(AttemptOutcome::Failed);
-    let ended = state.happen(&key, Event::Ended { job, token, ending }).await.expect("it runs");
+    let ended = state.happen(&key, Event::Ended { job, token, ending: Box::new(ending) }).await.expect("it runs");
     let due = ended.state.jobs[&job].not_before.expect("it waits");
     assert_eq!(state.timers(9).await.expect("it reads"), [(due, key.clone())]);
     assert_eq!(state.attempts(9).await.expect("it reads"), []);

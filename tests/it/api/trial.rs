@@ -95,8 +95,12 @@ impl World {
             let ending = |outcome| Ending::new(outcome);
             let token = job.current().map(|attempt| attempt.token);
             let event = match (self.draw(4), token) {
-                (0, Some(token)) => Event::Ended { job: job.id, token, ending: ending(AttemptOutcome::Canceled) },
-                (1, Some(token)) => Event::Ended { job: job.id, token, ending: ending(AttemptOutcome::Failed) },
+                (0, Some(token)) => {
+                    Event::Ended { job: job.id, token, ending: Box::new(ending(AttemptOutcome::Canceled)) }
+                }
+                (1, Some(token)) => {
+                    Event::Ended { job: job.id, token, ending: Box::new(ending(AttemptOutcome::Failed)) }
+                }
                 (1 | 2, None) => Event::Claimed { job: job.id, grant: Grant::default() },
                 _ => continue,
             };

@@ -143,6 +143,7 @@ rate = 5
     heeler.toml:8:67: `operations.a.retry.never[3]`: expected an integer from 1 to 599, found 600
     heeler.toml:8:72: `operations.a.retry.never[4]`: expected an integer from 1 to 599, found a boolean
     heeler.toml:11:15: `operations.b.concurrency`: expected `limit`, how many jobs run at once
+    heeler.toml:11:33: `operations.b.concurrency.per`: `.` is no part of an expression
     heeler.toml:12:8: `operations.b.rate`: expected 1 to 10000 starts, found 0
     heeler.toml:15:35: `operations.c.concurrency.per`: jobs are counted by `input`, `resource` or `job`
     heeler.toml:16:8: `operations.c.rate`: expected a time of 1s to 31d, found `1/500ms`

@@ -2,8 +2,10 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
-use heeler::config::{Config, ConfigErrors, Outside, parse};
+use heeler::config::{Config, ConfigErrors, Declared, Outside, parse_with};
+use heeler::domain::operation::{Operation, RunnerSpec};
 
 mod effects;
 mod errors;
@@ -22,6 +24,21 @@ pub(crate) fn cron(text: &str) -> Result<(), String> {
 
 /// Reads a configuration that stands in `/etc/heeler`, with these schema files beside it.
 fn read(text: &str) -> Result<Config, ConfigErrors> {
+    read_beside(text, &Declared::default())
+}
+
+/// The same for a program that has a function for this operation.
+fn read_by_a_program(text: &str, function: &str) -> Result<Config, ConfigErrors> {
+    let native = format!("[operations.{function}]\nexec = {{ command = [\"true\"] }}");
+    let catalog = read(&native).expect("it is right").catalog;
+    let as_native = |(name, operation): (_, Arc<Operation>)| {
+        (name, Arc::new(Operation { runner: RunnerSpec::Native, ..Operation::clone(&operation) }))
+    };
+    let operations = catalog.operations.into_iter().map(as_native).collect();
+    read_beside(text, &Declared { operations, ..Declared::default() })
+}
+
+fn read_beside(text: &str, declared: &Declared) -> Result<Config, ConfigErrors> {
     let schemas = |path: &Path| match path.to_str() {
         Some("/etc/heeler/schemas/transcode.json") => {
             Ok(r#"{"title": "Transcode", "type": "object", "required": ["source"]}"#.to_owned())
@@ -41,7 +58,7 @@ fn read(text: &str) -> Result<Config, ConfigErrors> {
     let env =
         [("HOOK_TOKEN".to_owned(), "canary".to_owned()), ("EMPTY".to_owned(), String::new())].into_iter().collect();
     let outside = Outside { read: &schemas, env: &env, cron: &cron };
-    parse(text, Path::new("heeler.toml"), Path::new("/etc/heeler"), outside)
+    parse_with(text, Path::new("heeler.toml"), Path::new("/etc/heeler"), outside, declared)
 }
 
 /// What is said about a configuration that is wrong.

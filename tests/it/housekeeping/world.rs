@@ -199,7 +199,7 @@ impl World {
         let claimed = self.state.job(job).await.expect("it reads").expect("it is there").0;
         let token = claimed.current().expect("it was claimed").token;
         let ending = Ending::new(outcome);
-        self.happen(&dog(id), Event::Ended { job, token, ending }).await;
+        self.happen(&dog(id), Event::Ended { job, token, ending: Box::new(ending) }).await;
         // A resource counts on by milliseconds where the clock stands still.
         self.pass(Duration::from_secs(1));
         job

@@ -193,7 +193,7 @@ impl Workload {
             6 => AttemptOutcome::Canceled,
             _ => AttemptOutcome::Lost,
         };
-        Event::Ended { job, token, ending: Ending { result: Some(json!(1)), ..Ending::new(outcome) } }
+        Event::Ended { job, token, ending: Box::new(Ending { result: Some(json!(1)), ..Ending::new(outcome) }) }
     }
 
     fn changed(&mut self) -> Event {
