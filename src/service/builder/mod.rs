@@ -1,6 +1,7 @@
 //! What a service is to be, before it is one.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -398,10 +399,11 @@ fn add<N: Ord + std::fmt::Display, T>(
     what: &str,
     problems: &mut Vec<String>,
 ) {
-    if all.contains_key(&name) {
-        problems.push(format!("the {what} `{name}` is declared twice"));
-    } else {
-        all.insert(name, Arc::new(one));
+    match all.entry(name) {
+        Entry::Vacant(place) => {
+            place.insert(Arc::new(one));
+        }
+        Entry::Occupied(before) => problems.push(format!("the {what} `{}` is declared twice", before.key())),
     }
 }
 
