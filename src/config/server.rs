@@ -39,6 +39,7 @@ impl Default for Server {
 
 /// Where resources and jobs are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum StoreUrl {
     /// In a file of this process; the path is absolute if the base was.
     Redb(PathBuf),

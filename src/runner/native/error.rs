@@ -30,10 +30,13 @@ const DETAIL_BYTES_MAX: usize = 512;
 /// let never = NativeError::new("there is no such printer").reason("NoPrinter").never_retry();
 /// # let _ = (later, never);
 /// ```
-pub struct NativeError {
+pub struct NativeError(Box<Inner>);
+
+#[derive(Default)]
+struct Inner {
     reason: Option<String>,
     message: String,
-    details: Box<Value>,
+    details: Value,
     retry_after: Option<Duration>,
     fatal: bool,
     cause: Option<Box<dyn Error + Send + Sync>>,
@@ -43,21 +46,14 @@ impl NativeError {
     /// A failure with a message for people; 1 KiB of it is kept.
     #[must_use]
     pub fn new(message: impl Into<String>) -> Self {
-        Self {
-            reason: None,
-            message: message.into(),
-            details: Box::default(),
-            retry_after: None,
-            fatal: false,
-            cause: None,
-        }
+        Self(Box::new(Inner { message: message.into(), ..Inner::default() }))
     }
 
     /// The same with a word for programs, such as `InvalidInput`; `Failed`
     /// without one. `retry = { never = ["…"] }` goes by it.
     #[must_use]
     pub fn reason(mut self, reason: impl Into<String>) -> Self {
-        self.reason = Some(reason.into());
+        self.0.reason = Some(reason.into());
         self
     }
 
@@ -65,27 +61,27 @@ impl NativeError {
     /// written as JSON, is dropped.
     #[must_use]
     pub fn details(mut self, details: impl Serialize) -> Self {
-        self.details = Box::new(serde_json::to_value(details).unwrap_or_default());
+        self.0.details = serde_json::to_value(details).unwrap_or_default();
         self
     }
 
     /// The same, and no further attempt is made before so long.
     #[must_use]
-    pub const fn retry_after(mut self, wait: Duration) -> Self {
-        self.retry_after = Some(wait);
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.0.retry_after = Some(wait);
         self
     }
 
     /// The same, and no further attempt is made at all.
     #[must_use]
-    pub const fn never_retry(mut self) -> Self {
-        self.fatal = true;
+    pub fn never_retry(mut self) -> Self {
+        self.0.fatal = true;
         self
     }
 
     /// What caused it, for the log of the service.
     pub(super) fn causes(&self) -> Option<String> {
-        let mut next = self.cause.as_ref()?.source();
+        let mut next = self.0.cause.as_ref()?.source();
         let mut causes = Vec::new();
         while let Some(cause) = next {
             causes.push(cause.to_string());
@@ -96,13 +92,13 @@ impl NativeError {
 
     /// The ending of the attempt that failed so.
     pub(super) fn ending(&self) -> Ending {
-        let said = json!({ "reason": self.reason, "message": self.message, "details": self.details });
+        let said = json!({ "reason": self.0.reason, "message": self.0.message, "details": self.0.details });
         let error = JobError::said(said);
         Ending {
             detail: error.as_ref().map(|error| clip(&error.message, DETAIL_BYTES_MAX)),
             error,
-            retry_after: self.retry_after,
-            fatal: self.fatal,
+            retry_after: self.0.retry_after,
+            fatal: self.0.fatal,
             ..Ending::new(AttemptOutcome::Failed)
         }
     }
@@ -112,13 +108,13 @@ impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for NativeError {
     fn from(error: E) -> Self {
         let cause = error.into();
         let message = cause.to_string();
-        Self { cause: Some(cause), ..Self::new(message) }
+        Self(Box::new(Inner { message, cause: Some(cause), ..Inner::default() }))
     }
 }
 
 impl fmt::Display for NativeError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.message)
+        formatter.write_str(&self.0.message)
     }
 }
 
@@ -126,10 +122,10 @@ impl fmt::Debug for NativeError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("NativeError")
-            .field("reason", &self.reason)
-            .field("message", &self.message)
-            .field("retry_after", &self.retry_after)
-            .field("fatal", &self.fatal)
+            .field("reason", &self.0.reason)
+            .field("message", &self.0.message)
+            .field("retry_after", &self.0.retry_after)
+            .field("fatal", &self.0.fatal)
             .finish_non_exhaustive()
     }
 }

@@ -400,8 +400,10 @@ fn add<N: Ord + std::fmt::Display, T>(
     problems: &mut Vec<String>,
 ) {
     match all.entry(name) {
-        Entry::Occupied(there) => problems.push(format!("the {what} `{}` is declared twice", there.key())),
-        Entry::Vacant(place) => drop(place.insert(Arc::new(one))),
+        Entry::Vacant(place) => {
+            place.insert(Arc::new(one));
+        }
+        Entry::Occupied(before) => problems.push(format!("the {what} `{}` is declared twice", before.key())),
     }
 }
 

@@ -32,12 +32,17 @@ fn with_work(folder: &Path, options: OperationOptions) -> Builder {
     builder().store(store_in(folder)).drain(Duration::from_millis(20)).operation_with("work", options, work)
 }
 
+#[expect(clippy::print_stdout, reason = "that is how the other process hears of it")]
+fn say(line: &str) {
+    println!("{line}");
+}
+
 /// Serves in a process of its own, with these options, until it is killed.
 fn serve(options: OperationOptions) {
     let folder = folder().expect("another process asked for it");
     tokio::runtime::Runtime::new().expect("a runtime").block_on(async {
         let service = with_work(&folder, options).build().await.expect("a service");
-        println!("listening on http://{}", service.address().expect("it listens"));
+        say(&format!("listening on http://{}", service.address().expect("it listens")));
         service.serve(pending()).await.expect("it goes on");
     });
 }
