@@ -40,7 +40,7 @@ use crate::state::State;
 pub use crate::domain::links;
 pub use crate::state::{Load, LocalTime, Stage, Stages, Subject, describe_shown};
 pub use error::{AlreadyApplied, ApiError};
-pub use jobs::AttemptLog;
+pub use jobs::{AttemptLog, LogState};
 pub use leases::{LEASE_WAIT_MAX, LEASES_MAX, Lease, LeaseRequest, lease_request, leases_body};
 pub use members::{Found, member_of};
 use once::Flights;
@@ -97,6 +97,12 @@ pub trait AttemptLogs: Send + Sync + fmt::Debug {
     /// The log of an attempt: its length in bytes now, and the file that holds
     /// it. `None` if the attempt wrote none or it is no longer kept.
     fn open(&self, job: JobId, number: u32) -> Option<(u64, std::fs::File)>;
+
+    /// What of it came from where, and when ([`crate::domain::log`]): its
+    /// length in bytes now, and the file that holds it. `None` if there is none.
+    fn index(&self, _job: JobId, _number: u32) -> Option<(u64, std::fs::File)> {
+        None
+    }
 
     /// Removes the logs of a job, and whatever else is kept of its attempts,
     /// which are over. Doing so twice is doing so once.

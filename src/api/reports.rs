@@ -7,8 +7,9 @@
 //! # Not here
 //! When an attempt is given up that nobody reports of ([`crate::reconcile`]).
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+use tracing::info;
 
 use super::jobs::{believes_job, invalid, job_view, no_job};
 use super::once::About;
@@ -26,9 +27,6 @@ use crate::state::{ApplyError, Decision, Event, Refused};
 
 /// The member that makes a change of a job a report of its attempt.
 pub const TOKEN: &str = "token";
-
-/// The longest word for what went wrong, in characters.
-const REASON_CHARS_MAX: usize = 64;
 
 /// A report of an attempt.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,10 +49,16 @@ impl Api {
             believes_job(loaded, job, request)?;
             decide(job, report, self.state.wall())
         });
-        let applied = applied.await.map_err(|error| match error {
-            // Its time had come before this did.
-            ApplyError::Refused(Refused::Job(_)) => stale(),
-            error => self.refusal(&job.resource, error, None),
+        let applied = applied.await.map_err(|error| {
+            let error = match error {
+                // Its time had come before this did.
+                ApplyError::Refused(Refused::Job(_)) => ApiError::StaleToken,
+                error => self.refusal(&job.resource, error, None),
+            };
+            if matches!(error, ApiError::StaleToken) {
+                info!(job = %id, "a report of an attempt that is over was refused");
+            }
+            error
         })?;
         let job = applied.state.jobs.get(&id).ok_or_else(|| no_job(id))?;
         Ok(job_view(job, applied.job_etag(id).ok_or_else(|| no_job(id))?, &self.catalog))
@@ -66,11 +70,11 @@ fn decide(job: &Job, report: &WorkReport, wall: Timestamp) -> Result<Decision, A
     // Who was asked over HTTP can be faster than his answer to that is recorded.
     let reports = |attempt: &&Attempt| attempt.remote.is_some() || attempt.runner == RunnerKind::Http;
     let named = job.attempts.iter().find(|attempt| Some(attempt.token) == report.token);
-    let attempt = named.filter(reports).ok_or_else(stale)?;
+    let attempt = named.filter(reports).ok_or(ApiError::StaleToken)?;
     if attempt.outcome.is_some() {
         let same =
             report.ending.as_ref().is_some_and(|ending| attempt.report.is_some() && ending.report == attempt.report);
-        return if same { Ok(Decision::Leave) } else { Err(stale()) };
+        return if same { Ok(Decision::Leave) } else { Err(ApiError::StaleToken) };
     }
     if report.ending.as_ref().is_some_and(|ending| ending.outcome == AttemptOutcome::Canceled) && job.cancel.is_none() {
         return Err(invalid("/phase", "nobody asked the job to stop: say `failed`, and it can be tried again"));
@@ -90,10 +94,6 @@ fn decide(job: &Job, report: &WorkReport, wall: Timestamp) -> Result<Decision, A
         progress: report.progress.clone().filter(|_| got_on),
         ending: report.ending.clone().map(Box::new),
     }))
-}
-
-fn stale() -> ApiError {
-    ApiError::StaleToken
 }
 
 /// Reads a report.
@@ -166,7 +166,7 @@ impl<'a> Reader<'a> {
                 None => self.wrong("/phase", "expected \"succeeded\", \"failed\" or \"canceled\""),
             },
         };
-        let result = self.body.get("result").filter(|result| !result.is_null());
+        let result = self.value("result");
         if result.is_some_and(|result| json::encoded_len(result) > RESULT_BYTES_MAX) {
             let most = RESULT_BYTES_MAX / 1024;
             let _: Option<()> = self.wrong("/result", format!("expected at most {most} KiB of JSON"));
@@ -174,89 +174,79 @@ impl<'a> Reader<'a> {
         if result.is_some() && phase.is_none() {
             let _: Option<()> = self.wrong("/result", "only who is done has a result: say `phase`, too");
         }
-        let patch = self.patch();
-        if patch.is_some() && phase.is_none() {
-            let _: Option<()> = self.wrong("/patch", "it is applied when the job ends: say `phase`, too");
-        }
         let error = self.error();
         let retry_after = self.retry_after();
-        let of_failure = ["error", "retryAfter"].into_iter().filter(|member| self.said(member));
-        if outcome != Some(AttemptOutcome::Failed) && (outcome.is_some() || phase.is_none()) {
-            for member in of_failure.collect::<Vec<_>>() {
+        let patch = self.patch();
+        if patch.is_some() && phase.is_none() {
+            let _: Option<()> = self.wrong("/patch", "it counts at the end: say `phase`, too");
+        }
+        // Where the phase is no phase, that is said already.
+        let fails = outcome == Some(AttemptOutcome::Failed) || (outcome.is_none() && phase.is_some());
+        for member in ["error", "retryAfter"] {
+            if !fails && self.value(member).is_some() {
                 let _: Option<()> = self.wrong(&json::pointer(&[member]), "only of `\"phase\": \"failed\"`");
             }
         }
         let outcome = outcome?;
-        let said = json!({
-            "phase": phase,
-            "result": result,
-            "error": error.as_ref().map(|error| json!([error.reason, error.message, error.details])),
-            "patch": self.body.get("patch"),
-            "retryAfter": retry_after.map(|wait| wait.as_millis().to_string()),
-        });
-        let digest = Sha256::digest(json::canonical(&said));
         Some(Ending {
             result: result.cloned(),
             detail: error.as_ref().map(|error| error.message.clone()),
             error,
             patch,
             retry_after,
-            report: Some(digest.iter().map(|byte| format!("{byte:02x}")).collect()),
+            report: Some(self.digest()),
             ..Ending::new(outcome)
         })
     }
 
-    /// The reason and the message of a failure. A message that is too long is cut:
-    /// that it failed counts more than its last line.
-    fn error(&mut self) -> Option<JobError> {
-        let members = self.object("error", &["reason", "message", "details"])?;
-        let reason = self.text("error", members, "reason").unwrap_or("Failed");
-        let is_word = |text: &str| {
-            (1..=REASON_CHARS_MAX).contains(&text.len())
-                && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
-        };
-        if !is_word(reason) {
-            let most = REASON_CHARS_MAX;
-            return self.wrong("/error/reason", format!("expected 1 to {most} letters, digits, dots, dashes or `_`"));
-        }
-        let message = self.text("error", members, "message").unwrap_or("the attempt failed");
-        let error = JobError::new(reason, clip(message, PROGRESS_MESSAGE_BYTES_MAX));
-        Some(match members.get("details").filter(|details| !details.is_null()) {
-            Some(details) => error.with_details(details.clone()),
-            None => error,
-        })
+    /// What tells this end from every other one.
+    fn digest(&self) -> String {
+        let end = ["phase", "result", "error", "retryAfter", "patch"].into_iter();
+        let said: Map<String, Value> =
+            end.filter_map(|member| Some((member.to_owned(), self.value(member)?.clone()))).collect();
+        let digest = Sha256::digest(json::canonical(&Value::Object(said)));
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// What observed members are to become. Whether they are such, the end of
-    /// the job sees.
-    fn patch(&mut self) -> Option<WorkPatch> {
-        let said = self.body.get("patch").filter(|patch| !patch.is_null())?;
-        let mut patch = WorkPatch::default();
-        patch.collect(said.clone());
-        if let Err(why) = patch.operations() {
-            let why = why.to_owned();
-            return self.wrong("/patch", why);
+    /// Why it failed, in words or with a reason. What is too long is cut: that
+    /// it failed counts more than its last line.
+    fn error(&mut self) -> Option<JobError> {
+        let value = self.value("error")?;
+        if !value.is_string() {
+            let members = self.object("error", &["reason", "message", "details"])?;
+            self.text("error", members, "reason");
+            self.text("error", members, "message");
         }
-        Some(patch)
+        JobError::said(value.clone())
+    }
+
+    fn patch(&mut self) -> Option<WorkPatch> {
+        let mut patch = WorkPatch::default();
+        patch.collect(self.value("patch")?.clone());
+        let refused = patch.operations().err().map(str::to_owned);
+        match refused {
+            None => Some(patch),
+            Some(why) => self.wrong("/patch", why),
+        }
     }
 
     fn retry_after(&mut self) -> Option<std::time::Duration> {
-        let value = self.body.get("retryAfter").filter(|value| !value.is_null())?;
+        let value = self.value("retryAfter")?;
         match value.as_str().and_then(|text| parse_duration(text).ok()) {
             Some(wait) => Some(wait),
             None => self.wrong("/retryAfter", "expected a duration such as \"30s\""),
         }
     }
 
-    fn said(&self, member: &str) -> bool {
-        self.body.get(member).is_some_and(|value| !value.is_null())
+    /// What is said under that name; null says nothing.
+    fn value(&self, member: &str) -> Option<&'a Value> {
+        self.body.get(member).filter(|value| !value.is_null())
     }
 
     /// The object of that name, with no other members than these.
     fn object(&mut self, name: &str, members: &[&str]) -> Option<&'a Map<String, Value>> {
-        match self.body.get(name) {
-            None | Some(Value::Null) => None,
-            Some(Value::Object(object)) => {
+        match self.value(name)? {
+            Value::Object(object) => {
                 for member in object.keys().filter(|member| !members.contains(&member.as_str())) {
                     let hint = did_you_mean(member, members.iter().copied());
                     let detail = format!("`{name}` has no such member{hint}");
@@ -264,7 +254,9 @@ impl<'a> Reader<'a> {
                 }
                 Some(object)
             }
-            Some(_) => self.wrong(&json::pointer(&[name]), "expected an object"),
+            Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => {
+                self.wrong(&json::pointer(&[name]), "expected an object")
+            }
         }
     }
 

@@ -107,7 +107,7 @@ impl Failure {
 const fn exit(error: &service::Error) -> Exit {
     use service::Error;
     match error {
-        Error::Configuration(_) | Error::Exposed { .. } | Error::Undeclared(_) => Exit::Usage,
+        Error::Configuration(_) | Error::Declaration(_) | Error::Exposed { .. } | Error::Undeclared(_) => Exit::Usage,
         Error::Store(_) => Exit::Store,
         Error::Address { .. } => Exit::Address,
         Error::OutcomeUnknown(_) => Exit::OutcomeUnknown,

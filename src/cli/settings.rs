@@ -7,7 +7,7 @@ use crate::service::{Builder, Heeler};
 
 /// What `openapi` describes.
 pub(super) fn for_openapi(args: &OpenapiArgs) -> Result<Config, Failure> {
-    Ok(Heeler::builder().config_file(&args.config.config).exposed().check()?)
+    Ok(Heeler::builder().config_file(&args.config.config).exposed().config()?)
 }
 
 /// What `serve` goes by.
@@ -24,7 +24,7 @@ pub(super) fn for_serve(args: &ServeArgs) -> Builder {
 
 /// What `serve` would find in the file.
 pub(super) fn for_check(args: &CheckArgs) -> Result<Config, Failure> {
-    Ok(meant(Heeler::builder().config_file(&args.config.config), &args.insecure).check()?)
+    Ok(meant(Heeler::builder().config_file(&args.config.config), &args.insecure).config()?)
 }
 
 fn meant(builder: Builder, insecure: &InsecureArg) -> Builder {

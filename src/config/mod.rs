@@ -3,6 +3,7 @@
 //! ```toml
 //! [server]
 //! listen = "127.0.0.1:7117"          # the default; an IP address and a port
+//! url    = "https://heeler.example.com"  # where others reach it, who report of jobs; its address by default
 //! hosts  = ["heeler.example.com"]    # further names under which it may be asked
 //! [server.cors]
 //! origins = ["https://app.example.com"]  # whose pages may ask; none by default
@@ -22,6 +23,7 @@
 //! document = "1MiB"                  # the largest document
 //! depth    = 64                      # nesting of a body or document
 //! patch_operations = 1000            # operations in one patch
+//! log      = "10MiB"                 # what is kept of the output of one attempt
 //!
 //! [retention]                        # the defaults
 //! jobs  = { succeeded = "7d", failed = "30d", per_activity = 50 }  # how old a finished job gets, how many an activity has
@@ -46,6 +48,22 @@
 //! priority = 0                       # the highest first
 //! on_unknown = "fail"                # or "retry"
 //! on_failure = { merge = "{'runs': null}" }   # what the end of each of its jobs does
+//!
+//! [operations.notify]                # a request; POST of the job as a CloudEvent, unless `method` or `body` say otherwise
+//! http = { url = "https://hooks.example.com/${resource.id}", headers = { X-Team = "a" }, response = "64KiB" }
+//! # Further: signing = "HOOK", or ["NEW", "OLD"]; allow = ["10.0.0.0/8", "hooks.internal"]
+//!
+//! [operations.letter]                # a letter; needs `[mail]`
+//! mail = { to = "${resource.email}", cc = ["a@example.com"], subject = "Woof", text = "…", html = "<p>…</p>" }
+//!
+//! [mail]
+//! relay = "smtp+starttls://smtp.example.com:587"  # or smtp://…:25 (with `tls = "required"` or "none"), smtps://…:465
+//! from  = "Heeler <heeler@example.com>"
+//! user  = "heeler"                   # both or neither
+//! password = "${secret.HOOK}"
+//!
+//! [operations.render]
+//! worker = { lease = "30s" }         # outside workers pull its jobs; 30s is the default of how long they may be silent
 //!
 //! [operations.bark]
 //! native = {}                        # a function of the program that embeds the service; what else stands here
@@ -97,6 +115,7 @@ mod files;
 mod housekeeping;
 mod mounts;
 mod operations;
+mod outward;
 mod replies;
 mod rules;
 mod secrets;
@@ -110,10 +129,12 @@ pub use error::{ConfigError, ConfigErrors, ERRORS_MAX, Place};
 pub use housekeeping::{Housekeeping, JudgeCron, PER_ACTIVITY_MAX};
 pub use secrets::SECRET_BYTES_MAX;
 pub use server::{
-    BYTES_MAX, BYTES_MIN, DEPTH_MAX, Limits, PATCH_OPERATIONS_MAX, ParseStoreUrlError, RUNNING_MAX, Server, StoreUrl,
+    BYTES_MAX, BYTES_MIN, DEPTH_MAX, LOG_BYTES_MAX, Limits, PATCH_OPERATIONS_MAX, ParseStoreUrlError, RUNNING_MAX,
+    Server, StoreUrl,
 };
 
 use crate::domain::catalog::Catalog;
+use crate::domain::outward::Relay;
 use crate::domain::principal::Access;
 use crate::domain::retention::Retention;
 use crate::domain::secret::{Secrets, Surroundings};
@@ -144,6 +165,8 @@ pub struct Config {
     pub retention: Retention,
     /// When the service keeps its house.
     pub housekeeping: Housekeeping,
+    /// Who takes letters, if anybody.
+    pub relay: Option<Relay>,
     /// What templates can refer to beside jobs.
     pub surroundings: Surroundings,
 }
@@ -160,8 +183,9 @@ const ROOT: Keys = Keys {
         "retention",
         "housekeeping",
         "secrets",
+        "mail",
     ],
-    later: &["mail"],
+    later: &[],
 };
 
 /// Reads a configuration file and the schema files that it names; `cron` judges
@@ -250,7 +274,10 @@ pub fn parse_with(
     root.check_keys(ROOT, &mut report);
     let (known, secrets) = secrets::secrets(&root, outside.env, &files, &mut report);
     let templates = Templates::new(known);
-    let operations = operations::operations(&root, &templates, &mut files, &mut report);
+    let surroundings = Surroundings { secrets, env: outside.env.clone() };
+    let secrets = &surroundings.secrets;
+    let operations = operations::operations(&root, &templates, secrets, &mut files, &mut report);
+    let relay = outward::relay(&root, &templates, &surroundings, &mut report);
     let operations = declared::operations(&root, operations, declared, &mut report);
     let collections = collections::collections(&root, &operations, &mut files, &mut report);
     let collections = declared::collections(&root, collections, declared, &mut report);
@@ -265,7 +292,8 @@ pub fn parse_with(
         catalog,
         retention: housekeeping::retention(&root, &mut report),
         housekeeping: housekeeping::housekeeping(&root, outside.cron, &mut report),
-        surroundings: Surroundings { secrets, env: outside.env.clone() },
+        relay,
+        surroundings,
     };
     if report.is_empty() { Ok(config) } else { Err(report.into_errors()) }
 }

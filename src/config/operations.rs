@@ -9,6 +9,7 @@ use super::effects::{self, Known};
 use super::error::Report;
 use super::exec::exec_spec;
 use super::files::Files;
+use super::outward::{http_spec, mail_spec};
 use super::replies;
 use super::section::{Field, Keys, Section};
 use super::templates::Templates;
@@ -18,6 +19,7 @@ use crate::domain::id::OperationName;
 use crate::domain::limit::{Concurrency, RATE_MAX, Rate};
 use crate::domain::operation::{OnUnknown, Operation, RunnerSpec};
 use crate::domain::retry::{ATTEMPTS_MAX, Never, RetryPolicy};
+use crate::domain::secret::Secrets;
 use crate::domain::time::parse_duration;
 
 const OPERATION: Keys = Keys {
@@ -25,6 +27,8 @@ const OPERATION: Keys = Keys {
         "description",
         "input",
         "exec",
+        "http",
+        "mail",
         "worker",
         "native",
         "timeout",
@@ -41,7 +45,7 @@ const OPERATION: Keys = Keys {
         effects::ON_SUCCESS,
         effects::ON_FAILURE,
     ],
-    later: &["http", "mail", "kubernetes"],
+    later: &["kubernetes"],
 };
 const RUNNERS: [&str; 6] = ["exec", "http", "mail", "worker", "kubernetes", declared::NATIVE];
 const CONCURRENCY: Keys = Keys { known: &["limit", "per"], later: &[] };
@@ -58,9 +62,21 @@ const RATE_PERIOD_MAX: Duration = Duration::from_secs(31 * 24 * 60 * 60);
 /// How many attempts an operation has by default that is tried again after an unknown fate.
 const ATTEMPTS_AFTER_UNKNOWN: u32 = 3;
 
+/// What an operation is read against.
+#[derive(Debug, Clone, Copy)]
+struct Around<'a> {
+    /// All operations.
+    names: &'a [OperationName],
+    templates: &'a Templates,
+    secrets: &'a Secrets,
+    /// Whether anybody takes letters.
+    has_relay: bool,
+}
+
 pub(super) fn operations(
     root: &Section<'_>,
     templates: &Templates,
+    secrets: &Secrets,
     files: &mut Files<'_>,
     report: &mut Report<'_>,
 ) -> BTreeMap<OperationName, Arc<Operation>> {
@@ -68,25 +84,16 @@ pub(super) fn operations(
     let mut operations = BTreeMap::new();
     // An operation may launch one that stands below it, or that has mistakes of its own.
     let names: Vec<OperationName> = section.fields().iter().filter_map(|field| field.name.parse().ok()).collect();
+    let around = Around { names: &names, templates, secrets, has_relay: root.get("mail").is_some() };
     for field in section.fields() {
         let name = field.parse_name("an operation", report);
-        let body = field.table("a table", report).and_then(|section| {
-            let name = name.clone();
-            operation(&section, name, Around { names: &names, templates }, files, report)
-        });
+        let body =
+            field.table("a table", report).and_then(|section| operation(&section, name.clone(), around, files, report));
         if let (Some(name), Some(operation)) = (name, body) {
             operations.insert(name, Arc::new(operation));
         }
     }
     operations
-}
-
-/// What an operation is read against.
-#[derive(Debug, Clone, Copy)]
-struct Around<'a> {
-    /// All operations.
-    names: &'a [OperationName],
-    templates: &'a Templates,
 }
 
 /// Reads one operation. Its table is checked even if its name is not one.
@@ -98,7 +105,7 @@ fn operation(
     report: &mut Report<'_>,
 ) -> Option<Operation> {
     section.check_keys(OPERATION, report);
-    let runner = runner(section, around.templates, files, report);
+    let runner = runner(section, around, files, report);
     let on_unknown = section
         .get("on_unknown")
         .and_then(|field| field.word(&[("fail", OnUnknown::Fail), ("retry", OnUnknown::Retry)], report))
@@ -140,18 +147,16 @@ fn operation(
     })
 }
 
-fn runner(
-    section: &Section<'_>,
-    templates: &Templates,
-    files: &Files<'_>,
-    report: &mut Report<'_>,
-) -> Option<RunnerSpec> {
+fn runner(section: &Section<'_>, around: Around<'_>, files: &Files<'_>, report: &mut Report<'_>) -> Option<RunnerSpec> {
     let named: Vec<&str> = RUNNERS.into_iter().filter(|runner| section.get(runner).is_some()).collect();
     match named.as_slice() {
         [_] => {}
         [] => {
-            let message =
-                format!("`{}` has no runner: expected `exec = {{ command = […] }}` or `worker = {{}}`", section.path);
+            let message = format!(
+                "`{}` has no runner: expected `exec = {{ command = […] }}`, `http = {{ url = … }}`, \
+                 `mail = {{ to = … }}` or `worker = {{}}`",
+                section.path
+            );
             report.error(&section.span, message);
         }
         [first, second, ..] => {
@@ -162,13 +167,22 @@ fn runner(
     if let Some(native) = declared::native(section, report) {
         return Some(native);
     }
-    let worker = section.table("worker", report).map(|table| worker::spec(&table, report));
+    let templates = around.templates;
+    let worker = section.table("worker", report).map(|table| worker::spec(section, &table, report));
     let exec = section.table("exec", report).map(|table| exec_spec(&table, templates, files, report));
-    match (exec, worker) {
-        (Some(exec), _) => exec.map(RunnerSpec::Exec),
-        (None, Some(worker)) => worker.map(RunnerSpec::Worker),
-        (None, None) => None,
-    }
+    let http = section.table("http", report).map(|table| http_spec(&table, templates, around.secrets, report));
+    let mail = section.table("mail", report).map(|table| {
+        if !around.has_relay {
+            let message = format!("`{}` needs a relay: expected `[mail]` with `relay` and `from`", table.path);
+            report.error(&table.span, message);
+        }
+        mail_spec(&table, templates, report)
+    });
+    let exec = exec.map(|exec| exec.map(RunnerSpec::Exec));
+    let http = http.map(|http| http.map(|spec| RunnerSpec::Http(Box::new(spec))));
+    let mail = mail.map(|mail| mail.map(|spec| RunnerSpec::Mail(Box::new(spec))));
+    let worker = worker.map(|worker| worker.map(RunnerSpec::Worker));
+    [exec, http, mail, worker].into_iter().flatten().next().flatten()
 }
 
 /// The policy, and how many attempts a document can ask for.

@@ -55,14 +55,22 @@ impl Templates {
         Some(template)
     }
 
+    /// Why this is the name of no secret.
+    pub(super) fn undeclared(&self, name: &str) -> Option<String> {
+        if self.declared.names.contains(name) {
+            return None;
+        }
+        let hint = did_you_mean(name, self.declared.names.iter().map(String::as_str));
+        Some(format!("there is no secret `{name}` under `[secrets]`{hint}"))
+    }
+
     /// What is wrong with reading this secret there.
     fn secret(&self, read: &Read, exposure: Exposure) -> Option<String> {
         let Some(name) = &read.member else {
             return Some("a secret is read by its name: expected `secret.NAME`".to_owned());
         };
-        if !self.declared.names.contains(name) {
-            let hint = did_you_mean(name, self.declared.names.iter().map(String::as_str));
-            return Some(format!("there is no secret `{name}` under `[secrets]`{hint}"));
+        if let Some(problem) = self.undeclared(name) {
+            return Some(problem);
         }
         match exposure {
             Exposure::Work => None,

@@ -16,10 +16,13 @@ const LEASE_DEFAULT: Duration = Duration::from_secs(30);
 const LEASE_MIN: Duration = Duration::from_secs(1);
 const LEASE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Reads the table; an empty one is complete.
-pub(super) fn spec(section: &Section<'_>, report: &mut Report<'_>) -> Option<WorkerSpec> {
-    section.check_keys(WORKER, report);
-    let Some(field) = section.get("lease") else { return Some(WorkerSpec { lease: LEASE_DEFAULT }) };
+/// Reads the table of an operation; an empty one is complete.
+pub(super) fn spec(operation: &Section<'_>, table: &Section<'_>, report: &mut Report<'_>) -> Option<WorkerSpec> {
+    if let Some(grace) = operation.get("grace") {
+        let _: Option<()> = grace.refuse("nobody kills a worker: its job is given up when its lease ends", report);
+    }
+    table.check_keys(WORKER, report);
+    let Some(field) = table.get("lease") else { return Some(WorkerSpec { lease: LEASE_DEFAULT }) };
     let lease = field.duration(report)?;
     if lease < LEASE_MIN || LEASE_MAX < lease {
         return field.refuse("expected a duration from 1s to 1d", report);

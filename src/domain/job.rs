@@ -379,7 +379,7 @@ pub const DEADLINE_EXCEEDED: &str = "DeadlineExceeded";
 pub const START_DEADLINE_EXCEEDED: &str = "StartDeadlineExceeded";
 
 /// What a runner says of an attempt that is over.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Ending {
     /// When it ended, where that is known better than by when it was heard of.
     pub finished: Option<Timestamp>,
@@ -395,6 +395,9 @@ pub struct Ending {
     pub error: Option<JobError>,
     /// What it wants to be written into observed members. It counts if the job
     /// ends with this attempt, however it ends.
+    ///
+    /// Never part of a note on an end: who takes such notes is given no patches.
+    #[serde(skip)]
     pub patch: Option<WorkPatch>,
     /// How long whoever does the work wants to be left alone before another attempt.
     pub retry_after: Option<Duration>,
@@ -453,6 +456,18 @@ impl Job {
         }
         let undeclared = !catalog.operations.contains_key(&self.operation);
         undeclared.then(|| Ending::failed_to_start(format!("the operation `{}` is no longer declared", self.operation)))
+    }
+
+    /// Since when those outside who do the work of its attempt are to be asked
+    /// to stop; `None` if they are not, or hear of it when they report.
+    #[must_use]
+    pub fn recalled_at(&self) -> Option<Timestamp> {
+        let attempt = self.current().filter(|attempt| attempt.remote.is_some())?;
+        let is_told = match attempt.runner {
+            RunnerKind::Http => self.phase.is_stopping(),
+            RunnerKind::Exec | RunnerKind::Mail | RunnerKind::Worker | RunnerKind::Native => false,
+        };
+        self.cancel.as_ref().filter(|_| is_told).map(|cancel| cancel.at)
     }
 
     /// Whether the newest attempt is known to exist in the world, or to have

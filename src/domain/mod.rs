@@ -25,6 +25,7 @@ pub mod json;
 pub mod lease;
 pub mod limit;
 pub mod links;
+pub mod log;
 pub mod moment;
 pub mod near;
 pub mod operation;

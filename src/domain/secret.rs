@@ -28,6 +28,13 @@ impl Secrets {
         self.0.get(name).and_then(Value::as_str)
     }
 
+    /// A text with `***` in the place of each of these that is in it.
+    #[must_use]
+    pub fn scrub(&self, text: &str) -> String {
+        let values = self.0.as_object().into_iter().flat_map(Map::values).filter_map(Value::as_str);
+        values.filter(|value| !value.is_empty()).fold(text.to_owned(), |text, value| text.replace(value, "***"))
+    }
+
     /// The names, in the order in which they were given.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.as_object().into_iter().flat_map(Map::keys).map(String::as_str)

@@ -46,6 +46,8 @@ pub struct Engine {
     pub(super) housekeeping: Housekeeping,
     tasks: TaskTracker,
     stop: CancellationToken,
+    /// Told when also those attempts are over that cannot outlive the process.
+    closed: CancellationToken,
 }
 
 impl Engine {
@@ -54,7 +56,8 @@ impl Engine {
     pub fn new(state: State, runner: Arc<dyn Runner>, config: EngineConfig) -> Self {
         let steps = Steps::new(state, runner, config.running);
         let housekeeping = config.housekeeping;
-        Self { steps, housekeeping, tasks: TaskTracker::new(), stop: CancellationToken::new() }
+        let (stop, closed) = (CancellationToken::new(), CancellationToken::new());
+        Self { steps, housekeeping, tasks: TaskTracker::new(), stop, closed }
     }
 
     /// Runs until `shutdown`, then lets go of all attempts that outlive the
@@ -82,6 +85,7 @@ impl Engine {
         loops.shutdown().await;
         engine.tasks.close();
         engine.steps.close().await;
+        engine.closed.cancel();
         if tokio::time::timeout(DRAIN, engine.tasks.wait()).await.is_err() {
             warn!("some attempts were still being started; they are looked for at the next start");
         }
@@ -181,12 +185,15 @@ impl Engine {
         let mut pause = None;
         loop {
             tokio::select! {
+                biased;
                 () = self.let_go(attempt) => return Ok(()),
+                () = over(&mut pause) => pause = None,
                 report = self.steps.next_report(attempt) => match report {
                     Report::Progress { .. } => latest = Some(report),
-                    Report::Ended(_) => return self.record(attempt, report).await,
+                    Report::Accepted(_) | Report::Ended(_) => return self.record(attempt, report).await,
                 },
-                () = over(&mut pause) => pause = None,
+                // Last, so that an end that was just told is recorded.
+                () = self.closed.cancelled() => return Ok(()),
             }
             if pause.is_none()
                 && let Some(report) = latest.take()
@@ -214,7 +221,8 @@ impl Engine {
         }
     }
 
-    /// Waits until an attempt can be left alone: at the end, if it outlives this process.
+    /// Waits until an attempt can be left alone: at the end, if it goes on
+    /// without this process.
     async fn let_go(&self, attempt: AttemptRef) {
         if self.steps.outlives(attempt) { self.stop.cancelled().await } else { std::future::pending().await }
     }

@@ -276,7 +276,9 @@ pub(super) fn not_allowed(route: &Route, method: &Method) -> Problem {
 fn acceptable(route: &Route, headers: &HeaderMap) -> Result<Face, Problem> {
     let available = match route {
         Route::JobLog(_) | Route::Metrics if media::accepts(headers, logs::TEXT) => return Ok(Face::Json),
-        Route::JobLog(_) | Route::Metrics => vec![logs::TEXT],
+        Route::JobLog(_) if media::accepts(headers, logs::EVENTS) => return Ok(Face::Json),
+        Route::JobLog(_) => vec![logs::TEXT, logs::EVENTS],
+        Route::Metrics => vec![logs::TEXT],
         Route::Home
         | Route::Server
         | Route::Health

@@ -16,7 +16,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Uri};
+use bytes::Bytes;
+use http::header::HOST;
+use http::{HeaderValue, Request, StatusCode, Uri};
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::service::TowerToHyperService;
@@ -160,6 +163,26 @@ impl Http {
         let counts = Counts::new(config.metrics.clone());
         let (coder, stopping) = (Coder::default(), CancellationToken::new());
         Self(Arc::new(Inner { api, config, names, cors, coder, descriptions, counts, stopping }))
+    }
+
+    /// The answer to a request of this program itself, which need not name its host.
+    pub async fn answer(&self, mut request: Request<Bytes>) -> http::Response<Bytes> {
+        let named = request.uri().authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
+        request.headers_mut().entry(HOST).or_insert(named.unwrap_or(HeaderValue::from_static("localhost")));
+        let service = TowerToHyperService::new(warp::service(self.service()));
+        let (parts, body) = match service.call(request.map(Full::new)).await {
+            Ok(response) => response.into_parts(),
+            Err(never) => match never {},
+        };
+        match body.collect().await {
+            Ok(body) => http::Response::from_parts(parts, body.to_bytes()),
+            // A log that was cut off or forgotten while it was read.
+            Err(_) => {
+                let mut broken = http::Response::default();
+                *broken.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                broken
+            }
+        }
     }
 
     /// The one filter that takes every request and answers it.

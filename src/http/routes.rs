@@ -373,7 +373,7 @@ impl Route {
             }
             (Self::Jobs, Verb::Get) => &["limit", "cursor", "fields", "operation", "phase", "collection", "resource"],
             (Self::Resource(_) | Self::LastJob(..) | Self::ActivityJob(..) | Self::Job(_), Verb::Get) => &["fields"],
-            (Self::JobLog(_), Verb::Get) => &["attempt"],
+            (Self::JobLog(_), Verb::Get) => &["attempt", "stream", "timestamps", "follow"],
             // To try it would give nothing away.
             (Self::Leases(_), _) => &[],
             // Whatever is changed can be tried first.

@@ -9,8 +9,12 @@
 //! Why a job exists and what follows from its ending: [`crate::reconcile`].
 
 pub mod exec;
+pub mod http;
+pub mod mail;
 pub mod native;
+mod outward;
 mod runners;
+mod trust;
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,9 +23,11 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::domain::id::{JobId, Token};
-use crate::domain::job::Ending;
+use crate::domain::job::{AttemptOutcome, Ending, Remote};
 use crate::domain::operation::{Operation, RunnerKind};
+use crate::domain::time::Timestamp;
 pub use runners::Runners;
+pub use trust::Trust;
 
 /// One attempt of one job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -80,11 +86,27 @@ pub enum Report {
         /// In words.
         message: Option<String>,
     },
+    /// Somebody outside goes on with it, and says himself how it ends: nothing
+    /// more is heard of it here.
+    Accepted(Remote),
     /// It is over, and nothing of it is left in the world.
     ///
     /// Where its fate cannot be known the outcome is
     /// [`Lost`](crate::domain::job::AttemptOutcome::Lost).
     Ended(Ending),
+}
+
+/// An attempt whose work is done outside and that is to be stopped.
+#[derive(Debug, Clone)]
+pub struct Recall {
+    /// Which attempt.
+    pub attempt: AttemptRef,
+    /// Where it is asked to stop.
+    pub location: Option<String>,
+    /// Since when it is to stop.
+    pub asked: Timestamp,
+    /// All that was needed to start it; `None` if its operation is no longer declared.
+    pub launch: Option<Launch>,
 }
 
 /// Something that does the work of operations.
@@ -116,6 +138,13 @@ pub trait Runner: Send + Sync + fmt::Debug {
     /// Tells an attempt to stop, and what is left of it after the grace to be
     /// gone. Its end is reported as every end. Stopping twice is stopping once.
     async fn stop(&self, attempt: AttemptRef);
+
+    /// Asks those outside who do the work of an attempt to stop, for as long as
+    /// it has to do so, and says how it ended as far as that can be known.
+    async fn recall(&self, recall: Recall) -> Ending {
+        let detail = format!("nobody here can tell what is `{}` to stop", recall.attempt.runner.as_str());
+        Ending { detail: Some(detail), ..Ending::new(AttemptOutcome::Lost) }
+    }
 
     /// Removes everything that is kept of the attempts of a job, which are
     /// over and never started again. Doing so twice is doing so once.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_util::future::join_all;
 
-use super::{AttemptRef, Launch, Probe, Report, Runner, StartError};
+use super::{AttemptRef, Launch, Probe, Recall, Report, Runner, StartError};
 use crate::domain::id::JobId;
 use crate::domain::job::{AttemptOutcome, Ending};
 use crate::domain::operation::RunnerKind;
@@ -71,6 +71,13 @@ impl Runner for Runners {
     async fn stop(&self, attempt: AttemptRef) {
         if let Some(runner) = self.of(attempt) {
             runner.stop(attempt).await;
+        }
+    }
+
+    async fn recall(&self, recall: Recall) -> Ending {
+        match self.of(recall.attempt) {
+            Some(runner) => runner.recall(recall).await,
+            None => lost(recall.attempt),
         }
     }
 

@@ -16,6 +16,9 @@ pub enum Error {
     /// The configuration is wrong: all that is wrong with it, each with its place.
     #[error(transparent)]
     Configuration(ConfigErrors),
+    /// What the program itself declares is wrong: all that is wrong with it.
+    #[error("{}", .0.join("\n"))]
+    Declaration(Vec<String>),
     /// The address can be reached by others, and nobody would be asked who they are.
     #[error(
         "{address} is not a loopback address, and everybody who reaches it could change everything: give out tokens under `[auth]`, listen on 127.0.0.1 behind a proxy that knows who asks, or say --insecure"

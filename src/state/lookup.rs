@@ -293,7 +293,7 @@ impl State {
             let rows = self.attempts_after(after, ATTEMPTS_CHUNK).await?;
             after = rows.last().map(|row| row.job);
             let is_last = rows.len() < ATTEMPTS_CHUNK;
-            here.extend(rows.into_iter().filter(|row| !row.is_remote));
+            here.extend(rows.into_iter().filter(|row| !row.is_remote || row.phase.is_stopping()));
             if is_last {
                 break;
             }

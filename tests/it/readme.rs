@@ -94,6 +94,20 @@ fn the_configuration_of_a_document_with_its_own_shape_is_right() {
 }
 
 #[test]
+fn the_configuration_of_workers_is_right() {
+    check(blocks("Workers")[0]);
+}
+
+#[test]
+fn the_configuration_of_what_others_do_is_right() {
+    let configuration = blocks("Work that other services do")[0];
+    let secrets = "HOOK = { env = \"PATH\" }\nSMTP = { env = \"PATH\" }";
+    let (before, rest) = configuration.split_once("HOOK = ").expect("secrets");
+    let (_, after) = rest.split_once("\n\n").expect("an end of them");
+    check(&format!("{before}{secrets}\n\n{after}"));
+}
+
+#[test]
 fn the_configuration_of_what_is_kept_is_right() {
     let blocks = blocks("Answers, faces, and what is kept");
     check(blocks.iter().find(|block| block.contains("[retention]")).expect("it is there"));

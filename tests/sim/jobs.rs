@@ -76,7 +76,10 @@ impl Oracle {
             self.check_claim(is, before);
         }
         if let Some(closed) = is.attempts.get(ended).filter(|attempt| attempt.outcome.is_some()) {
-            self.check_end(id, closed.number, closed.outcome, attempts);
+            match &closed.remote {
+                Some(_) => self.check_remote_end(is, closed),
+                None => self.check_end(id, closed.number, closed.outcome, attempts),
+            }
         }
     }
 
@@ -211,7 +214,8 @@ impl Oracle {
 fn may_follow(was: JobPhase, is: JobPhase) -> bool {
     use JobPhase::{Canceled, Canceling, Failed, Lost, Queued, Running, Starting, Succeeded};
     match was {
-        Queued => matches!(is, Queued | Starting | Canceling | Canceled | Failed),
+        // What a worker is given runs at once.
+        Queued => matches!(is, Queued | Starting | Running | Canceling | Canceled | Failed),
         Starting => matches!(is, Starting | Running | Canceling | Queued | Succeeded | Failed | Canceled | Lost),
         Running => matches!(is, Running | Canceling | Queued | Succeeded | Failed | Canceled | Lost),
         Canceling => matches!(is, Canceling | Succeeded | Failed | Canceled | Lost),

@@ -11,13 +11,15 @@ use heeler::domain::id::{JobId, ResourceKey, Uid};
 use heeler::domain::job::{Job, JobPhase};
 use heeler::reconcile::{self, Action, Fate, ResourceState};
 use heeler::state::keys::{self, ResourceRow};
-use heeler::state::{record, rows_of};
+use heeler::state::{record, rows_of, show_job, show_state};
 use heeler::store::{Key, Op, Rev, Txn};
+use serde_json::{Value, json};
 
 use crate::calendar::{self, Ledgers};
 use crate::history::History;
 use crate::once::{Remembered, split};
 use crate::runner::Attempts;
+use crate::workers::Workers;
 use crate::world::{RATE, Witness, wanted};
 
 /// One resource, with its jobs as long as anything can become of them.
@@ -58,6 +60,7 @@ pub(crate) struct Oracle {
     pub(crate) starts: BTreeMap<(JobId, u32), usize>,
     /// When the places of rates were taken last.
     places: BTreeMap<Key, Bytes>,
+    pub(crate) workers: Workers,
 }
 
 impl Oracle {
@@ -83,6 +86,7 @@ impl Oracle {
             replaced: BTreeSet::new(),
             starts: BTreeMap::new(),
             places: BTreeMap::new(),
+            workers: Workers::default(),
         }
     }
 
@@ -347,7 +351,8 @@ impl Oracle {
         let new_jobs = after.state.jobs.keys().filter(|id| !before.state.jobs.contains_key(id)).count();
         let decided = at.as_millis() - i64::try_from(new_jobs).unwrap_or_default();
         let is_left = |action: &&Action| match action {
-            Action::MakeReady { .. } => false,
+            // Leases are judged by the wall clock, and timers say when: those are held to their time.
+            Action::MakeReady { .. } | Action::GiveUp { .. } | Action::Watch { .. } => false,
             Action::Tick { activity, verdict, .. } => {
                 let known = after.state.status(activity).and_then(|status| status.schedule.as_ref());
                 let same = known.is_some_and(|known| (known.next, known.due) == (verdict.next, verdict.due));
@@ -365,8 +370,6 @@ impl Oracle {
             | Action::Cancel { .. }
             | Action::EndWait { .. }
             | Action::Overdue { .. }
-            | Action::GiveUp { .. }
-            | Action::Watch { .. }
             | Action::Hold { .. }
             | Action::Remove => true,
         };
@@ -408,8 +411,9 @@ impl Oracle {
         let kind = if after.state.desired.is_some() { record::LogKind::Put } else { record::LogKind::Delete };
         let read = txn.log.iter().map(record::decode_log).collect::<Result<Vec<_>, _>>();
         let good = read.is_ok_and(|entries| {
-            // Nobody sees anything of what is forgotten of a resource that is gone.
-            (desired.is_none() && entries.is_empty())
+            // Nobody sees anything of what is forgotten of a resource that is
+            // gone, and nobody sees that a worker is still there.
+            (entries.is_empty() && (desired.is_none() || self.looks_the_same(&before.state, &after.state)))
                 || entries.len() == 1
                     && entries.iter().all(|entry| {
                         entry.key == after.state.key
@@ -420,6 +424,14 @@ impl Oracle {
         if !good {
             self.say(format!("the change log does not say what happened to {}", after.state.key));
         }
+    }
+
+    /// Whether clients see the same in both, of the resource and of its jobs.
+    fn looks_the_same(&self, before: &ResourceState, after: &ResourceState) -> bool {
+        let jobs = |state: &ResourceState| -> Vec<Value> {
+            state.jobs.values().map(|job| json!(show_job(job, &self.catalog))).collect()
+        };
+        show_state(before, &self.catalog) == show_state(after, &self.catalog) && jobs(before) == jobs(after)
     }
 
     /// Every resource with all of its jobs.

@@ -14,7 +14,7 @@ use heeler::clock::{Clock, Entropy};
 use heeler::domain::activity::Activity;
 use heeler::domain::catalog::{ActivitySpec, Catalog, Collection, PreconditionPolicy};
 use heeler::domain::id::ActivityName;
-use heeler::domain::operation::{ExecSpec, Keep, OnUnknown, Operation, Reply, RunnerSpec};
+use heeler::domain::operation::{ExecSpec, Keep, OnUnknown, Operation, Reply, RunnerSpec, WorkerSpec};
 use heeler::domain::retry::{Never, RetryPolicy};
 use heeler::domain::time::Timestamp;
 use heeler::reconcile::ResourceState;
@@ -280,7 +280,7 @@ impl Profile {
 }
 
 /// The operations: each has another rule about limits, retries and lost attempts.
-pub(crate) const OPERATIONS: [&str; 6] = ["single", "pair", "sure", "plain", "shared", "paced"];
+pub(crate) const OPERATIONS: [&str; 8] = ["single", "pair", "sure", "plain", "shared", "paced", LEASED, LEASED];
 /// The activities of each collection.
 pub(crate) const ACTIVITIES: [&str; 2] = ["processing", "second"];
 /// The collection whose changes must name a precondition.
@@ -293,6 +293,9 @@ pub(crate) fn wanted(state: &ResourceState, name: &ActivityName) -> Option<Activ
     static CATALOG: LazyLock<Catalog> = LazyLock::new(catalog);
     state.wanted(name, &CATALOG).activity()
 }
+
+/// The operation whose jobs workers ask for.
+pub(crate) const LEASED: &str = "leased";
 
 /// How many attempts of `paced` start within a time.
 pub(crate) const RATE: Rate = Rate { count: 2, period: Duration::from_secs(20) };
@@ -340,7 +343,7 @@ pub(crate) fn catalog() -> Catalog {
         let activities = ACTIVITIES.map(|name| ActivitySpec::new(name.parse().expect("a name"))).to_vec();
         (name.clone(), Arc::new(Collection { preconditions, activities, ..Collection::new(name) }))
     };
-    let [single, pair, sure, plain, shared, paced] = OPERATIONS;
+    let [single, pair, sure, plain, shared, paced, leased, _] = OPERATIONS;
     Catalog {
         collections: BTreeMap::from([
             collection(STRICT, PreconditionPolicy::Required),
@@ -358,6 +361,12 @@ pub(crate) fn catalog() -> Catalog {
             changed(operation(shared, Some(1), 2, OnUnknown::Fail, 0), |shared| {
                 let per = Template::expression("resource.n").expect("an expression");
                 shared.concurrency = Some(Concurrency { limit: 1, per: Some(per) });
+            }),
+            // Workers do it, two at a time.
+            changed(operation(leased, Some(2), 3, OnUnknown::Retry, 0), |leased| {
+                leased.runner = RunnerSpec::Worker(WorkerSpec { lease: Duration::from_secs(30) });
+                leased.retry.never = vec![Never::Reason("Gone".to_owned())];
+                leased.timeout = Some(Duration::from_secs(120));
             }),
             changed(operation(paced, None, 2, OnUnknown::Fail, 1), |paced| paced.rate = Some(RATE)),
         ]),

@@ -51,7 +51,7 @@ mod tests {
     #[test]
     fn the_example_is_a_configuration_of_this_version() {
         let folder = Folder::create().expect("a folder");
-        let config = Heeler::builder().config_file(folder.configuration()).check().expect("the example is right");
+        let config = Heeler::builder().config_file(folder.configuration()).config().expect("the example is right");
         assert_eq!(config.catalog.operations.len(), 3);
     }
 

@@ -7,12 +7,16 @@
 //! Names and sockets.
 
 mod address;
+mod mail;
 mod target;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
 use super::expression::{RenderError, Scope, Template};
 pub use address::{Allow, HostFrom, Kind, ParseRangeError, Range};
+pub use mail::{Credentials, Mailbox, ParseMailboxError, Relay, RelayTls};
 pub use target::{Host, ParseTargetError, Scheme, Target, URL_BYTES_MAX, encode_segment};
 
 /// A request to another service.
@@ -107,6 +111,20 @@ impl HttpMethod {
             Self::Get | Self::Delete => false,
         }
     }
+}
+
+/// The shortest key that signs, in bytes: what Standard Webhooks asks for.
+pub const SIGNING_KEY_BYTES_MIN: usize = 24;
+
+/// The key that a secret holds: of `whsec_…` what it encodes in base64, of any
+/// other text its bytes. `None` if it is no such key, or too short.
+#[must_use]
+pub fn signing_key(secret: &str) -> Option<Vec<u8>> {
+    let key = match secret.strip_prefix("whsec_") {
+        Some(encoded) => STANDARD.decode(encoded).ok()?,
+        None => secret.as_bytes().to_vec(),
+    };
+    (key.len() >= SIGNING_KEY_BYTES_MIN).then_some(key)
 }
 
 /// What a request brings.

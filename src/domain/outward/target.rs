@@ -99,6 +99,23 @@ impl FromStr for Target {
     }
 }
 
+impl Host {
+    /// The name that a text is, as it is compared.
+    #[must_use]
+    pub fn from_name(text: &str) -> Option<String> {
+        match host_of(text).ok()? {
+            Self::Name(name) => Some(name),
+            Self::Address(_) => None,
+        }
+    }
+
+    /// The host and the port that a text is, where one is named.
+    #[must_use]
+    pub fn with_port(text: &str) -> Option<(Self, Option<u16>)> {
+        authority_of(text).ok()
+    }
+}
+
 fn authority_of(text: &str) -> Result<(Host, Option<u16>), ParseTargetError> {
     if text.contains('@') {
         return Err(ParseTargetError::Credentials);

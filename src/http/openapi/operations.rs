@@ -180,6 +180,9 @@ fn query(name: &str) -> (Value, &'static str) {
         "collection" => (json!({ "type": "string", "pattern": NAME }), "Jobs of resources of this collection."),
         "resource" => (json!({ "type": "string", "pattern": ID }), "Jobs of resources with this id."),
         "attempt" => (json!({ "type": "integer", "minimum": 1 }), "Which attempt, the newest one unless named."),
+        "stream" => (json!({ "type": "string", "enum": ["stdout", "stderr"] }), "What came from there alone."),
+        "timestamps" => (json!({ "type": "boolean" }), "Before each line when it was written, and where."),
+        "follow" => (json!({ "type": "boolean" }), "Go on until the attempt is over."),
         _ => (json!({ "type": "boolean" }), "Only say what the change would do, and do nothing."),
     }
 }
@@ -287,7 +290,9 @@ fn success(route: &Route, verb: Verb, status: u16, carries: &[Carries]) -> Value
         [only] => only.clone(),
         several => json!({ "anyOf": several }),
     };
-    response["content"] = if let Route::JobLog(_) | Route::Metrics = route {
+    response["content"] = if let Route::JobLog(_) = route {
+        json!({ "text/plain": { "schema": schema }, "text/event-stream": { "schema": { "type": "string" } } })
+    } else if let Route::Metrics = route {
         json!({ "text/plain": { "schema": schema } })
     } else if matches!(route, Route::Health | Route::Ready) {
         json!({ "application/json": { "schema": schema } })

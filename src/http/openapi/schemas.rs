@@ -364,7 +364,7 @@ fn report() -> Value {
             "phase": { "enum": ["succeeded", "failed", "canceled"] },
             "result": {},
             "error": {
-                "type": ["object", "null"],
+                "type": ["object", "string", "null"],
                 "properties": { "reason": text, "message": text, "details": {} },
                 "additionalProperties": false,
             },

@@ -29,7 +29,9 @@ pub(super) enum Carries {
 pub(super) fn successes(route: &Route, verb: Verb, catalog: &Catalog) -> Vec<(u16, Carries)> {
     use Carries::{Job, Link, Nothing, Representation, Trial};
     match (route, verb) {
-        (Route::JobLog(_), Verb::Get) => vec![(200, Representation), (206, Representation), (304, Nothing)],
+        (Route::JobLog(_), Verb::Get) => {
+            vec![(200, Representation), (204, Nothing), (206, Representation), (304, Nothing)]
+        }
         (Route::ActivityJob(key, activity, _) | Route::LastJob(key, activity), Verb::Get) => {
             let leads =
                 operations_of(key, activity, catalog).any(|declared| declared.reply.complete == Complete::Resource);

@@ -2,6 +2,7 @@
 
 mod follow;
 mod keep;
+mod leases;
 mod limits;
 mod lists;
 mod overlap;

@@ -190,6 +190,19 @@ impl World {
         self.happen(Event::Looked).expect("looking is always possible");
     }
 
+    /// Looks while the clock shows less than what happened before; how long it
+    /// is until the next timer, in seconds.
+    pub(crate) fn look_back(&mut self) -> Option<u64> {
+        let past = Past { wall: self.now, ..self.past.unwrap_or_else(|| Past::steady(self.now)) };
+        let moment = Moment::new(self.now, [9; 32]).after(past);
+        let after = step(self.state.clone(), Event::Looked, &self.catalog, moment).expect("looking is always possible");
+        assert_eq!(violations(&after), Vec::<String>::new());
+        self.jobs.extend(after.jobs.iter().map(|(id, job)| (*id, job.clone())));
+        self.state = after;
+        let at = self.state.observed.as_ref().and_then(Observed::wake_at)?;
+        Some(at.since(self.now).as_secs())
+    }
+
     pub(crate) fn post(&mut self, operation: &str, input: Value) -> Result<(), Refused> {
         self.post_to_be(Keep::Record, operation, input)
     }

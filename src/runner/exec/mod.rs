@@ -51,7 +51,7 @@ use async_trait::async_trait;
 
 use self::attempt::{Attempt, Start};
 pub use self::cgroup::delegated;
-use self::folder::{Folder, LOG};
+use self::folder::{Folder, INDEX, LOG};
 use self::record::{Private, Spec};
 pub use self::render::PATH_DEFAULT;
 use self::render::Place;
@@ -158,6 +158,12 @@ impl ExecRunner {
     #[must_use]
     pub fn log(&self, job: JobId, number: u32) -> Option<(u64, File)> {
         Folder::new(&self.config.root, job, number).open_plain(LOG)
+    }
+
+    /// The index of that: see [`crate::domain::log`].
+    #[must_use]
+    pub fn log_index(&self, job: JobId, number: u32) -> Option<(u64, File)> {
+        Folder::new(&self.config.root, job, number).open_plain(INDEX)
     }
 
     fn attempt(&self, attempt: AttemptRef) -> Arc<Attempt> {

@@ -142,7 +142,7 @@ mod tests {
             (0o400, 0o700, 0o700)
         );
         fs::create_dir_all(root.path().join("scratch/a/b")).expect("a folder");
-        fs::set_permissions(root.path().join("scratch/a"), Permissions::from_mode(0)).expect("a mode");
+        fs::set_permissions(root.path().join("scratch/a"), Permissions::from_mode(0o000)).expect("a mode");
         assert!(temporary.make(&private, None).is_err(), "what is there already belongs to somebody else");
         temporary.remove();
         temporary.remove();

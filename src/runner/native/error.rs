@@ -4,21 +4,13 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::domain::job::{AttemptOutcome, Ending, JobError, clip};
 
-/// The longest message of a failure, in bytes: it is shown in documents.
-pub const MESSAGE_BYTES_MAX: usize = 4096;
-
-/// The longest reason of a failure, in bytes: it is one word.
-pub const REASON_BYTES_MAX: usize = 64;
-
 /// What is kept of the message with each attempt, in bytes.
 const DETAIL_BYTES_MAX: usize = 512;
-
-/// The reason of a failure that gives none.
-const FAILED: &str = "Failed";
 
 /// Why a function did not do its work, and what that means for further attempts.
 ///
@@ -41,17 +33,24 @@ const FAILED: &str = "Failed";
 pub struct NativeError {
     reason: Option<String>,
     message: String,
-    details: Option<Box<Value>>,
+    details: Value,
     retry_after: Option<Duration>,
     fatal: bool,
     cause: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl NativeError {
-    /// A failure with a message for people, at most [`MESSAGE_BYTES_MAX`] of it.
+    /// A failure with a message for people; 1 KiB of it is kept.
     #[must_use]
     pub fn new(message: impl Into<String>) -> Self {
-        Self { reason: None, message: message.into(), details: None, retry_after: None, fatal: false, cause: None }
+        Self {
+            reason: None,
+            message: message.into(),
+            details: Value::Null,
+            retry_after: None,
+            fatal: false,
+            cause: None,
+        }
     }
 
     /// The same with a word for programs, such as `InvalidInput`; `Failed`
@@ -62,10 +61,11 @@ impl NativeError {
         self
     }
 
-    /// The same with what programs want to know beside that: at most 4 KiB of JSON.
+    /// The same with more for programs; what is larger than 4 KiB, or cannot be
+    /// written as JSON, is dropped.
     #[must_use]
-    pub fn details(mut self, details: impl Into<Value>) -> Self {
-        self.details = Some(Box::new(details.into()));
+    pub fn details(mut self, details: impl Serialize) -> Self {
+        self.details = serde_json::to_value(details).unwrap_or_default();
         self
     }
 
@@ -96,18 +96,11 @@ impl NativeError {
 
     /// The ending of the attempt that failed so.
     pub(super) fn ending(&self) -> Ending {
-        let message = match self.message.as_str() {
-            "" => "the attempt failed",
-            message => message,
-        };
-        let reason = self.reason.as_deref().filter(|reason| !reason.is_empty()).unwrap_or(FAILED);
-        let error = JobError::new(&clip(reason, REASON_BYTES_MAX), clip(message, MESSAGE_BYTES_MAX));
+        let said = json!({ "reason": self.reason, "message": self.message, "details": self.details });
+        let error = JobError::said(said);
         Ending {
-            detail: Some(clip(message, DETAIL_BYTES_MAX)),
-            error: Some(match &self.details {
-                Some(details) => error.with_details(Value::clone(details)),
-                None => error,
-            }),
+            detail: error.as_ref().map(|error| clip(&error.message, DETAIL_BYTES_MAX)),
+            error,
             retry_after: self.retry_after,
             fatal: self.fatal,
             ..Ending::new(AttemptOutcome::Failed)

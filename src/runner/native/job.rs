@@ -94,16 +94,14 @@ impl NativeJob {
         self.0.said.progress(fraction.into().map(|fraction| fraction.clamp(0.0, 1.0)), message);
     }
 
-    /// Wants members changed that the collection declares as `observed`, by a
-    /// JSON Patch (RFC 6902) over their places in the document.
+    /// Writes observed members of the document: a JSON Patch (RFC 6902), which is
+    /// applied in the commit that ends the job, however it ends, unless another
+    /// attempt follows. Several are applied one after another, all or none.
     ///
-    /// All patches of an attempt are applied in the commit that ends the job
-    /// with it, whole or not at all; one that touches anything else is the
-    /// condition `EffectRefused`. At most
-    /// [100 operations](crate::domain::job::PATCH_OPERATIONS_MAX) and
-    /// [64 KiB](crate::domain::job::PATCH_BYTES_MAX) in all.
-    pub fn patch(&self, patch: impl Into<Value>) {
-        self.0.said.patch(patch.into());
+    /// One that is refused, because it is no patch or is about other members,
+    /// leaves the job alone and becomes the condition `EffectRefused`.
+    pub fn patch(&self, operations: Value) {
+        self.0.said.patch(operations);
     }
 
     /// Writes a line into the log of the attempt, which clients can read at

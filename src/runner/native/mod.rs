@@ -36,7 +36,7 @@ use tokio_util::task::TaskTracker;
 use tracing::warn;
 
 use self::attempt::{Attempt, Fresh};
-pub use self::error::{MESSAGE_BYTES_MAX, NativeError, REASON_BYTES_MAX};
+pub use self::error::NativeError;
 pub use self::function::{Function, Functions};
 pub use self::job::NativeJob;
 use self::log::Log;
@@ -113,6 +113,12 @@ impl NativeRunner {
     pub fn new(config: NativeConfig) -> Self {
         let (stopping, over) = (CancellationToken::new(), CancellationToken::new());
         Self { config, known: Mutex::default(), counted: TaskTracker::new(), stopping, over }
+    }
+
+    /// Drops all functions where they are, without waiting for them.
+    pub fn abandon(&self) {
+        self.stopping.cancel();
+        self.over.cancel();
     }
 
     /// What an attempt wrote: its length in bytes now, and the file that holds

@@ -18,8 +18,8 @@ pub(super) struct Said {
 #[derive(Debug, Default)]
 struct Words {
     progress: Option<Report>,
-    ending: Option<Ending>,
     patch: Option<WorkPatch>,
+    ending: Option<Ending>,
 }
 
 impl Said {

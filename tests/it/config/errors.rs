@@ -28,7 +28,7 @@ schema = "schemas/wrong.json"
     heeler.toml:3:10: `server.listen`: `localhost` cannot be listened on: expected an IP address and a port such as "127.0.0.1:7117"
     heeler.toml:4:10: `server.hosts[0]`: `https://heeler.example.com` is not a host: expected a host name such as "heeler.example.com", without scheme or path
     heeler.toml:4:40: `server.hosts[1]`: expected a host name such as "heeler.example.com", without scheme or path, found an integer
-    heeler.toml:5:1: unknown key `ports` in `server`: expected `listen`, `hosts` or `cors`
+    heeler.toml:5:1: unknown key `ports` in `server`: expected `listen`, `url`, `hosts` or `cors`
     heeler.toml:8:9: `operations.transcode.input`: `/etc/heeler/schemas/none.json` cannot be read: entity not found
     heeler.toml:9:1: `operations.transcode.exec` needs `command`: expected an array of a program and its arguments
     heeler.toml:9:10: unknown key `comand` in `operations.transcode.exec`: did you mean `command`?
@@ -73,7 +73,7 @@ colour = 1
 "#;
     assert_snapshot!(refusal(text), @r#"
     heeler.toml:2:1: unknown key `operation`: did you mean `operations`?
-    heeler.toml:3:1: unknown key `color`: expected `server`, `store`, `limits`, `auth`, `operations`, `collections`, `aliases`, `retention`, `housekeeping` or `secrets`
+    heeler.toml:3:1: unknown key `color`: expected `server`, `store`, `limits`, `auth`, `operations`, `collections`, `aliases`, `retention`, `housekeeping`, `secrets` or `mail`
     heeler.toml:5:1: unknown key `lsiten` in `server`: did you mean `listen`?
     heeler.toml:7:1: unknown key `path` in `store`: expected `url`
     heeler.toml:9:1: unknown key `patch-operations` in `limits`: did you mean `patch_operations`?
@@ -92,12 +92,6 @@ fn what_a_later_version_will_understand_is_refused_and_not_ignored() {
 # Each of the lines below asks for something of a later version.
 
 
-[operations.notify]
-http = { url = "https://hooks.example.com/notify", method = "POST" }
-[operations.letter]
-mail = { to = "${resource.email}", subject = "Woof", text = "…" }
-[operations.render]
-worker = { lease = "30s" }
 [operations.transcode]
 exec = { command = ["true"] }
 reply = { mode = "sync" }
@@ -106,18 +100,12 @@ reply = { mode = "sync" }
 retired = true
 reply = { patch = 205 }
 
-[mail]
-relay = "smtp://localhost:25"
 [housekeeping]
 backup = "0 2 * * *"
 "#;
     assert_snapshot!(refusal(text), @r"
-    heeler.toml:6:1: `operations.notify.http` is not in this version
-    heeler.toml:8:1: `operations.letter.mail` is not in this version
-    heeler.toml:10:1: `operations.render.worker` is not in this version
-    heeler.toml:16:1: `collections.dogs.retired` is not in this version
-    heeler.toml:19:2: `mail` is not in this version
-    heeler.toml:22:1: `housekeeping.backup` is not in this version
+    heeler.toml:10:1: `collections.dogs.retired` is not in this version
+    heeler.toml:14:1: `housekeeping.backup` is not in this version
     ");
 }
 
@@ -162,73 +150,6 @@ rate = 5
     heeler.toml:19:17: unknown key `limits` in `operations.d.concurrency`: did you mean `limit`?
     heeler.toml:20:8: `operations.d.rate`: expected a number of starts within a time, such as "100/1m", found an integer
     "#);
-}
-
-#[test]
-fn a_secret_that_cannot_be_had_is_named_with_its_place_and_never_with_its_value() {
-    let text = r#"
-[secrets]
-A = { env = "NOPE" }
-B = { env = "EMPTY" }
-C = { file = "nope.token" }
-D = { file = "empty.token" }
-E = { file = "nul.token" }
-F = { file = "long.token" }
-G = { env = "HOOK_TOKEN", file = "hook.token" }
-H = {}
-I = "canary"
-J = { environment = "HOOK_TOKEN" }
-"k-l" = { env = "HOOK_TOKEN" }
-M = { file = "" }
-"#;
-    let refusal = refusal(text);
-    assert!(!refusal.contains("canary") && !refusal.contains("can\0ary"), "{refusal}");
-    assert_snapshot!(refusal);
-}
-
-#[test]
-fn what_no_program_can_be_held_to_is_refused() {
-    let text = r#"
-[operations.a.exec]
-command = ["true"]
-scratch = "yes"
-user = ""
-group = -1
-secrets = { "a/b" = "x", ".." = "x", "" = "x", ok = 5 }
-[operations.a.exec.limits]
-memory = "1MiB"
-cpu = "half"
-cpu_time = "0s"
-processes = 0
-files = 2
-file_size = "-1"
-disk = "1GiB"
-[operations.b.exec]
-command = ["true"]
-user = "a:b"
-limits = { cpu = "0%", memory = true }
-secrets = "token"
-"#;
-    assert_snapshot!(refusal(text));
-}
-
-#[test]
-fn a_template_refers_to_what_is_declared_and_only_where_nobody_else_sees_it() {
-    let text = r#"
-[secrets]
-HOOK = { env = "HOOK_TOKEN" }
-BROKEN = { env = "NOPE" }
-
-[operations.right]
-exec = { command = ["true", "${env.LANG}"], env = { A = "Bearer ${secret.HOOK}", B = "${secret.BROKEN}" } }
-[operations.undeclared]
-exec = { command = ["true"], env = { A = "x ${secret.HOOKS}", B = "${size(secret.NO)}", C = "${secret[input.name]}" } }
-[operations.argument]
-exec = { command = ["true", "--token=${secret.HOOK}"], env = { PATH = "/bin:${secret.HOOK}" } }
-[operations.environment]
-exec = { command = ["true", "${env.HOOK_TOKEN}"], env = { A = "${env[input.name]}", B = "${env}" } }
-"#;
-    assert_snapshot!(refusal(text));
 }
 
 #[test]
@@ -459,9 +380,8 @@ exec = { command = ["true"], cwd = "${input.folder}" }
 exec = { command = ["true"], env = { HEELER_JOB = "x", "A=B" = "x", "" = "x" } }
 "#;
     assert_snapshot!(refusal(text), @r##"
-    heeler.toml:2:13: `operations.none` has no runner: expected `exec = { command = […] }`
+    heeler.toml:2:13: `operations.none` has no runner: expected `exec = { command = […] }`, `http = { url = … }`, `mail = { to = … }` or `worker = {}`
     heeler.toml:4:13: `operations.two` has two runners, `exec` and `worker`: expected exactly one
-    heeler.toml:6:1: `operations.two.worker` is not in this version
     heeler.toml:8:1: `operations.no-command.exec` needs `command`: expected an array of a program and its arguments
     heeler.toml:10:16: `operations.empty-command.exec.command`: expected an array of a program and its arguments, found an empty array
     heeler.toml:12:17: `operations.empty-program.exec.command[0]`: expected a program, found an empty string

@@ -9,8 +9,11 @@ mod effects;
 mod errors;
 mod housekeeping;
 mod mounts;
+mod outward;
+mod programs;
 mod reading;
 mod replies;
+mod workers;
 
 /// The judge of cron expressions that the service has.
 pub(crate) fn cron(text: &str) -> Result<(), String> {

@@ -36,6 +36,7 @@ body = "2MiB"
 document = 4096
 depth = 32
 patch_operations = 50
+log = "64KiB"
 
 [operations.transcode]
 description = "Transcode a video"
@@ -131,8 +132,14 @@ fn a_full_file_is_read_as_it_is_written() {
         "bb0347f468d97f35fb3ddffcca4112d02ae8b97dd0bc69ed1c8eaede1e0d8bc6".parse().expect("a digest")
     );
     assert_eq!(config.store, StoreUrl::Redb(PathBuf::from("/etc/heeler/heeler.redb")));
-    let limits =
-        Limits { running: 8, body_bytes: 2 * 1024 * 1024, document_bytes: 4096, depth: 32, patch_operations: 50 };
+    let limits = Limits {
+        running: 8,
+        body_bytes: 2 * 1024 * 1024,
+        document_bytes: 4096,
+        depth: 32,
+        patch_operations: 50,
+        log_bytes: 65_536,
+    };
     assert_eq!(config.limits, limits);
 
     let transcode = &config.catalog.operations[&"transcode".parse().expect("a name")];
@@ -196,7 +203,7 @@ fn the_example_in_the_documentation_is_read() {
         lines.skip_while(|line| *line != "```toml").skip(1).take_while(|line| *line != "```").collect();
     let config = accepted(&example.join("\n"));
     assert_eq!(config.limits, Limits::default());
-    assert_eq!((config.catalog.operations.len(), config.catalog.collections.len()), (1, 1));
+    assert_eq!((config.catalog.operations.len(), config.catalog.collections.len()), (3, 1));
 }
 
 #[test]

@@ -50,7 +50,7 @@ async fn work_that_runs_into_a_limit_fails_and_says_which() {
             "memory of one process",
             "head -c 100000000 /dev/zero | tail -c 100000000; exit 7",
             ExecLimits { memory: Some(32 * MIB), ..NONE },
-            "could have no more than 32 MiB of memory; exited with code 7",
+            "was limited to 32 MiB of memory; exited with code 7",
         ),
         (
             "memory of several",
@@ -142,13 +142,33 @@ async fn a_fork_bomb_is_found_out_and_stopped_and_the_machine_stands() {
     let most: u64 = log.split_whitespace().next().and_then(|most| most.parse().ok()).unwrap_or_else(|| panic!("{log}"));
     assert!(most < 10_000, "{most}");
 
-    let launch = world.script_with("b() { b | b & }; b; sleep 1000", limited);
+    // Then a bomb: either it is seen, or it ended for want of processes before anybody looked.
+    let launch = world.script_with("b() { b | b & }; b; sleep 2; exit 9", limited);
     let attempt = launch.attempt;
     let (_, ending) = world.run(launch).await;
     assert_eq!(ending.outcome, AttemptOutcome::Failed);
-    let said = "ran into its limit of 20 processes and threads; was killed by signal 9 (SIGKILL)";
-    assert_eq!(ending.detail.as_deref(), Some(said));
+    let said = ending.detail.expect("a reason");
+    assert!(["exited with code 9", OVER].contains(&said.as_str()), "{said}");
     assert_eq!(workers(attempt), NOBODY);
+}
+
+const OVER: &str = "ran into its limit of 20 processes and threads; was killed by signal 9 (SIGKILL)";
+
+#[tokio::test]
+async fn more_processes_than_the_limit_are_seen() {
+    let world = open_world();
+    let limits = ExecLimits { processes: Some(20), ..NONE };
+    for (count, outcome, said) in [(10, AttemptOutcome::Succeeded, None), (30, AttemptOutcome::Failed, Some(OVER))] {
+        let script = format!("for i in $(seq {count}); do sleep 1 & done; wait; test {count} -lt 20 || sleep 1000");
+        let launch = world.script_with(&script, |operation| {
+            not_root(operation);
+            exec(operation).limits = limits;
+        });
+        let attempt = launch.attempt;
+        let (_, ending) = world.run(launch).await;
+        assert_eq!((ending.outcome, ending.detail.as_deref()), (outcome, said), "{count}");
+        assert_eq!(workers(attempt), NOBODY);
+    }
 }
 
 #[tokio::test]

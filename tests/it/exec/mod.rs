@@ -1,7 +1,10 @@
 //! Programs as work: real processes under real supervisors.
 
 mod canary;
+mod cgroups;
+mod escape;
 mod limits;
+mod logs;
 mod once;
 mod output;
 mod start;

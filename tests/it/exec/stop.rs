@@ -26,7 +26,7 @@ async fn work_that_ends_when_asked_is_not_killed() {
     let launch = world.script("trap 'echo bye; exit 0' TERM; touch $W/ready; while :; do sleep 0.01; done");
     let (attempt, ending, took) = stop(&world, launch).await;
     assert_eq!((ending.outcome, ending.exit_code), (AttemptOutcome::Canceled, Some(0)));
-    assert!(world.log(attempt).ends_with("bye\n"));
+    assert!(world.log(attempt).contains("bye\n"));
     assert!(took < Duration::from_secs(20), "{took:?}");
 }
 

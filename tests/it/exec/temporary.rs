@@ -1,4 +1,4 @@
-//! What an attempt has only while it runs: secrets as files, a scratch folder, a cgroup.
+//! What an attempt has only while it runs: secrets as files, a scratch folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use heeler::domain::job::AttemptOutcome;
 use heeler::domain::operation::{Operation, Scratch};
 use heeler::runner::Runner;
 
-use super::world::{SECRET, World, exec, inhabitants, kill, supervisor, template, until};
+use super::world::{SECRET, World, exec, kill, supervisor, template, until};
 
 fn with_both(operation: &mut Operation) {
     let exec = exec(operation);
@@ -100,40 +100,4 @@ async fn what_cannot_be_started_leaves_neither() {
     let (_, ending) = world.run(launch).await;
     assert_eq!(ending.outcome, AttemptOutcome::Failed);
     assert!(!world.attempt(attempt).join("scratch").exists());
-}
-
-/// A cgroup for tests, where this machine lets us make one.
-fn cgroup() -> Option<PathBuf> {
-    let mounts = fs::read_to_string("/proc/mounts").ok()?;
-    let point = mounts.lines().find(|line| line.contains(" cgroup2 "))?.split(' ').nth(1)?;
-    let path = Path::new(point).join(format!("heeler-test-{}", std::process::id()));
-    fs::create_dir(&path).ok().map(|()| path)
-}
-
-#[tokio::test]
-async fn where_there_are_cgroups_nobody_gets_out_of_theirs() {
-    let Some(base) = cgroup() else { return };
-    let world = World::in_cgroups(Some(base.clone()));
-    // Without its environment and its parent only the cgroup tells whose it is.
-    let script = "env -i setsid -f sleep 1000; grep ^0: /proc/self/cgroup; touch $W/ready; sleep 1000";
-    let launch = world.script(script);
-    let attempt = launch.attempt;
-    world.runner.start(launch).await.expect("it starts");
-    until("the work is ready", || world.file("ready").exists()).await;
-    let group = base.join(format!("attempt-{}-1", attempt.job));
-    assert!(group.is_dir());
-    until("the log has it", || world.log(attempt).contains(&format!("/attempt-{}-1\n", attempt.job))).await;
-    supervisor(attempt).into_iter().for_each(kill);
-    let (_, ending) = world.end(attempt).await;
-    assert_eq!(ending.outcome, AttemptOutcome::Lost);
-    assert!(!group.exists());
-    assert_eq!(inhabitants(&world), 0);
-
-    let launch = world.script("env -i setsid -f sleep 1000; exit 3");
-    let group = base.join(format!("attempt-{}-1", launch.attempt.job));
-    let (_, ending) = world.run(launch).await;
-    assert_eq!(ending.exit_code, Some(3));
-    assert!(!group.exists());
-    assert_eq!(inhabitants(&world), 0);
-    fs::remove_dir(&base).expect("it is empty");
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use heeler::domain::expression::Template;
 use heeler::domain::id::{JobId, Token};
 use heeler::domain::job::Ending;
+use heeler::domain::log::{ENTRY_BYTES, Entry};
 use heeler::domain::operation::{ExecSpec, Keep, OnUnknown, Operation, Reply, RunnerKind, RunnerSpec};
 use heeler::domain::retry::RetryPolicy;
 use heeler::domain::secret::Surroundings;
@@ -105,9 +106,19 @@ impl World {
             let report = self.runner.next_report(attempt);
             match tokio::time::timeout(DEADLINE, report).await.expect("it ends in time") {
                 Report::Ended(ending) => return (said, ending),
-                progress @ Report::Progress { .. } => said.push(progress),
+                other @ (Report::Progress { .. } | Report::Accepted(_)) => said.push(other),
             }
         }
+    }
+
+    /// What of the log came from where.
+    pub(super) fn log_index(&self, attempt: AttemptRef) -> Vec<Entry> {
+        let Some((_, mut file)) = self.runner.log_index(attempt.job, attempt.number) else { return Vec::new() };
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut file, &mut bytes).expect("bytes");
+        let (entries, rest) = bytes.as_chunks::<ENTRY_BYTES>();
+        assert!(rest.is_empty());
+        entries.iter().map(|entry| Entry::decode(*entry)).collect()
     }
 
     pub(super) fn log(&self, attempt: AttemptRef) -> String {
@@ -235,6 +246,7 @@ pub(super) fn kill(pid: i32) {
 pub(super) fn progress(report: &Report) -> Value {
     match report {
         Report::Progress { fraction, message } => json!([fraction, message]),
+        Report::Accepted(_) => json!("accepted"),
         Report::Ended(_) => json!("ended"),
     }
 }

@@ -10,7 +10,7 @@ const ROOMS: [(&str, &[&str]); 14] = [
     ("store", &[]),
     ("clock", &["domain"]),
     ("state", &["domain", "reconcile", "store", "clock", "metrics"]),
-    ("runner", &["domain"]),
+    ("runner", &["domain", "clock"]),
     ("engine", &["domain", "reconcile", "state", "runner", "clock", "metrics"]),
     ("api", &["domain", "state", "store", "clock"]),
     ("http", &["api", "domain", "metrics"]),
@@ -28,7 +28,7 @@ const SEE_EVERYTHING: [&str; 3] = ["src/service/", "src/main.rs", "src/lib.rs"];
 const PURE: [&str; 2] = ["domain", "reconcile"];
 
 /// What belongs into some places only.
-const HOMES: [(&str, &[&str]); 15] = [
+const HOMES: [(&str, &[&str]); 19] = [
     ("warp", &["src/http/"]),
     ("redb", &["src/store/redb/"]),
     ("json_patch", &["src/domain/patch"]),
@@ -41,7 +41,11 @@ const HOMES: [(&str, &[&str]); 15] = [
     ("toml", &["src/config/"]),
     ("tokio_cron_scheduler", &["src/engine/housekeeping.rs"]),
     ("flate2", &["src/http/coding.rs"]),
-    ("hyper", &["src/http/", "src/cli/client.rs"]),
+    ("hyper", &["src/http/", "src/cli/client.rs", "src/runner/http/"]),
+    ("lettre", &["src/runner/mail/"]),
+    ("tokio_rustls", &["src/runner/"]),
+    ("rustls_native_certs", &["src/runner/trust.rs"]),
+    ("ring", &["src/runner/"]),
     ("tracing_subscriber", &["src/telemetry.rs"]),
     ("getrandom", &["src/clock.rs", "src/runner/exec/"]),
 ];

@@ -1,3 +1,5 @@
+//! What of URLs and addresses goes where.
+
 use super::super::target::{ParseTargetError, Target};
 use super::*;
 

@@ -9,10 +9,11 @@
 //! refused.
 
 use std::fs;
+use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use rustix::process::geteuid;
+use rustix::process::{geteuid, setpriority_process};
 
 use super::tree;
 use crate::domain::operation::ExecLimits;
@@ -33,6 +34,13 @@ const REST_PER_LOOK: u32 = 10;
 /// that is no measure of one attempt; but it stops whoever forks faster than
 /// anybody looks.
 const PROCESSES_SLACK: u64 = 256;
+
+/// The time of which a share of a processor is a share, in microseconds: what
+/// the kernel takes where nobody says.
+const CPU_PERIOD_US: u64 = 100_000;
+
+/// The highest priority there is.
+const PRIORITY: i32 = -20;
 
 const SIGXCPU: i32 = 24;
 const SIGXFSZ: i32 = 25;
@@ -61,39 +69,19 @@ impl Enforcement {
     /// A limit that nobody could keep, for people.
     pub(super) fn begin(spec: &Spec) -> Result<Self, String> {
         let limits = spec.limits;
-        let mut watched = ExecLimits { memory: limits.memory, processes: limits.processes, ..ExecLimits::default() };
-        let mut share = limits.cpu_percent;
+        let mut left = limits;
         if let Some(path) = &spec.temporary.cgroup {
             let group = Group::at(path);
-            let set = |file: &str, value: String| {
-                group.set(file, &value).map_err(|error| format!("the limit `{file}` cannot be set: {error}"))
-            };
             group.make().map_err(|error| format!("its cgroup cannot be made: {error}"))?;
-            if let Some(bytes) = limits.memory
-                && set("memory.max", bytes.to_string())? == Controller::There
-            {
-                // Memory is memory: no more of it on a disk, and no half of a tree goes on.
-                set("memory.swap.max", "0".to_owned())?;
-                set("memory.oom.group", "1".to_owned())?;
-                watched.memory = None;
-            }
-            if let Some(count) = limits.processes
-                && set("pids.max", count.to_string())? == Controller::There
-            {
-                watched.processes = None;
-            }
-            if let Some(percent) = share
-                && set("cpu.max", format!("{} 100000", u64::from(percent) * 1000))? == Controller::There
-            {
-                share = None;
-            }
+            hand_over(&mut left, group).map_err(|error| format!("a limit of its cgroup cannot be set: {error}"))?;
         }
-        if share.is_some() {
+        if left.cpu_percent.is_some() {
             return Err(
                 "the limit `cpu` needs a cgroup that is delegated to the service (`Delegate=yes` of systemd); leave it out, or use `cpu_time`"
                     .to_owned(),
             );
         }
+        let watched = ExecLimits { memory: left.memory, processes: left.processes, ..ExecLimits::default() };
         let user = spec.run_as.map_or_else(|| geteuid().as_raw(), |run_as| run_as.uid);
         if watched.processes.is_some() && user == 0 {
             return Err(
@@ -119,6 +107,15 @@ impl Enforcement {
             self.watched.memory.map(Bound::Data),
         ];
         bounds.into_iter().flatten().collect()
+    }
+
+    /// Sees to it that whoever looks gets to look, however many processes want
+    /// to run. To be called once the work is spawned, which must not gain by it.
+    pub(super) fn stand_out(&self) {
+        if self.wake().is_some() {
+            // Only root may. Others have their turn when it comes.
+            let _ = setpriority_process(None, PRIORITY);
+        }
     }
 
     /// When to look next; never where the kernel sees to everything.
@@ -173,8 +170,33 @@ impl Enforcement {
             return Some(too_many(most));
         }
         // What is refused here the program hears, and nobody else.
-        self.watched.memory.map(|most| format!("could have no more than {} of memory", size(most)))
+        self.watched.memory.map(|most| format!("was limited to {} of memory", size(most)))
     }
+}
+
+/// Hands limits over to a cgroup, as far as it has the controllers, and leaves
+/// the others.
+fn hand_over(limits: &mut ExecLimits, group: Group<'_>) -> io::Result<()> {
+    if let Some(bytes) = limits.memory
+        && group.set("memory.max", &bytes.to_string())? == Controller::There
+    {
+        // Memory is memory: no more of it on a disk, and no half of a tree goes on.
+        group.set("memory.swap.max", "0")?;
+        group.set("memory.oom.group", "1")?;
+        limits.memory = None;
+    }
+    if let Some(count) = limits.processes
+        && group.set("pids.max", &count.to_string())? == Controller::There
+    {
+        limits.processes = None;
+    }
+    if let Some(percent) = limits.cpu_percent
+        && group.set("cpu.max", &format!("{} {CPU_PERIOD_US}", u64::from(percent) * CPU_PERIOD_US / 100))?
+            == Controller::There
+    {
+        limits.cpu_percent = None;
+    }
+    Ok(())
 }
 
 /// Whether the work keeps within its limits.
@@ -244,11 +266,47 @@ mod tests {
             (file, End::Killed(25), Some("wrote a file larger than its limit of 1 MiB")),
             (file, End::Exited(153), Some("wrote a file larger than its limit of 1 MiB")),
             (ExecLimits::default(), End::Killed(25), None),
-            (memory, End::Exited(1), Some("could have no more than 512 MiB of memory")),
+            (memory, End::Exited(1), Some("was limited to 512 MiB of memory")),
             (memory, End::Exited(0), None),
         ] {
             assert_eq!(enforcement(limits).verdict(&end).as_deref(), want, "{end:?} {limits:?}");
         }
+    }
+
+    #[test]
+    fn a_cgroup_takes_what_it_has_controllers_for() {
+        let all =
+            ExecLimits { memory: Some(4096), cpu_percent: Some(150), processes: Some(5), ..ExecLimits::default() };
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = |name: &str| fs::read_to_string(folder.path().join(name)).expect("a file");
+        let mut left = all;
+        hand_over(&mut left, Group::at(folder.path())).expect("there is nothing to be written");
+        assert_eq!(left, all);
+        for name in ["memory.max", "memory.swap.max", "memory.oom.group", "cpu.max"] {
+            fs::write(folder.path().join(name), "max").expect("a file");
+        }
+        hand_over(&mut left, Group::at(folder.path())).expect("it can be written");
+        assert_eq!(left, ExecLimits { processes: Some(5), ..ExecLimits::default() });
+        assert_eq!(["memory.max", "memory.swap.max", "memory.oom.group"].map(file), ["4096", "0", "1"]);
+        assert_eq!(file("cpu.max"), "150000 100000");
+        fs::write(folder.path().join("pids.max"), "max").expect("a file");
+        hand_over(&mut left, Group::at(folder.path())).expect("it can be written");
+        assert_eq!((left, file("pids.max").as_str()), (ExecLimits::default(), "5"));
+    }
+
+    #[test]
+    fn what_happened_in_a_cgroup_is_told() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let limits = ExecLimits { memory: Some(1 << 20), processes: Some(5), ..ExecLimits::default() };
+        let mut kept = enforcement(limits);
+        kept.watched = ExecLimits::default();
+        kept.group = Some(folder.path().to_owned());
+        assert_eq!(kept.verdict(&End::Killed(9)), None);
+        fs::write(folder.path().join("pids.events"), "max 2\n").expect("a file");
+        assert_eq!(kept.verdict(&End::Exited(1)).as_deref(), Some("ran into its limit of 5 processes and threads"));
+        fs::write(folder.path().join("memory.events"), "oom 1\noom_kill 1\n").expect("a file");
+        assert_eq!(kept.verdict(&End::Killed(9)).as_deref(), Some("used more than its limit of 1 MiB of memory"));
+        assert_eq!(kept.verdict(&End::Exited(0)), None, "it coped");
     }
 
     #[test]

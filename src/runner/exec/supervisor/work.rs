@@ -1,7 +1,6 @@
 //! The program that does the work: found and spawned, without a shell.
 
 use std::fs::File;
-use std::io::PipeWriter;
 use std::os::unix::fs::fchown;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -11,6 +10,7 @@ use rustix::fs::{Access, AtFlags, CWD, accessat};
 use rustix::io::Errno;
 use rustix::process::Pid;
 
+use super::log::Outputs;
 use crate::runner::exec::record::{Private, Spec};
 use crate::runner::exec::step::{BECOME, Bound, Plan, Refusal};
 use crate::runner::exec::user::RunAs;
@@ -37,7 +37,7 @@ pub(super) struct Given<'g> {
 ///
 /// # Errors
 /// It cannot be started: what is wrong and what can be done, for people.
-pub(super) fn spawn(given: Given<'_>, stdin: File, output: PipeWriter) -> Result<Spawned, String> {
+pub(super) fn spawn(given: Given<'_>, stdin: File, output: Outputs) -> Result<Spawned, String> {
     let Given { spec, private, bounds } = given;
     let name = spec.command.first().ok_or("there is no command")?;
     if !spec.cwd.is_dir() {
@@ -48,11 +48,12 @@ pub(super) fn spawn(given: Given<'_>, stdin: File, output: PipeWriter) -> Result
     }
     let path = private.env.get("PATH").map_or("", String::as_str);
     let program = find(name, path, &spec.cwd)?;
-    let again = output.try_clone().map_err(|error| format!("no pipe for the output: {error}"))?;
+    let Outputs { stdout, stderr } = output;
     if let Some(RunAs { uid, gid }) = spec.run_as {
         // Programs open these once more, as `/dev/stdin` and the like. Most do not.
         let _ = fchown(&stdin, Some(uid), Some(gid));
-        let _ = fchown(&output, Some(uid), Some(gid));
+        let _ = fchown(&stdout, Some(uid), Some(gid));
+        let _ = fchown(&stderr, Some(uid), Some(gid));
     }
     let needs_step = spec.run_as.is_some() || spec.temporary.cgroup.is_some() || !bounds.is_empty();
     let refusal = needs_step.then(Refusal::new).transpose().map_err(|error| format!("no memory file: {error}"))?;
@@ -82,8 +83,8 @@ pub(super) fn spawn(given: Given<'_>, stdin: File, output: PipeWriter) -> Result
         .envs(&private.env)
         .process_group(0)
         .stdin(stdin)
-        .stdout(Stdio::from(output))
-        .stderr(Stdio::from(again));
+        .stdout(Stdio::from(stdout))
+        .stderr(Stdio::from(stderr));
     // Reaped with everything else of the tree, not through its handle.
     let spawned = command.spawn().map(|child| Pid::from_child(&child));
     let main = spawned.map_err(|error| self::refusal(&program, &error))?;
