@@ -259,6 +259,7 @@ impl Engine {
         loop {
             let bell = self.steps.state.hints().timers.notified();
             let wait = self.steps.due().await?.map_or(CLOCK_LOOK, |wait| wait.min(CLOCK_LOOK));
+            self.steps.state.settle_doubts().await;
             let seen = self.steps.state.set_back();
             if seen != set_back {
                 set_back = seen;

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use super::changes::Changes;
 use super::claims::is_limit;
 use super::lookup::StateError;
 use super::once::{Name, ONCE_KEPT, Remember};
 use super::record::OnceRecord;
 use super::{Stage, State, keys, record, rows};
 use crate::domain::catalog::Catalog;
-use crate::domain::id::{ActivityName, JobId, OperationName, ResourceKey};
+use crate::domain::id::{ActivityName, CollectionName, JobId, OperationName, ResourceKey};
 use crate::domain::job::Job;
 use crate::domain::limit::Rate;
 use crate::domain::time::Timestamp;
@@ -23,6 +24,9 @@ use crate::store::{CommitError, Entry, Guard, Key, Op, ReadError, Rev, Txn};
 /// only another process over the same store can cause one, and sixteen in a row
 /// are a storm of them.
 const CONFLICTS_MAX: usize = 16;
+
+/// A row that never is.
+const SETTLED: &str = "settled";
 
 /// The state of a resource as it is stored, with what is needed to commit upon it.
 #[derive(Debug)]
@@ -253,7 +257,10 @@ impl State {
                 return Ok(unchanged(loaded));
             }
             drop(deciding);
-            match self.store.commit(txn.clone()).await {
+            let undecided = Undecided { changes: &self.changes, collection: Some(&key.collection) };
+            let decided = self.store.commit(txn.clone()).await;
+            undecided.is_decided();
+            match decided {
                 Ok(rev) => return Ok(Applied { remembered, ..self.committed(loaded, after, &txn, rev) }),
                 // Another resource was given the slot: to decide again would change nothing.
                 Err(CommitError::Conflict { guard }) if txn.guards.get(guard).is_some_and(|it| is_limit(it.key())) => {
@@ -272,6 +279,25 @@ impl State {
             }
         }
         Err(ApplyError::Busy)
+    }
+
+    /// Sees to what follows from commits that were made after nobody waited for
+    /// them any more. Called again and again; where it is not, lists have a new
+    /// tag more often than they need, and those who act are woken later.
+    pub async fn settle_doubts(&self) {
+        let doubted = self.changes.doubted();
+        if doubted.is_empty() {
+            return;
+        }
+        // Commits are made in the order in which they are handed over: behind
+        // this one, which changes nothing, those are decided.
+        let behind = Txn { ops: vec![Op::Delete(keys::bookmark(SETTLED))], ..Txn::default() };
+        if let Ok(rev) = self.store.commit(behind).await {
+            self.changes.settle(&doubted, rev);
+            self.hints.ring_for_claims();
+            self.hints.attempts.notify_one();
+            self.hints.timers.notify_one();
+        }
     }
 
     /// Decides what is to happen to a resource, and lets it happen to a copy
@@ -394,6 +420,28 @@ impl State {
 fn unchanged(loaded: Loaded) -> Applied {
     let rows = loaded.rows.into_iter().map(|(key, entry)| (key, entry.rev)).collect();
     Applied { state: loaded.state, remembered: None, rows }
+}
+
+/// A commit that is under way. Whoever asked for it can go away meanwhile, and
+/// it is made all the same: then what follows from it is seen to by
+/// [`State::settle_doubts`].
+struct Undecided<'s> {
+    changes: &'s Changes,
+    collection: Option<&'s CollectionName>,
+}
+
+impl Undecided<'_> {
+    fn is_decided(mut self) {
+        self.collection = None;
+    }
+}
+
+impl Drop for Undecided<'_> {
+    fn drop(&mut self) {
+        if let Some(collection) = self.collection {
+            self.changes.doubt(collection);
+        }
+    }
 }
 
 /// What turns the rows of one state into those of another, on condition that

@@ -160,7 +160,7 @@ impl State {
     /// The revision of the last change in a collection; ask before [`State::resources`].
     #[must_use]
     pub fn last_change(&self, collection: &CollectionName) -> Revision {
-        revision(self.changes.last(collection))
+        revision(self.changes.last(collection, *self.store.committed().borrow()))
     }
 
     /// The revision of the last change of anything; ask before [`State::all_jobs`].

@@ -31,6 +31,8 @@ enum Mishap {
     Overtaken(Txn),
     /// It is answered with this, and not applied.
     Answered(CommitError),
+    /// It is applied, and never answered.
+    Unanswered,
 }
 
 /// A store in memory that remembers transactions, and to which mishaps can happen.
@@ -64,6 +66,10 @@ impl Store for Spy {
         match mishap {
             Some(Mishap::Overtaken(other)) => drop(self.inner.commit(other).await?),
             Some(Mishap::Answered(error)) => return Err(error),
+            Some(Mishap::Unanswered) => {
+                self.inner.commit(txn).await?;
+                return std::future::pending().await;
+            }
             None => {}
         }
         locked(&self.seen).push(txn.clone());
@@ -231,6 +237,31 @@ async fn a_slot_is_never_taken_twice() {
     claim(0, 0).await.expect("it is free");
     assert!(matches!(claim(1, 0).await, Err(ApplyError::Refused(crate::reconcile::Refused::NotReady))));
     claim(1, 1).await.expect("it is free");
+}
+
+#[tokio::test]
+async fn what_is_committed_though_nobody_waits_for_it_is_seen_all_the_same() {
+    let (state, spy) = state();
+    let key = key("42");
+    put(&state, &key, &json!({"n": 1})).await;
+    let before = state.last_change(&key.collection);
+    locked(&spy.mishaps).push_back(Mishap::Unanswered);
+    let asked = changed(&json!({"processing": {"operation": "a"}}));
+    // The client hangs up while its change is being made.
+    assert!(futures_util::FutureExt::now_or_never(state.happen(&key, asked)).is_none());
+    let after = state.last_change(&key.collection);
+    assert!(before < after, "the list has the tag that it had");
+    let bell = state.hints().queue.notified();
+    state.settle_doubts().await;
+    assert!(futures_util::FutureExt::now_or_never(bell).is_some(), "nobody is told that there is a job");
+    let settled = state.last_change(&key.collection);
+    assert!(after <= settled);
+    put(&state, &self::key("7"), &json!({"n": 1})).await;
+    let other = ResourceKey { collection: "others".parse().expect("a name"), ..key };
+    put(&state, &other, &json!({})).await;
+    let last = state.last_change(&self::key("7").collection);
+    put(&state, &ResourceKey { id: "8".parse().expect("an id"), ..other }, &json!({})).await;
+    assert_eq!(state.last_change(&self::key("7").collection), last, "it is doubted no more");
 }
 
 #[tokio::test]
