@@ -258,9 +258,9 @@ impl State {
             }
             drop(deciding);
             let undecided = Undecided { changes: &self.changes, collection: Some(&key.collection) };
-            let decided = self.store.commit(txn.clone()).await;
-            undecided.is_decided();
-            match decided {
+            let answer = self.store.commit(txn.clone()).await;
+            undecided.decided();
+            match answer {
                 Ok(rev) => return Ok(Applied { remembered, ..self.committed(loaded, after, &txn, rev) }),
                 // Another resource was given the slot: to decide again would change nothing.
                 Err(CommitError::Conflict { guard }) if txn.guards.get(guard).is_some_and(|it| is_limit(it.key())) => {
@@ -431,7 +431,7 @@ struct Undecided<'s> {
 }
 
 impl Undecided<'_> {
-    fn is_decided(mut self) {
+    fn decided(mut self) {
         self.collection = None;
     }
 }
