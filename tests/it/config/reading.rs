@@ -203,7 +203,7 @@ fn the_example_in_the_documentation_is_read() {
         lines.skip_while(|line| *line != "```toml").skip(1).take_while(|line| *line != "```").collect();
     let config = super::read_by_a_program(&example.join("\n"), "bark").unwrap_or_else(|errors| panic!("{errors}"));
     assert_eq!(config.limits, Limits::default());
-    assert_eq!((config.catalog.operations.len(), config.catalog.collections.len()), (3, 1));
+    assert_eq!((config.catalog.operations.len(), config.catalog.collections.len()), (5, 1));
 }
 
 #[test]
