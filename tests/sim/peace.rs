@@ -73,7 +73,7 @@ impl Run {
 
     fn round(&mut self) {
         // What was decided before time passed may be committed after somebody looked.
-        let idle = self.processes.iter().all(|process| process.tasks.is_empty());
+        let idle = self.processes.iter().all(|process| process.tasks.is_empty()) && self.disk.is_idle();
         let due = idle && self.processes[0].may(Pass::Due);
         let clients = self.is_under_way(Duty::Client);
         let stopping = self.to_be_stopped();
