@@ -92,13 +92,16 @@ impl Log {
     /// there was any.
     pub(super) fn pump(&mut self) -> Pumped {
         let mut pumped = Pumped::Nothing;
-        for which in 0..self.sources.len() {
-            let source = &mut self.sources[which];
+        // The errors first: what was written before them is in the other pipe
+        // by then, and stands before them.
+        for source in self.sources.iter_mut().rev() {
             if let Pumped::Something = source.read() {
                 pumped = Pumped::Something;
             }
-            let ripe = source.take_ripe();
-            let stream = source.stream;
+        }
+        for which in 0..self.sources.len() {
+            let source = &mut self.sources[which];
+            let (stream, ripe) = (source.stream, source.take_ripe());
             self.write(stream, &ripe);
         }
         pumped
