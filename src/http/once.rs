@@ -155,7 +155,7 @@ async fn again(
     if let (true, Some(at)) = (status.is_redirection(), location) {
         return Ok(posts::see_again(call, at));
     }
-    let Some(view) = call.http.api.present(subject).await? else { return Ok(reply::empty(status)) };
+    let Some(view) = call.http.api.present(subject).await? else { return Ok(reply::gone(status)) };
     if let (Some((key, activity)), Subject::Job(id), None) = (call.route.launched_by(call.method), subject, location) {
         let at = links::activity_job(call.http.api.catalog(), key, activity, *id);
         return Ok(reply::restated(posts::told(view, call.route, &at), status));
@@ -166,7 +166,7 @@ async fn again(
                 let at = links::member(call.http.api.catalog(), key, pointer);
                 reply::restated(shown, status).content_located(&at)
             }
-            None => reply::bodiless(status, &view, call.route),
+            None => reply::gone_from(status, &view, call.route),
         },
         (_, Some(at)) => reply::represent(status, view, call.route).content_located(at),
         (_, None) => match at_target(call).await {

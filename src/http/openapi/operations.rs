@@ -104,15 +104,10 @@ fn parameters(route: &Route, verb: Verb, catalog: &Catalog) -> Vec<Value> {
         route,
         Route::Health | Route::Ready | Route::Metrics | Route::JobQueue(_) | Route::Operations | Route::Operation(_)
     );
-    match verb {
-        Verb::Get if probe => {}
-        Verb::Get => fields.extend(["If-None-Match", "If-Modified-Since"]),
-        Verb::Options => {}
-        // It is not remembered what a worker was given: who hears no answer asks again.
-        Verb::Post if matches!(route, Route::Leases(_)) => {}
-        Verb::Post | Verb::Put | Verb::Patch | Verb::Delete => {
-            fields.extend(["If-Match", "If-None-Match", "If-Unmodified-Since", "Prefer", "Idempotency-Key"]);
-        }
+    if is_remembered(route, verb) {
+        fields.extend(["If-Match", "If-None-Match", "If-Unmodified-Since", "Prefer", "Idempotency-Key"]);
+    } else if verb == Verb::Get && !probe {
+        fields.extend(["If-None-Match", "If-Modified-Since"]);
     }
     if let Route::JobLog(_) = route {
         fields.push("Range");
@@ -126,6 +121,16 @@ fn parameters(route: &Route, verb: Verb, catalog: &Catalog) -> Vec<Value> {
         json!({ "name": name, "in": "header", "schema": value_of(name), "description": says })
     });
     query.chain(header).collect()
+}
+
+/// Whether an `Idempotency-Key` is heeded.
+fn is_remembered(route: &Route, verb: Verb) -> bool {
+    match verb {
+        Verb::Get | Verb::Options => false,
+        // It is not remembered what a worker was given: who hears no answer asks again.
+        Verb::Post if matches!(route, Route::Leases(_)) => false,
+        Verb::Post | Verb::Put | Verb::Patch | Verb::Delete => true,
+    }
 }
 
 /// Whether a change of what exists must name a precondition.
@@ -283,7 +288,11 @@ fn responses(route: &Route, verb: Verb, catalog: &Catalog, access: &Access) -> V
 }
 
 fn success(route: &Route, verb: Verb, status: u16, carries: &[Carries]) -> Value {
-    let schemas: Vec<Value> = carries.iter().filter_map(|carries| carried(route, verb, *carries)).collect();
+    let mut schemas: Vec<Value> = carries.iter().filter_map(|carries| carried(route, verb, *carries)).collect();
+    if !schemas.is_empty() && is_remembered(route, verb) {
+        schemas
+            .push(json!({ "type": "null", "description": "It was answered before, and what it was about is gone." }));
+    }
     let mut response = json!({ "description": reason(status), "headers": headers(route, verb, status) });
     let schema = match schemas.as_slice() {
         [] => return response,
