@@ -305,7 +305,7 @@ impl Exchange {
                 }
                 self.done("answers: launched");
                 let mut oracle = lock(&self.oracle);
-                if oracle.job(job).is_none_or(|job| job.resource != self.request.key) {
+                if oracle.job(job).map_or(!oracle.forgotten.contains(&job), |job| job.resource != self.request.key) {
                     oracle.say(format!("job {job} was acknowledged and is not there"));
                 }
             }
@@ -324,7 +324,7 @@ impl Exchange {
                 self.remembered(status, None);
                 self.done("answers: canceled");
                 let mut oracle = lock(&self.oracle);
-                if oracle.job(job).is_none_or(|job| !job.phase.is_final() && job.cancel.is_none()) {
+                if !oracle.is_ending(job) {
                     oracle.say(format!("job {job} was said to be stopped, and goes on"));
                 }
             }
