@@ -29,6 +29,10 @@ deny:
 bench *ARGS:
     cargo bench --bench wire -- {{ARGS}}
 
+# Measures jobs against queues of others (see the top of `benches/jobs/main.rs`).
+bench-jobs:
+    cargo bench --bench jobs
+
 # Shows it.
 demo:
     cargo run --release -- demo

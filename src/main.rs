@@ -5,5 +5,5 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     // Before anything else: a supervisor has one thread and nothing of the service.
-    heeler::runner::exec::supervise_if_asked(args_os().skip(1)).unwrap_or_else(|| heeler::cli::run(args_os()))
+    heeler::supervise_if_asked().unwrap_or_else(|| heeler::cli::run(args_os()))
 }

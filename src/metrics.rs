@@ -8,10 +8,14 @@
 //! # Not here
 //! What is worth counting: whoever does it registers it.
 
+mod histogram;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+pub use histogram::{AT_ONCE, Histogram, MOMENTS, Present, WORK};
 
 /// What the answer is, as scrapers know it.
 pub const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -34,17 +38,20 @@ enum Kind {
     Counter,
     Gauge,
     Summary,
+    Histogram,
 }
 
 #[derive(Debug, Clone)]
 enum Series {
     Counter(Counter),
     Gauge(Gauge),
+    Present(Present),
     Summary(Summary),
+    Histogram(Histogram),
 }
 
 /// What a label is called, and what it is here.
-pub type Label = (&'static str, &'static str);
+pub type Label<'l> = (&'static str, &'l str);
 
 /// Something that only ever gets more.
 #[derive(Debug, Clone, Default)]
@@ -119,32 +126,64 @@ impl Default for Metrics {
 impl Metrics {
     /// The counter of that name with those labels; registered, if it was not.
     #[must_use]
-    pub fn counter(&self, name: &'static str, help: &'static str, labels: &[Label]) -> Counter {
+    pub fn counter(&self, name: &'static str, help: &'static str, labels: &[Label<'_>]) -> Counter {
         match self.series(name, help, labels, || Series::Counter(Counter::default())) {
             Series::Counter(counter) => counter,
-            Series::Gauge(_) | Series::Summary(_) => Counter::default(),
+            Series::Gauge(_) | Series::Present(_) | Series::Summary(_) | Series::Histogram(_) => Counter::default(),
         }
     }
 
     /// The gauge of that name with those labels; registered, if it was not.
     #[must_use]
-    pub fn gauge(&self, name: &'static str, help: &'static str, labels: &[Label]) -> Gauge {
+    pub fn gauge(&self, name: &'static str, help: &'static str, labels: &[Label<'_>]) -> Gauge {
         match self.series(name, help, labels, || Series::Gauge(Gauge::default())) {
             Series::Gauge(gauge) => gauge,
-            Series::Counter(_) | Series::Summary(_) => Gauge::default(),
+            Series::Counter(_) | Series::Present(_) | Series::Summary(_) | Series::Histogram(_) => Gauge::default(),
         }
     }
 
     /// The summary of that name with those labels; registered, if it was not.
     #[must_use]
-    pub fn summary(&self, name: &'static str, help: &'static str, labels: &[Label]) -> Summary {
+    pub fn summary(&self, name: &'static str, help: &'static str, labels: &[Label<'_>]) -> Summary {
         match self.series(name, help, labels, || Series::Summary(Summary::default())) {
             Series::Summary(summary) => summary,
-            Series::Counter(_) | Series::Gauge(_) => Summary::default(),
+            Series::Counter(_) | Series::Gauge(_) | Series::Present(_) | Series::Histogram(_) => Summary::default(),
         }
     }
 
-    fn series(&self, name: &'static str, help: &'static str, labels: &[Label], new: impl FnOnce() -> Series) -> Series {
+    /// The number of things that are there, by that name and with those
+    /// labels; registered, if it was not. It is shown as a gauge.
+    #[must_use]
+    pub fn present(&self, name: &'static str, help: &'static str, labels: &[Label<'_>]) -> Present {
+        match self.series(name, help, labels, || Series::Present(Present::default())) {
+            Series::Present(present) => present,
+            Series::Counter(_) | Series::Gauge(_) | Series::Summary(_) | Series::Histogram(_) => Present::default(),
+        }
+    }
+
+    /// The histogram of that name with those labels; registered, if it was not.
+    /// All of one name have the same bounds.
+    #[must_use]
+    pub fn histogram(
+        &self,
+        name: &'static str,
+        help: &'static str,
+        labels: &[Label<'_>],
+        bounds: &'static [f64],
+    ) -> Histogram {
+        match self.series(name, help, labels, || Series::Histogram(Histogram::new(bounds))) {
+            Series::Histogram(histogram) => histogram,
+            Series::Counter(_) | Series::Gauge(_) | Series::Present(_) | Series::Summary(_) => Histogram::new(bounds),
+        }
+    }
+
+    fn series(
+        &self,
+        name: &'static str,
+        help: &'static str,
+        labels: &[Label<'_>],
+        new: impl FnOnce() -> Series,
+    ) -> Series {
         let new = new();
         let kind = new.kind();
         let mut families = self.families();
@@ -169,6 +208,8 @@ impl Metrics {
                 match series {
                     Series::Counter(counter) => line(format_args!("{name}{labels} {}", counter.value())),
                     Series::Gauge(gauge) => line(format_args!("{name}{labels} {}", gauge.value())),
+                    Series::Present(present) => line(format_args!("{name}{labels} {}", present.value())),
+                    Series::Histogram(histogram) => histogram.write(name, labels, &mut line),
                     Series::Summary(Summary { sum, count }) => {
                         line(format_args!("{name}_sum{labels} {}", sum.value()));
                         line(format_args!("{name}_count{labels} {}", count.value()));
@@ -184,8 +225,9 @@ impl Series {
     const fn kind(&self) -> Kind {
         match self {
             Self::Counter(_) => Kind::Counter,
-            Self::Gauge(_) => Kind::Gauge,
+            Self::Gauge(_) | Self::Present(_) => Kind::Gauge,
             Self::Summary(_) => Kind::Summary,
+            Self::Histogram(_) => Kind::Histogram,
         }
     }
 }
@@ -196,12 +238,13 @@ impl Kind {
             Self::Counter => "counter",
             Self::Gauge => "gauge",
             Self::Summary => "summary",
+            Self::Histogram => "histogram",
         }
     }
 }
 
 /// `{kind="sweep",outcome="done"}`, or nothing.
-fn written(labels: &[Label]) -> String {
+fn written(labels: &[Label<'_>]) -> String {
     if labels.is_empty() {
         return String::new();
     }
@@ -243,6 +286,38 @@ heeler_seconds_count 2
 "
         );
         assert_eq!(metrics.text(), expected);
+    }
+
+    #[test]
+    fn a_histogram_counts_each_measurement_within_its_bound_and_all_above() {
+        let metrics = Metrics::default();
+        let labels = [("operation", "a")];
+        let histogram = metrics.histogram("heeler_h_seconds", "H.", &labels, &[0.5, 1.0]);
+        [0.5, 0.75, 3.0].into_iter().for_each(|value| histogram.observe(value));
+        let plain = metrics.histogram("heeler_p", "P.", &[], &[2.0]);
+        plain.observe(2.0);
+        let present = metrics.present("heeler_there", "There.", &labels);
+        present.come(3);
+        present.gone(1);
+        let text = metrics.text();
+        let expected = "# HELP heeler_h_seconds H.
+# TYPE heeler_h_seconds histogram
+heeler_h_seconds_bucket{operation=\"a\",le=\"0.5\"} 1
+heeler_h_seconds_bucket{operation=\"a\",le=\"1\"} 2
+heeler_h_seconds_bucket{operation=\"a\",le=\"+Inf\"} 3
+heeler_h_seconds_sum{operation=\"a\"} 4.25
+heeler_h_seconds_count{operation=\"a\"} 3
+# HELP heeler_p P.
+# TYPE heeler_p histogram
+heeler_p_bucket{le=\"2\"} 1
+heeler_p_bucket{le=\"+Inf\"} 1
+heeler_p_sum 2
+heeler_p_count 1
+# HELP heeler_there There.
+# TYPE heeler_there gauge
+heeler_there{operation=\"a\"} 2
+";
+        assert!(text.ends_with(expected), "{text}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Schedules stored and kept by the engine of this service.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -61,7 +61,7 @@ impl Runner for Nothing {
 
     async fn next_report(&self, _: AttemptRef) -> Report {
         let outcome = AttemptOutcome::Succeeded;
-        Report::Ended(Ending { finished: None, outcome, exit_code: None, result: None, detail: None })
+        Report::Ended(Ending::new(outcome))
     }
 
     async fn stop(&self, _: AttemptRef) {}
@@ -76,15 +76,20 @@ fn catalog() -> Catalog {
         name: "nothing".parse().unwrap(),
         description: None,
         input: None,
-        runner: RunnerSpec::Exec(ExecSpec { command: Vec::new(), cwd: "/".into(), env: BTreeMap::new() }),
+        runner: RunnerSpec::Exec(ExecSpec::default()),
         timeout: None,
         grace: Operation::GRACE_DEFAULT,
         retry: RetryPolicy::default(),
         concurrency: None,
+        attempts_max: 100,
+        rate: None,
+        deadline: None,
+        start_deadline: None,
         priority: 0,
         on_unknown: OnUnknown::Fail,
         reply: Reply::default(),
         keep: Keep::default(),
+        effects: heeler::domain::effect::Effects::default(),
     };
     let collection = Collection {
         activities: vec![ActivitySpec::new("processing".parse().unwrap())],

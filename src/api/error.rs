@@ -4,7 +4,7 @@ use std::error::Error;
 use std::sync::Arc;
 
 use super::trial::Trial;
-use crate::domain::id::JobId;
+use crate::domain::id::{JobId, OperationName};
 use crate::domain::patch::PatchError;
 use crate::domain::precondition::Failed;
 use crate::domain::schema::Violation;
@@ -105,6 +105,15 @@ pub enum ApiError {
     TooManyJobs {
         /// How many it may have.
         limit: usize,
+    },
+    /// The attempt that a report names is over, or there never was one.
+    #[error("the token is not that of an attempt that is under way")]
+    StaleToken,
+    /// The jobs of an operation are not pulled by workers.
+    #[error("the jobs of `{operation}` are not for workers: it has another runner")]
+    NotOfWorkers {
+        /// The operation.
+        operation: OperationName,
     },
     /// A request with the same key is not answered yet.
     #[error("a request with this idempotency key is not answered yet")]

@@ -267,9 +267,16 @@ impl Api {
         }
         let newest = job.attempts.last().map(|attempt| attempt.number);
         let number = attempt.or(newest);
+        // Whether it is over was read before: what it wrote till then is there now.
+        let is_over = match number {
+            Some(number) => job.attempts.iter().any(|attempt| attempt.number == number && attempt.finished.is_some()),
+            None => job.phase.is_final(),
+        };
+        let state = if is_over { LogState::Complete } else { LogState::Growing };
         let found = number.and_then(|number| self.logs.open(id, number));
+        let index = number.and_then(|number| self.logs.index(id, number));
         let (length, file) = found.map_or((0, None), |(length, file)| (length, Some(file)));
-        Ok(AttemptLog { number: number.unwrap_or_default(), length, file })
+        Ok(AttemptLog { number: number.unwrap_or_default(), length, file, index, state })
     }
 
     pub(super) async fn find(&self, id: JobId) -> Result<(Job, Revision), ApiError> {
@@ -292,6 +299,20 @@ pub struct AttemptLog {
     pub length: u64,
     /// The file that holds it; none where nothing was written.
     pub file: Option<std::fs::File>,
+    /// What of it came from where, and when ([`crate::domain::log`]): the length
+    /// in bytes, and the file that holds it.
+    pub index: Option<(u64, std::fs::File)>,
+    /// Whether more of it can come.
+    pub state: LogState,
+}
+
+/// Whether more of a log can come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogState {
+    /// Its attempt is not over, or has not begun.
+    Growing,
+    /// Its attempt is over.
+    Complete,
 }
 
 /// The job that a launch has made.
@@ -324,7 +345,7 @@ pub(super) fn changed_at(job: &Job) -> Timestamp {
 }
 
 /// A job never needs a precondition, and honours one that is sent.
-fn believes_job(loaded: &Loaded, job: &Job, request: &ChangeRequest) -> Result<(), ApiError> {
+pub(super) fn believes_job(loaded: &Loaded, job: &Job, request: &ChangeRequest) -> Result<(), ApiError> {
     once::judge(request)?;
     let etag = loaded.job_etag(job.id);
     let current = etag.map(|etag| Current { etag, changed_at: changed_at(job) });

@@ -13,11 +13,13 @@ mod enact;
 pub mod error;
 mod job_lists;
 pub mod jobs;
+mod leases;
 mod ledger;
 mod members;
 mod once;
 mod posts;
 mod queue;
+mod reports;
 mod resources;
 mod trial;
 
@@ -38,12 +40,14 @@ use crate::state::State;
 pub use crate::domain::links;
 pub use crate::state::{Load, LocalTime, Stage, Stages, Subject, describe_shown};
 pub use error::{AlreadyApplied, ApiError};
-pub use jobs::AttemptLog;
+pub use jobs::{AttemptLog, LogState};
+pub use leases::{LEASE_WAIT_MAX, LEASES_MAX, Lease, LeaseRequest, lease_request, leases_body};
 pub use members::{Found, member_of};
 use once::Flights;
 pub use once::{Answered, Held, Known, Once, OnceKey, Statuses};
 pub use posts::{AnswerWhen, JobView, LaunchBody, LaunchRequest, Launched, Place, PostedTo};
 pub use queue::QueueView;
+pub use reports::{TOKEN, WorkReport, work_report};
 pub use trial::{Launching, Trial};
 
 /// The use cases, over one store. Cheap to clone.
@@ -57,6 +61,7 @@ pub struct Api {
     flights: Arc<Flights>,
     /// Held by who creates a resource and believes something of its collection.
     creating: Arc<Mutex<()>>,
+    handing: Arc<leases::Handing>,
 }
 
 impl Api {
@@ -64,7 +69,8 @@ impl Api {
     #[must_use]
     pub fn new(state: State, logs: Arc<dyn AttemptLogs>, limits: PatchLimits) -> Self {
         let catalog = Arc::clone(state.catalog());
-        Self { state, catalog, logs, limits, running: None, flights: Arc::default(), creating: Arc::default() }
+        let (flights, creating, handing) = (Arc::default(), Arc::default(), Arc::default());
+        Self { state, catalog, logs, limits, running: None, flights, creating, handing }
     }
 
     /// The same where no more than so many attempts run at once, whatever they are of.
@@ -91,6 +97,12 @@ pub trait AttemptLogs: Send + Sync + fmt::Debug {
     /// The log of an attempt: its length in bytes now, and the file that holds
     /// it. `None` if the attempt wrote none or it is no longer kept.
     fn open(&self, job: JobId, number: u32) -> Option<(u64, std::fs::File)>;
+
+    /// What of it came from where, and when ([`crate::domain::log`]): its
+    /// length in bytes now, and the file that holds it. `None` if there is none.
+    fn index(&self, _job: JobId, _number: u32) -> Option<(u64, std::fs::File)> {
+        None
+    }
 
     /// Removes the logs of a job, and whatever else is kept of its attempts,
     /// which are over. Doing so twice is doing so once.

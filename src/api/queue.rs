@@ -19,6 +19,8 @@ pub struct QueueView {
     /// How many jobs of its operation may run at once; where it waits for
     /// jobs of any operation, how many of those.
     pub limit: Option<u32>,
+    /// Until when it waits at least, where that is known.
+    pub until: Option<Timestamp>,
 }
 
 impl Api {
@@ -29,11 +31,19 @@ impl Api {
     pub async fn queue(&self, id: JobId) -> Result<QueueView, ApiError> {
         let (job, _) = self.find(id).await?;
         match self.state.in_queue(&job, self.running).await? {
-            Some(InQueue { waiting, reason, position, limit }) => {
-                Ok(QueueView { reason: reason.as_str(), position, since: waiting.since, limit })
+            Some(InQueue { waiting, reason, position, limit, until }) => {
+                Ok(QueueView { reason: reason.as_str(), position, since: waiting.since, limit, until })
             }
             None => Err(ApiError::NotWaiting { id, phase: self.find(id).await?.0.phase.as_str() }),
         }
+    }
+
+    /// Counts what waits, for `/metrics`, unless that was done a moment ago.
+    ///
+    /// # Errors
+    /// `Store`.
+    pub async fn count_waiting(&self) -> Result<(), ApiError> {
+        Ok(self.state.count_waiting().await?)
     }
 
     /// How much each operation has to do, of those that have anything.

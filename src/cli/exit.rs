@@ -5,15 +5,9 @@
 
 use std::error::Error;
 use std::fmt::Write as _;
-use std::io;
-use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use crate::config::ConfigErrors;
-use crate::domain::id::CollectionName;
-
-/// An error of a room that this one does not know.
-pub(super) type Cause = Box<dyn Error + Send + Sync>;
+use crate::service::{self, Cause};
 
 /// The exit codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,41 +58,15 @@ Exit codes:
 /// Why the command did not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
-    /// The configuration file is wrong.
-    #[error(transparent)]
-    Configuration(ConfigErrors),
     /// A flag or a variable of the environment is wrong.
     #[error("{0}")]
     Usage(String),
-    /// The address can be reached by others, and nobody would be asked who they are.
-    #[error(
-        "{address} is not a loopback address, and everybody who reaches it could change everything: give out tokens under `[auth]`, listen on 127.0.0.1 behind a proxy that knows who asks, or say --insecure"
-    )]
-    Exposed {
-        /// The address.
-        address: SocketAddr,
-    },
-    /// Collections that are not declared hold resources.
-    #[error("{}", undeclared(.0))]
-    Undeclared(Vec<(CollectionName, u64)>),
-    /// The store cannot be used.
-    #[error("the store cannot be used")]
-    Store(#[source] Cause),
-    /// The address cannot be listened on.
-    #[error("{address} cannot be listened on")]
-    Address {
-        /// The address.
-        address: SocketAddr,
-        /// What the system said.
-        #[source]
-        source: io::Error,
-    },
-    /// The store failed under way.
-    #[error("the store failed, and the last changes may or may not have been kept: start again to see")]
-    OutcomeUnknown(#[source] Cause),
-    /// A part of the service ended that should not have.
-    #[error("a part of the service broke")]
-    Broken(#[source] Cause),
+    /// The service, or its configuration.
+    #[error(transparent)]
+    Service(#[from] service::Error),
+    /// What the command itself needs of the system is not to be had.
+    #[error("the system refused what is needed")]
+    System(#[source] Cause),
     /// Jobs did not succeed.
     #[error("{0}")]
     Jobs(String),
@@ -111,11 +79,9 @@ impl Failure {
     /// The exit code.
     pub(super) const fn exit(&self) -> Exit {
         match self {
-            Self::Configuration(_) | Self::Usage(_) | Self::Exposed { .. } | Self::Undeclared(_) => Exit::Usage,
-            Self::Store(_) => Exit::Store,
-            Self::Address { .. } => Exit::Address,
-            Self::OutcomeUnknown(_) => Exit::OutcomeUnknown,
-            Self::Broken(_) => Exit::Broken,
+            Self::Usage(_) => Exit::Usage,
+            Self::Service(error) => exit(error),
+            Self::System(_) => Exit::Broken,
             Self::Jobs(_) => Exit::JobFailed,
             Self::Unreachable(_) => Exit::Unreachable,
         }
@@ -125,7 +91,7 @@ impl Failure {
     /// end after the last line.
     pub(super) fn words(&self) -> String {
         // The errors of a file stand alone, so that editors and people find the place.
-        if let Self::Configuration(errors) = self {
+        if let Self::Service(service::Error::Configuration(errors)) = self {
             return errors.to_string();
         }
         let mut words = format!("heeler: {self}");
@@ -138,35 +104,31 @@ impl Failure {
     }
 }
 
-fn undeclared(collections: &[(CollectionName, u64)]) -> String {
-    let held: Vec<String> = collections
-        .iter()
-        .map(|(name, count)| format!("`{name}` ({count} {})", if *count == 1 { "resource" } else { "resources" }))
-        .collect();
-    format!(
-        "the configuration does not declare collections that still hold resources: {}; declare them as before, or delete their resources first",
-        held.join(", ")
-    )
+const fn exit(error: &service::Error) -> Exit {
+    use service::Error;
+    match error {
+        Error::Configuration(_) | Error::Declaration(_) | Error::Exposed { .. } | Error::Undeclared(_) => Exit::Usage,
+        Error::Store(_) => Exit::Store,
+        Error::Address { .. } => Exit::Address,
+        Error::OutcomeUnknown(_) => Exit::OutcomeUnknown,
+        Error::Broken(_) => Exit::Broken,
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+    use std::net::SocketAddr;
+
     use super::*;
 
     #[test]
     fn a_failure_says_all_its_causes_in_one_line() {
-        let failure = Failure::Address {
+        let failure = Failure::Service(service::Error::Address {
             address: SocketAddr::from(([127, 0, 0, 1], 7117)),
             source: io::Error::from(io::ErrorKind::AddrInUse),
-        };
+        });
         assert_eq!(failure.words(), "heeler: 127.0.0.1:7117 cannot be listened on: address in use");
         assert_eq!(failure.exit() as u8, 4);
-    }
-
-    #[test]
-    fn collections_that_would_be_lost_are_counted() {
-        let name = |name: &str| name.parse().expect("a name");
-        let failure = Failure::Undeclared(vec![(name("dogs"), 1), (name("videos"), 1200)]);
-        insta::assert_snapshot!(failure.words(), @"heeler: the configuration does not declare collections that still hold resources: `dogs` (1 resource), `videos` (1200 resources); declare them as before, or delete their resources first");
     }
 }

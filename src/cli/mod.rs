@@ -5,8 +5,7 @@
 //! Standard output holds what was asked for and nothing else; everything else
 //! goes to standard error. Every way to end is in [`exit`].
 //! # Not here
-//! The service itself. [`serve`] puts it together, and is the one place of the
-//! program that sees every part of it.
+//! The service itself, which [`crate::service`] puts together.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -17,6 +16,7 @@ mod args;
 mod check;
 mod client;
 mod demo;
+mod describe;
 mod exit;
 mod output;
 mod serve;
@@ -58,19 +58,18 @@ fn obey(command: &Command) -> Result<(), Failure> {
     match command {
         Command::Serve(args) => {
             start_logs(&args.log, LOG_DEFAULT)?;
-            serve::run(&settings::for_serve(args)?)
+            serve::run(settings::for_serve(args))
         }
         Command::Demo(args) => {
             start_logs(&args.log, LOG_DEFAULT_OF_DEMO)?;
-            settings::Reach::Loopback.judge(args.listen, None)?;
             demo::run(args)
         }
         Command::Check(args) => check::run(args),
         Command::Openapi(args) => {
             let config = settings::for_openapi(args)?;
             match &args.into {
-                None => serve::describe::print(&config),
-                Some(folder) => serve::describe::write(&config, folder)?,
+                None => describe::print(&config),
+                Some(folder) => describe::write(&config, folder)?,
             }
             Ok(())
         }

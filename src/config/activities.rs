@@ -1,8 +1,6 @@
 //! `[collections.NAME.activities.NAME]`.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
+use super::effects::{self, Known, declared};
 use super::error::Report;
 use super::section::{Field, Keys, Section, listed};
 use crate::domain::catalog::{ActivitySpec, Mapping, OperationChoice, ShownMember};
@@ -10,26 +8,23 @@ use crate::domain::expression::{Expression, Variable};
 use crate::domain::id::{ActivityName, OperationName};
 use crate::domain::json::Pointer;
 use crate::domain::links::RELATIONS;
-use crate::domain::near::did_you_mean;
-use crate::domain::operation::Operation;
 
 const ACTIVITY: Keys = Keys {
     known: &["operation", "operations", "input", "schedule", "show", "on_success", "on_failure", "editable"],
     later: &["reply"],
 };
-const EFFECT: Keys = Keys { known: &["merge"], later: &["launch"] };
 
 /// What an expression sees that says what is wanted. Not `status`: work that
 /// depends on what became of it would be asked for again and again.
 const OF_WISHES: &[Variable] = &[Variable::Document, Variable::Resource, Variable::Now];
-/// What an expression sees that shows or records what became of it.
+/// What an expression sees that shows what became of it.
 const OF_OUTCOMES: &[Variable] = &[Variable::Document, Variable::Status, Variable::Resource, Variable::Now];
 
 /// What the activities of a collection are read against.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Around<'a> {
     /// The operations that are declared.
-    pub(super) operations: &'a BTreeMap<OperationName, Arc<Operation>>,
+    pub(super) operations: &'a [OperationName],
     /// Members of the representation that are the service's own.
     pub(super) reserved: &'a [&'a str],
     /// The members that effects may write.
@@ -49,10 +44,10 @@ pub(super) fn activity(field: &Field<'_>, around: Around<'_>, report: &mut Repor
     let operations = choice(&section, around, report);
     let mapping = mapping(&section, &operations, report);
     let show = section.table("show", report).map(|section| shown(&section, around, report)).unwrap_or_default();
-    let on_success = effect(&section, "on_success", around, report);
-    let on_failure = effect(&section, "on_failure", around, report);
+    let known = Known { operations: around.operations, observed: Some(!around.observed.is_empty()) };
+    let effects = effects::effects(&section, known, report);
     let editable = section.get("editable").and_then(|field| field.flag(report)).unwrap_or_default();
-    Some(ActivitySpec { name: name?, operations, mapping, show, on_success, on_failure, editable })
+    Some(ActivitySpec { name: name?, operations, mapping, show, effects, editable })
 }
 
 fn choice(section: &Section<'_>, around: Around<'_>, report: &mut Report<'_>) -> OperationChoice {
@@ -62,29 +57,20 @@ fn choice(section: &Section<'_>, around: Around<'_>, report: &mut Report<'_>) ->
             report.error(&several.key, message);
             OperationChoice::Any
         }
-        (Some(one), None) => declared(&one, around, report).map_or(OperationChoice::Any, OperationChoice::Fixed),
+        (Some(one), None) => {
+            declared(&one, around.operations, report).map_or(OperationChoice::Any, OperationChoice::Fixed)
+        }
         (None, Some(several)) => {
             let fields = several.elements("an array of the names of operations", report).unwrap_or_default();
             if fields.is_empty() {
                 let message = format!("`{}`: expected at least one operation", several.path);
                 report.error(&several.span, message);
             }
-            OperationChoice::OneOf(fields.iter().filter_map(|field| declared(field, around, report)).collect())
+            OperationChoice::OneOf(
+                fields.iter().filter_map(|field| declared(field, around.operations, report)).collect(),
+            )
         }
         (None, None) => OperationChoice::Any,
-    }
-}
-
-/// The operation that a field names.
-fn declared(field: &Field<'_>, around: Around<'_>, report: &mut Report<'_>) -> Option<OperationName> {
-    let text = field.text("the name of an operation", report)?;
-    let name: Option<OperationName> = text.parse().ok();
-    match name.filter(|name| around.operations.contains_key(name)) {
-        Some(name) => Some(name),
-        None => {
-            let hint = did_you_mean(text, around.operations.keys().map(OperationName::as_str));
-            field.refuse(format!("there is no operation `{text}`{hint}"), report)
-        }
     }
 }
 
@@ -115,22 +101,6 @@ fn shown(section: &Section<'_>, around: Around<'_>, report: &mut Report<'_>) -> 
         members.push(ShownMember { pointer, value });
     }
     members
-}
-
-fn effect(section: &Section<'_>, name: &str, around: Around<'_>, report: &mut Report<'_>) -> Option<Expression> {
-    let table = section.table(name, report)?;
-    table.check_keys(EFFECT, report);
-    let Some(merge) = table.get("merge") else {
-        report
-            .error(&table.span, format!("`{}` needs `merge`: expected an expression that gives an object", table.path));
-        return None;
-    };
-    if around.observed.is_empty() {
-        let message =
-            format!("`{}` has nothing to write: list the members under `observed` of the collection", merge.path);
-        report.error(&merge.key, message);
-    }
-    expression(&merge, OF_OUTCOMES, report)
 }
 
 /// A CEL expression over these variables.

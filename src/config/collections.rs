@@ -61,7 +61,8 @@ fn collection(
     let observed_as = observed_as(section, report);
     let reserved = [ID, LINKS, observed_as.as_str()];
     let observed = observed(section, &reserved, report);
-    let around = Around { operations, reserved: &reserved, observed: &observed };
+    let names: Vec<OperationName> = operations.keys().cloned().collect();
+    let around = Around { operations: &names, reserved: &reserved, observed: &observed };
     let activities: Vec<ActivitySpec> = match section.get("activities") {
         None => ACTIVITY_DEFAULT.parse().ok().map(ActivitySpec::new).into_iter().collect(),
         Some(field) => {

@@ -1,4 +1,4 @@
-//! The schema files that a configuration names.
+//! The files that a configuration names: schemas and secrets.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -28,6 +28,11 @@ impl<'f> Files<'f> {
     pub(super) fn resolve(&self, path: &str) -> PathBuf {
         // Through the components, which leaves out every `.`.
         self.base.join(path).components().collect()
+    }
+
+    /// The text of a file.
+    pub(super) fn text(&self, path: &Path) -> io::Result<String> {
+        (self.read)(path)
     }
 
     /// The schema in the file that a field names.

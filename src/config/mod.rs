@@ -1,8 +1,9 @@
-//! The configuration: one TOML file, and the schema files that it names.
+//! The configuration: one TOML file, and the files that it names.
 //!
 //! ```toml
 //! [server]
 //! listen = "127.0.0.1:7117"          # the default; an IP address and a port
+//! url    = "https://heeler.example.com"  # where others reach it, who report of jobs; its address by default
 //! hosts  = ["heeler.example.com"]    # further names under which it may be asked
 //! [server.cors]
 //! origins = ["https://app.example.com"]  # whose pages may ask; none by default
@@ -22,6 +23,7 @@
 //! document = "1MiB"                  # the largest document
 //! depth    = 64                      # nesting of a body or document
 //! patch_operations = 1000            # operations in one patch
+//! log      = "10MiB"                 # what is kept of the output of one attempt
 //!
 //! [retention]                        # the defaults
 //! jobs  = { succeeded = "7d", failed = "30d", per_activity = 50 }  # how old a finished job gets, how many an activity has
@@ -31,6 +33,9 @@
 //! retention = "*/10 * * * *"         # forgets what is older than that
 //! log       = "5 * * * *"            # trims the change log
 //! sweep     = "17 3 * * *"           # looks at every resource, should anything have been missed
+//!
+//! [secrets]                          # for `${secret.HOOK}`; read once, at the start, and shown nowhere
+//! HOOK = { env = "HOOK_TOKEN" }      # or { file = "hook.token" }: its text, without a line end
 //!
 //! [operations.transcode]
 //! description = "Transcode a video"
@@ -42,13 +47,37 @@
 //! concurrency = 4                    # jobs of it at once; no limit by default
 //! priority = 0                       # the highest first
 //! on_unknown = "fail"                # or "retry"
+//! on_failure = { merge = "{'runs': null}" }   # what the end of each of its jobs does
+//!
+//! [operations.notify]                # a request; POST of the job as a CloudEvent, unless `method` or `body` say otherwise
+//! http = { url = "https://hooks.example.com/${resource.id}", headers = { X-Team = "a" }, response = "64KiB" }
+//! # Further: signing = "HOOK", or ["NEW", "OLD"]; allow = ["10.0.0.0/8", "hooks.internal"]
+//!
+//! [operations.letter]                # a letter; needs `[mail]`
+//! mail = { to = "${resource.email}", cc = ["a@example.com"], subject = "Woof", text = "…", html = "<p>…</p>" }
+//!
+//! [mail]
+//! relay = "smtp+starttls://smtp.example.com:587"  # or smtp://…:25 (with `tls = "required"` or "none"), smtps://…:465
+//! from  = "Heeler <heeler@example.com>"
+//! user  = "heeler"                   # both or neither
+//! password = "${secret.HOOK}"
+//!
+//! [operations.render]
+//! worker = { lease = "30s" }         # outside workers pull its jobs; 30s is the default of how long they may be silent
+//!
+//! [operations.bark]
+//! native = {}                        # a function of the program that embeds the service; what else stands here
+//!                                    # counts before what the program says of it
 //!
 //! [collections.videos]
 //! schema = "schemas/video.json"      # JSON Schema of the document
 //! preconditions = "required"         # or "optional"
 //! path = "/v1/videos"                # the default; any path that nothing else needs
 //! id = "[a-z0-9-]+"                  # what an id looks like that a client chooses, of those that any id can be
+//! observed = ["/runs"]               # members that effects write
 //! [collections.videos.activities.processing]
+//! # of the jobs that were asked for: what is merged, what follows, or both
+//! on_success = { merge = "{'runs': 1}", launch = { operation = "transcode", input = "{'of': job.id}" } }
 //! editable = false                   # the default; true opens the list of its jobs to PUT and PATCH
 //!
 //! [aliases]                          # the same things under further paths
@@ -61,7 +90,7 @@
 //!
 //! # Guarantees
 //! Everything that is wrong is reported at once, each with file, line, column
-//! and what was expected. Nothing in the file is ignored: a key that is not
+//! and what was expected, but never with a secret. Nothing in the file is ignored: a key that is not
 //! understood is an error, and so is one that a later version will understand.
 //! A configuration that is read holds only checked values and absolute paths.
 //! # Not here
@@ -78,28 +107,41 @@ mod activities;
 mod auth;
 mod collections;
 mod cors;
+mod declared;
+mod effects;
 mod error;
+mod exec;
 mod files;
 mod housekeeping;
 mod mounts;
 mod operations;
+mod outward;
 mod replies;
 mod rules;
+mod secrets;
 mod section;
 mod server;
+mod templates;
+mod worker;
 
+pub use declared::Declared;
 pub use error::{ConfigError, ConfigErrors, ERRORS_MAX, Place};
 pub use housekeeping::{Housekeeping, JudgeCron, PER_ACTIVITY_MAX};
+pub use secrets::SECRET_BYTES_MAX;
 pub use server::{
-    BYTES_MAX, BYTES_MIN, DEPTH_MAX, Limits, PATCH_OPERATIONS_MAX, ParseStoreUrlError, RUNNING_MAX, Server, StoreUrl,
+    BYTES_MAX, BYTES_MIN, DEPTH_MAX, LOG_BYTES_MAX, Limits, PATCH_OPERATIONS_MAX, ParseStoreUrlError, RUNNING_MAX,
+    Server, StoreUrl,
 };
 
 use crate::domain::catalog::Catalog;
+use crate::domain::outward::Relay;
 use crate::domain::principal::Access;
 use crate::domain::retention::Retention;
+use crate::domain::secret::{Secrets, Surroundings};
 use error::Report;
 use files::Files;
 use section::{Keys, Section};
+use templates::Templates;
 
 /// The largest file that is read, the configuration's or a schema's.
 ///
@@ -107,7 +149,7 @@ use section::{Keys, Section};
 pub const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// What the operator wants.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Config {
     /// Where and as what the service answers.
     pub server: Server,
@@ -123,11 +165,27 @@ pub struct Config {
     pub retention: Retention,
     /// When the service keeps its house.
     pub housekeeping: Housekeeping,
+    /// Who takes letters, if anybody.
+    pub relay: Option<Relay>,
+    /// What templates can refer to beside jobs.
+    pub surroundings: Surroundings,
 }
 
 const ROOT: Keys = Keys {
-    known: &["server", "store", "limits", "auth", "operations", "collections", "aliases", "retention", "housekeeping"],
-    later: &["secrets", "mail"],
+    known: &[
+        "server",
+        "store",
+        "limits",
+        "auth",
+        "operations",
+        "collections",
+        "aliases",
+        "retention",
+        "housekeeping",
+        "secrets",
+        "mail",
+    ],
+    later: &[],
 };
 
 /// Reads a configuration file and the schema files that it names; `cron` judges
@@ -136,18 +194,47 @@ const ROOT: Keys = Keys {
 /// # Errors
 /// The file cannot be read, or anything in it is wrong: all of it.
 pub fn load(path: &Path, cron: &JudgeCron<'_>) -> Result<Config, ConfigErrors> {
+    load_with(path, cron, &Declared::default())
+}
+
+/// The same where the program declares something, too.
+///
+/// # Errors
+/// As those of [`load`].
+pub fn load_with(path: &Path, cron: &JudgeCron<'_>, declared: &Declared) -> Result<Config, ConfigErrors> {
     let unreadable = |error: io::Error| ConfigErrors::whole_file(path, format!("cannot be read: {error}"));
     let text = read_file(path).map_err(unreadable)?;
     let absolute = std::path::absolute(path).map_err(unreadable)?;
     let base = absolute.parent().unwrap_or(&absolute);
-    parse(&text, path, base, Outside { read: &read_file, cron })
+    parse_with(&text, path, base, Outside { read: &read_file, env: &environment(), cron }, declared)
 }
+
+/// Reads the text of a configuration that is in no file; relative paths start
+/// at `base`, which is absolute.
+///
+/// # Errors
+/// As those of [`parse`].
+pub fn read_text(text: &str, base: &Path, cron: &JudgeCron<'_>, declared: &Declared) -> Result<Config, ConfigErrors> {
+    parse_with(text, Path::new(TEXT), base, Outside { read: &read_file, env: &environment(), cron }, declared)
+}
+
+/// The environment of the process. A variable that is no text is left out: no
+/// template could use it.
+fn environment() -> Secrets {
+    let variables = std::env::vars_os();
+    variables.filter_map(|(name, text)| Some((name.into_string().ok()?, text.into_string().ok()?))).collect()
+}
+
+/// What errors call a configuration that is in no file.
+const TEXT: &str = "(configuration)";
 
 /// What a configuration is read with, and does not know itself.
 #[derive(Clone, Copy)]
 pub struct Outside<'o> {
-    /// Gives the text of a schema file.
+    /// Gives the text of a file that the configuration names.
     pub read: &'o dyn Fn(&Path) -> io::Result<String>,
+    /// The environment of the service.
+    pub env: &'o Secrets,
     /// Judges cron expressions.
     pub cron: &'o JudgeCron<'o>,
 }
@@ -160,6 +247,20 @@ pub struct Outside<'o> {
 /// # Errors
 /// Anything in it is wrong: all of it. Where the text is not TOML, only that.
 pub fn parse(text: &str, file: &Path, base: &Path, outside: Outside<'_>) -> Result<Config, ConfigErrors> {
+    parse_with(text, file, base, outside, &Declared::default())
+}
+
+/// The same where the program declares something, too.
+///
+/// # Errors
+/// As those of [`parse`].
+pub fn parse_with(
+    text: &str,
+    file: &Path,
+    base: &Path,
+    outside: Outside<'_>,
+    declared: &Declared,
+) -> Result<Config, ConfigErrors> {
     let mut report = Report::new(file, text);
     let (table, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
@@ -171,12 +272,16 @@ pub fn parse(text: &str, file: &Path, base: &Path, outside: Outside<'_>) -> Resu
     let root = Section::root(table.get_ref());
     let mut files = Files::new(base, outside.read);
     root.check_keys(ROOT, &mut report);
-    let operations = operations::operations(&root, &mut files, &mut report);
-    let mut catalog = Catalog {
-        collections: collections::collections(&root, &operations, &mut files, &mut report),
-        operations,
-        aliases: Vec::new(),
-    };
+    let (known, secrets) = secrets::secrets(&root, outside.env, &files, &mut report);
+    let templates = Templates::new(known);
+    let surroundings = Surroundings { secrets, env: outside.env.clone() };
+    let secrets = &surroundings.secrets;
+    let operations = operations::operations(&root, &templates, secrets, &mut files, &mut report);
+    let relay = outward::relay(&root, &templates, &surroundings, &mut report);
+    let operations = declared::operations(&root, operations, declared, &mut report);
+    let collections = collections::collections(&root, &operations, &mut files, &mut report);
+    let collections = declared::collections(&root, collections, declared, &mut report);
+    let mut catalog = Catalog { collections, operations, aliases: Vec::new() };
     mounts::judge(&root, &catalog.collections, &mut report);
     catalog.aliases = mounts::aliases(&root, &catalog, &mut report);
     let config = Config {
@@ -187,6 +292,8 @@ pub fn parse(text: &str, file: &Path, base: &Path, outside: Outside<'_>) -> Resu
         catalog,
         retention: housekeeping::retention(&root, &mut report),
         housekeeping: housekeeping::housekeeping(&root, outside.cron, &mut report),
+        relay,
+        surroundings,
     };
     if report.is_empty() { Ok(config) } else { Err(report.into_errors()) }
 }

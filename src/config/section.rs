@@ -133,6 +133,10 @@ impl<'t> Field<'t> {
         self.value.is_table()
     }
 
+    pub(super) fn is_text(&self) -> bool {
+        self.value.as_str().is_some()
+    }
+
     pub(super) fn is_array(&self) -> bool {
         self.value.is_array()
     }
@@ -192,6 +196,17 @@ impl<'t> Field<'t> {
             value: value.get_ref(),
         };
         Some(array.iter().enumerate().map(element).collect())
+    }
+
+    /// The number or truth value, if it is one that JSON has.
+    pub(super) fn as_scalar(&self) -> Option<serde_json::Value> {
+        if let Some(integer) = self.value.as_integer() {
+            return i64::from_str_radix(integer.as_str(), integer.radix()).ok().map(Into::into);
+        }
+        if let Some(float) = self.value.as_float() {
+            return serde_json::Number::from_f64(float.as_str().parse().ok()?).map(Into::into);
+        }
+        self.value.as_bool().map(Into::into)
     }
 
     /// True or false.

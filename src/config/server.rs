@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::cors;
 use super::error::{Place, Report};
+use super::outward;
 use super::section::{Field, Keys, Section};
 
 /// Where and as what the service answers.
@@ -15,6 +16,8 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Where the file says so, if it does.
     pub listen_at: Option<Place>,
+    /// Where others reach it, without a path, where that is another place.
+    pub url: Option<String>,
     /// Host names under which it may be asked, beside its address and
     /// localhost; in lower case, with a port where one was given.
     pub hosts: Vec<String>,
@@ -27,6 +30,7 @@ impl Default for Server {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7117)),
             listen_at: None,
+            url: None,
             hosts: Vec::new(),
             origins: Vec::new(),
         }
@@ -35,6 +39,7 @@ impl Default for Server {
 
 /// Where resources and jobs are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum StoreUrl {
     /// In a file of this process; the path is absolute if the base was.
     Redb(PathBuf),
@@ -75,6 +80,13 @@ impl StoreUrl {
     }
 }
 
+impl Default for StoreUrl {
+    /// [`Self::DEFAULT`], in the folder of the process.
+    fn default() -> Self {
+        Self::Redb(PathBuf::from("heeler.redb"))
+    }
+}
+
 impl fmt::Display for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -97,17 +109,30 @@ pub struct Limits {
     pub depth: usize,
     /// The most operations in one patch.
     pub patch_operations: usize,
+    /// How much of what an attempt writes is kept, in bytes.
+    pub log_bytes: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { running: 64, body_bytes: 1024 * 1024, document_bytes: 1024 * 1024, depth: 64, patch_operations: 1_000 }
+        Self {
+            running: 64,
+            body_bytes: 1024 * 1024,
+            document_bytes: 1024 * 1024,
+            depth: 64,
+            patch_operations: 1_000,
+            log_bytes: 10 * 1024 * 1024,
+        }
     }
 }
 
 /// The most that `running` can be. Each running attempt holds files and
 /// processes, and a machine has some tens of thousands of them.
 pub const RUNNING_MAX: i64 = 10_000;
+
+/// The largest that a log can be allowed to be: it is on the disk, once for each
+/// attempt that is remembered.
+pub const LOG_BYTES_MAX: usize = 1024 * 1024 * 1024;
 
 /// The largest that a body or document can be allowed to be. A request is held
 /// in memory as a whole, several times over while it is patched.
@@ -124,9 +149,9 @@ pub const DEPTH_MAX: i64 = 100;
 /// against the whole document.
 pub const PATCH_OPERATIONS_MAX: i64 = 100_000;
 
-const SERVER: Keys = Keys { known: &["listen", "hosts", "cors"], later: &[] };
+const SERVER: Keys = Keys { known: &["listen", "url", "hosts", "cors"], later: &[] };
 const STORE: Keys = Keys { known: &["url"], later: &[] };
-const LIMITS: Keys = Keys { known: &["running", "body", "document", "depth", "patch_operations"], later: &[] };
+const LIMITS: Keys = Keys { known: &["running", "body", "document", "depth", "patch_operations", "log"], later: &[] };
 
 pub(super) fn server(root: &Section<'_>, report: &mut Report<'_>) -> Server {
     let mut server = Server::default();
@@ -138,6 +163,7 @@ pub(super) fn server(root: &Section<'_>, report: &mut Report<'_>) -> Server {
         server.listen = listen;
         server.listen_at = Some(report.place(field.span.start));
     }
+    server.url = section.get("url").and_then(|field| outward::origin(&field, report));
     let hosts = section.get("hosts").and_then(|field| field.elements("an array of host names", report));
     server.hosts = hosts.unwrap_or_default().iter().filter_map(|field| host(field, report)).collect();
     server.origins = cors::origins(&section, report);
@@ -184,12 +210,13 @@ pub(super) fn limits(root: &Section<'_>, report: &mut Report<'_>) -> Limits {
     count("running", RUNNING_MAX, &mut limits.running);
     count("depth", DEPTH_MAX, &mut limits.depth);
     count("patch_operations", PATCH_OPERATIONS_MAX, &mut limits.patch_operations);
-    let mut size = |name, limit: &mut usize| {
-        if let Some(bytes) = section.get(name).and_then(|field| field.bytes(BYTES_MIN..=BYTES_MAX, report)) {
+    let mut size = |name, most, limit: &mut usize| {
+        if let Some(bytes) = section.get(name).and_then(|field| field.bytes(BYTES_MIN..=most, report)) {
             *limit = bytes;
         }
     };
-    size("body", &mut limits.body_bytes);
-    size("document", &mut limits.document_bytes);
+    size("body", BYTES_MAX, &mut limits.body_bytes);
+    size("document", BYTES_MAX, &mut limits.document_bytes);
+    size("log", LOG_BYTES_MAX, &mut limits.log_bytes);
     limits
 }

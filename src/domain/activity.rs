@@ -113,11 +113,12 @@ pub struct RetryOverride {
 }
 
 impl RetryOverride {
-    /// The operation's policy with what the document says in its place.
+    /// The operation's policy with what the document says in its place, as far
+    /// as the operator allows it: no more than `attempts_max` attempts.
     #[must_use]
-    pub fn over(&self, policy: &RetryPolicy) -> RetryPolicy {
+    pub fn over(&self, policy: &RetryPolicy, attempts_max: u32) -> RetryPolicy {
         RetryPolicy {
-            attempts: self.attempts.unwrap_or(policy.attempts),
+            attempts: self.attempts.map_or(policy.attempts, |asked| asked.min(attempts_max)),
             backoff: self.backoff.unwrap_or(policy.backoff),
             factor: self.factor.unwrap_or(policy.factor),
             // A first wait is meant as it is written, however short the longest is by default.
@@ -453,7 +454,7 @@ mod tests {
     fn what_a_document_says_of_retries_is_meant_as_it_is_written() {
         let retry = |retry| {
             let activity = parse(json!({"operation": "t", "retry": retry})).expect("valid");
-            activity.retry.expect("it says something").over(&RetryPolicy::default())
+            activity.retry.expect("it says something").over(&RetryPolicy::default(), ATTEMPTS_MAX)
         };
         assert_eq!(retry(json!({"attempts": 3.0})).attempts, 3);
         assert_eq!(retry(json!({"backoff": "10m"})).max, Duration::from_secs(600));

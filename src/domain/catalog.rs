@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::document::STATUS;
+use super::effect::Effects;
 use super::expression::Expression;
 use super::id::{ActivityName, CollectionName, OperationName};
 use super::id_pattern::IdPattern;
@@ -147,10 +148,9 @@ pub struct ActivitySpec {
     pub mapping: Option<Mapping>,
     /// Members that show observed state where the document's own shape has a place for it.
     pub show: Vec<ShownMember>,
-    /// What the success of a job does to observed members: an object that is merged into the document.
-    pub on_success: Option<Expression>,
-    /// What the failure of a job does to them.
-    pub on_failure: Option<Expression>,
+    /// What the ends of its jobs do, beside what those do of any job of their
+    /// operation. Follow-ups are not among them.
+    pub effects: Effects,
     /// Whether clients may edit the list of its jobs.
     pub editable: bool,
 }
@@ -158,14 +158,13 @@ pub struct ActivitySpec {
 impl ActivitySpec {
     /// An activity about which nothing is said: the standard vocabulary, any operation.
     #[must_use]
-    pub const fn new(name: ActivityName) -> Self {
+    pub fn new(name: ActivityName) -> Self {
         Self {
             name,
             operations: OperationChoice::Any,
             mapping: None,
             show: Vec::new(),
-            on_success: None,
-            on_failure: None,
+            effects: Effects::default(),
             editable: false,
         }
     }

@@ -269,6 +269,13 @@ impl Token {
         Self(Uuid::from_bytes(bytes))
     }
 
+    /// The token that is written so; `None` where none is.
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        let is_plain = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        Uuid::try_parse(text).ok().filter(|_| is_plain).map(Self)
+    }
+
     /// The token in the form that its attempt is given.
     #[must_use]
     pub fn reveal(&self) -> String {

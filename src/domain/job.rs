@@ -1,5 +1,7 @@
 //! A job and its attempts.
 
+mod error;
+mod patch;
 mod transition;
 
 use std::time::Duration;
@@ -10,10 +12,13 @@ use serde_json::Value;
 
 use super::catalog::Catalog;
 use super::id::{ActivityName, JobId, OperationName, ResourceKey, Token, Uid};
-use super::operation::{Keep, Operation};
+use super::limit::LimitKey;
+use super::operation::{Keep, Operation, RunnerKind};
 use super::retry::RetryPolicy;
 use super::time::Timestamp;
 use super::version::Generation;
+pub use error::{DETAILS_BYTES_MAX, FAILED, JobError, MESSAGE_BYTES_MAX, REASON_BYTES_MAX};
+pub use patch::{PATCH_BYTES_MAX, PATCH_OPERATIONS_MAX, WorkPatch};
 pub use transition::{AfterAttempt, JobEvent, Refusal, clip, transition};
 
 /// One run of an operation for one activity of one resource.
@@ -39,6 +44,12 @@ pub struct Job {
     pub retry: Option<RetryPolicy>,
     /// The longest attempt in milliseconds, where the document overrides the operation.
     pub timeout_ms: Option<u64>,
+    /// When it fails if no attempt has begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_by: Option<Timestamp>,
+    /// When it fails if it is not done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub done_by: Option<Timestamp>,
     /// Where it stands.
     pub phase: JobPhase,
     /// That it was asked to stop, and why.
@@ -91,6 +102,39 @@ pub enum JobPhase {
     Canceled,
     /// Nobody can know what became of it.
     Lost,
+}
+
+impl TriggerKind {
+    /// All kinds.
+    pub const ALL: [Self; 4] = [Self::Change, Self::Schedule, Self::Manual, Self::Follow];
+
+    /// The word on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Change => "change",
+            Self::Schedule => "schedule",
+            Self::Manual => "manual",
+            Self::Follow => "follow",
+        }
+    }
+}
+
+impl AttemptOutcome {
+    /// All outcomes.
+    pub const ALL: [Self; 5] = [Self::Succeeded, Self::Failed, Self::TimedOut, Self::Canceled, Self::Lost];
+
+    /// The word on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed-out",
+            Self::Canceled => "canceled",
+            Self::Lost => "lost",
+        }
+    }
 }
 
 impl JobPhase {
@@ -156,6 +200,18 @@ pub struct Trigger {
     pub scheduled_for: Option<Timestamp>,
     /// The generation of the resource at that time.
     pub generation: Generation,
+    /// The job that it follows, where it is a follow-up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follows: Option<Follows>,
+}
+
+/// Whose end launched a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Follows {
+    /// The job that ended.
+    pub job: JobId,
+    /// How many follow-ups there were in a row, with this one; from 1.
+    pub depth: u32,
 }
 
 /// The kinds of reason for a job.
@@ -168,6 +224,8 @@ pub enum TriggerKind {
     Schedule,
     /// Somebody posted to the activity.
     Manual,
+    /// Another job has ended, and the operator declared what follows.
+    Follow,
 }
 
 /// How the start of a job waits for other jobs of its activity.
@@ -205,6 +263,8 @@ pub enum CancelReason {
     Removed,
     /// The resource is being deleted.
     Deleted,
+    /// It took longer than it may: it ends as failed.
+    Deadline,
 }
 
 impl CancelReason {
@@ -218,6 +278,7 @@ impl CancelReason {
             Self::Canceled => "canceled",
             Self::Removed => "removed",
             Self::Deleted => "deleted",
+            Self::Deadline => "deadline",
         }
     }
 }
@@ -229,8 +290,17 @@ pub struct Attempt {
     pub number: u32,
     /// What its reports must name.
     pub token: Token,
+    /// What does the work.
+    #[serde(default, skip_serializing_if = "RunnerKind::is_exec")]
+    pub runner: RunnerKind,
+    /// Whose it is, where somebody outside of this process does the work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote: Option<Remote>,
     /// The slot of the operation's `concurrency` that it holds, while it is not ended.
     pub slot: Option<u32>,
+    /// What the slot is counted by, where the limit is one for each of something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit_key: Option<LimitKey>,
     /// When it was recorded.
     pub started: Timestamp,
     /// When it ended.
@@ -241,6 +311,35 @@ pub struct Attempt {
     pub exit_code: Option<i32>,
     /// One line on how it ended.
     pub detail: Option<String>,
+    /// What tells the report that ended it from every other one, in hex, where
+    /// somebody outside made it: who hears no answer makes it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<String>,
+}
+
+/// That somebody outside of this process does the work of an attempt, and
+/// reports over HTTP.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remote {
+    /// Who, as they call themselves.
+    pub worker: Option<String>,
+    /// How long a sign of life holds, in milliseconds; `None` where none is needed.
+    pub lease_ms: Option<u64>,
+    /// When it is given up, unless there is a sign of life before.
+    pub until: Option<Timestamp>,
+    /// Where it is asked to stop.
+    pub location: Option<String>,
+}
+
+/// What an attempt takes of the limits of its operation, and who does its work.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Grant {
+    /// The slot of the operation's `concurrency`, where that is limited.
+    pub slot: Option<u32>,
+    /// The place in the operation's `rate`, where that is limited.
+    pub place: Option<u32>,
+    /// Whose it is, where that is somebody outside of this process.
+    pub remote: Option<Remote>,
 }
 
 /// How an attempt ended.
@@ -270,20 +369,17 @@ pub struct Progress {
     pub updated: Timestamp,
 }
 
-/// Why a job failed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct JobError {
-    /// The kind of failure, as a word for programs.
-    pub reason: String,
-    /// What happened and what can be done, for people.
-    pub message: String,
-}
-
 /// The reason of a job whose last attempt took longer than it may.
 pub const TIMED_OUT: &str = "TimedOut";
 
+/// The reason of a job that was not done in time.
+pub const DEADLINE_EXCEEDED: &str = "DeadlineExceeded";
+
+/// The reason of a job of which no attempt began in time.
+pub const START_DEADLINE_EXCEEDED: &str = "StartDeadlineExceeded";
+
 /// What a runner says of an attempt that is over.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Ending {
     /// When it ended, where that is known better than by when it was heard of.
     pub finished: Option<Timestamp>,
@@ -295,13 +391,44 @@ pub struct Ending {
     pub result: Option<Value>,
     /// One line for people.
     pub detail: Option<String>,
+    /// What the work itself says of why it failed.
+    pub error: Option<JobError>,
+    /// What it wants to be written into observed members. It counts if the job
+    /// ends with this attempt, however it ends.
+    ///
+    /// Never part of a note on an end: who takes such notes is given no patches.
+    #[serde(skip)]
+    pub patch: Option<WorkPatch>,
+    /// How long whoever does the work wants to be left alone before another attempt.
+    pub retry_after: Option<Duration>,
+    /// That another attempt would end in the same way: none is made.
+    pub fatal: bool,
+    /// What tells the report of it from every other one, in hex, where somebody outside made it.
+    pub report: Option<String>,
 }
 
 impl Ending {
+    /// An end of which nothing but its outcome is known.
+    #[must_use]
+    pub const fn new(outcome: AttemptOutcome) -> Self {
+        Self {
+            finished: None,
+            outcome,
+            exit_code: None,
+            result: None,
+            detail: None,
+            error: None,
+            patch: None,
+            retry_after: None,
+            fatal: false,
+            report: None,
+        }
+    }
+
     /// The end of an attempt that could not be started.
     #[must_use]
-    pub const fn failed_to_start(detail: String) -> Self {
-        Self { finished: None, outcome: AttemptOutcome::Failed, exit_code: None, result: None, detail: Some(detail) }
+    pub fn failed_to_start(detail: String) -> Self {
+        Self { detail: Some(detail), ..Self::new(AttemptOutcome::Failed) }
     }
 }
 
@@ -309,7 +436,7 @@ impl Job {
     /// The longest that an attempt may take.
     #[must_use]
     pub fn timeout(&self, operation: &Operation) -> Option<Duration> {
-        self.timeout_ms.map(Duration::from_millis).or(operation.timeout)
+        operation.timeout_within(self.timeout_ms.map(Duration::from_millis))
     }
 
     /// Whether it is final and to leave no record: whoever asked for it hears
@@ -325,16 +452,29 @@ impl Job {
     pub fn ending_unstarted(&self, catalog: &Catalog) -> Option<Ending> {
         if self.phase.is_stopping() {
             let detail = Some("it was stopped before it started".to_owned());
-            return Some(Ending {
-                finished: None,
-                outcome: AttemptOutcome::Canceled,
-                exit_code: None,
-                result: None,
-                detail,
-            });
+            return Some(Ending { detail, ..Ending::new(AttemptOutcome::Canceled) });
         }
         let undeclared = !catalog.operations.contains_key(&self.operation);
         undeclared.then(|| Ending::failed_to_start(format!("the operation `{}` is no longer declared", self.operation)))
+    }
+
+    /// Since when those outside who do the work of its attempt are to be asked
+    /// to stop; `None` if they are not, or hear of it when they report.
+    #[must_use]
+    pub fn recalled_at(&self) -> Option<Timestamp> {
+        let attempt = self.current().filter(|attempt| attempt.remote.is_some())?;
+        let is_told = match attempt.runner {
+            RunnerKind::Http => self.phase.is_stopping(),
+            RunnerKind::Exec | RunnerKind::Mail | RunnerKind::Worker | RunnerKind::Native => false,
+        };
+        self.cancel.as_ref().filter(|_| is_told).map(|cancel| cancel.at)
+    }
+
+    /// Whether the newest attempt is known to exist in the world, or to have
+    /// existed: while it is not, it may.
+    #[must_use]
+    pub fn is_start_recorded(&self) -> bool {
+        self.phase != JobPhase::Starting
     }
 
     /// The attempt that is under way.

@@ -3,7 +3,7 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::catalog::Catalog;
-use super::id::{ActivityName, CollectionName, JobId, ResourceKey};
+use super::id::{ActivityName, CollectionName, JobId, OperationName, ResourceKey};
 use super::json::Pointer;
 
 /// What else a representation of a resource links to, beside its activities.
@@ -58,6 +58,12 @@ pub fn activity_job(catalog: &Catalog, key: &ResourceKey, activity: &ActivityNam
 #[must_use]
 pub fn job(job: JobId) -> String {
     format!("/v1/jobs/{job}")
+}
+
+/// Where workers ask for jobs of an operation.
+#[must_use]
+pub fn leases(name: &OperationName) -> String {
+    format!("/v1/operations/{name}/leases")
 }
 
 /// The log of a job.

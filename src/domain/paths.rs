@@ -17,7 +17,7 @@ use super::id::{CollectionName, JobId, ResourceId};
 pub const SEGMENTS_MAX: usize = 16;
 
 /// Everything that the service has a path for by itself; `{}` is any segment.
-pub const OWN: [&str; 12] = [
+pub const OWN: [&str; 13] = [
     "/",
     "/healthz",
     "/readyz",
@@ -30,6 +30,7 @@ pub const OWN: [&str; 12] = [
     "/v1/jobs/{}/queue",
     "/v1/operations",
     "/v1/operations/{}",
+    "/v1/operations/{}/leases",
 ];
 
 /// Paths at and below which nothing of an operator's can be: what the service

@@ -22,8 +22,27 @@ pub struct RetryPolicy {
     pub factor: f64,
     /// The longest wait.
     pub max: Duration,
-    /// Exit codes after which no further attempt is made.
-    pub never: Vec<i32>,
+    /// What no further attempt is made after.
+    pub never: Vec<Never>,
+}
+
+/// A failure after which no further attempt is made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Never {
+    /// This exit code, or this status of an answer.
+    Code(i32),
+    /// This word for what went wrong.
+    Reason(String),
+}
+
+impl Never {
+    fn forbids(&self, failure: Failure<'_>) -> bool {
+        match self {
+            Self::Code(code) => failure.code == Some(*code),
+            Self::Reason(reason) => failure.reason == Some(reason),
+        }
+    }
 }
 
 impl Default for RetryPolicy {
@@ -42,23 +61,36 @@ impl Default for RetryPolicy {
 /// together do not come back together.
 pub const JITTER: f64 = 0.1;
 
-/// When the attempt after number `attempt` is due, or `None` if there is none.
+/// The longest that whoever does the work is left alone because it asked for
+/// that: a day, so that a mistake of theirs is not for ever.
+pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What is known of a failed attempt, as far as another one depends on it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Failure<'a> {
+    /// Its number, from 1.
+    pub attempt: u32,
+    /// Its exit code, or the status of the answer, where there is one.
+    pub code: Option<i32>,
+    /// The word for what went wrong, where it gave one.
+    pub reason: Option<&'a str>,
+    /// How long whoever does the work wants to be left alone.
+    pub retry_after: Option<Duration>,
+}
+
+/// When the attempt after a failed one is due, or `None` if there is none.
 ///
-/// `attempt` counts from 1, `exit_code` is that of the failed attempt, and
 /// `fraction` in `0.0..1.0` draws the jitter, which only ever lengthens the
-/// wait and never beyond `policy.max`.
+/// wait and never beyond `policy.max`. Who asked to be left alone is, for at
+/// most [`RETRY_AFTER_MAX`].
 #[must_use]
-pub fn retry_at(
-    policy: &RetryPolicy,
-    attempt: u32,
-    exit_code: Option<i32>,
-    fraction: f64,
-    now: Timestamp,
-) -> Option<Timestamp> {
-    if attempt >= policy.attempts.min(ATTEMPTS_MAX) || exit_code.is_some_and(|code| policy.never.contains(&code)) {
+pub fn retry_at(policy: &RetryPolicy, failure: Failure<'_>, fraction: f64, now: Timestamp) -> Option<Timestamp> {
+    let forbidden = policy.never.iter().any(|never| never.forbids(failure));
+    if failure.attempt >= policy.attempts.min(ATTEMPTS_MAX) || forbidden {
         return None;
     }
-    Some(now.after(wait(policy, attempt, fraction)))
+    let asked = failure.retry_after.map_or(Duration::ZERO, |asked| asked.min(RETRY_AFTER_MAX));
+    Some(now.after(wait(policy, failure.attempt, fraction).max(asked)))
 }
 
 fn wait(policy: &RetryPolicy, attempt: u32, fraction: f64) -> Duration {
@@ -74,24 +106,44 @@ mod tests {
     use proptest::prelude::*;
 
     fn policy(attempts: u32) -> RetryPolicy {
-        RetryPolicy { attempts, never: vec![65], ..RetryPolicy::default() }
+        RetryPolicy {
+            attempts,
+            never: vec![Never::Code(65), Never::Reason("Gone".to_owned())],
+            ..RetryPolicy::default()
+        }
     }
 
     #[test]
     fn each_wait_is_longer_than_the_one_before_until_the_longest() {
         let waits: Vec<u64> = (1..8)
-            .filter_map(|attempt| retry_at(&policy(8), attempt, None, 0.0, Timestamp::EPOCH))
+            .filter_map(|attempt| retry_at(&policy(8), failed(attempt), 0.0, Timestamp::EPOCH))
             .map(|at| at.since(Timestamp::EPOCH).as_secs())
             .collect();
         assert_eq!(waits, [10, 20, 40, 80, 160, 300, 300]);
     }
 
+    fn failed(attempt: u32) -> Failure<'static> {
+        Failure { attempt, ..Failure::default() }
+    }
+
     #[test]
-    fn there_is_no_attempt_after_the_last_or_after_an_exit_code_that_forbids_it() {
-        assert_eq!(retry_at(&policy(1), 1, Some(1), 0.0, Timestamp::EPOCH), None);
-        assert_eq!(retry_at(&policy(3), 3, Some(1), 0.0, Timestamp::EPOCH), None);
-        assert_eq!(retry_at(&policy(3), 1, Some(65), 0.0, Timestamp::EPOCH), None);
-        assert!(retry_at(&policy(3), 2, Some(1), 0.0, Timestamp::EPOCH).is_some());
+    fn there_is_no_attempt_after_the_last_or_after_a_failure_that_forbids_it() {
+        let at = |attempts, failure| retry_at(&policy(attempts), failure, 0.0, Timestamp::EPOCH);
+        assert_eq!(at(1, failed(1)), None);
+        assert_eq!(at(3, failed(3)), None);
+        assert_eq!(at(3, Failure { code: Some(65), ..failed(1) }), None);
+        assert_eq!(at(3, Failure { reason: Some("Gone"), ..failed(1) }), None);
+        assert!(at(3, Failure { code: Some(1), reason: Some("Busy"), ..failed(2) }).is_some());
+    }
+
+    #[test]
+    fn who_asks_to_be_left_alone_is_for_a_day_at_most() {
+        let wait = |seconds| {
+            let retry_after = Some(Duration::from_secs(seconds));
+            let at = retry_at(&policy(3), Failure { retry_after, ..failed(1) }, 0.0, Timestamp::EPOCH);
+            at.expect("there are attempts left").since(Timestamp::EPOCH).as_secs()
+        };
+        assert_eq!([wait(0), wait(9), wait(11), wait(3600), wait(10_000_000)], [10, 10, 11, 3600, 86_400]);
     }
 
     proptest! {
@@ -103,7 +155,7 @@ mod tests {
             let policy = RetryPolicy {
                 attempts, backoff: Duration::from_millis(backoff), factor, max: Duration::from_millis(max), never: vec![],
             };
-            let at = |attempt, fraction| retry_at(&policy, attempt, None, fraction, Timestamp::EPOCH);
+            let at = |attempt, fraction| retry_at(&policy, failed(attempt), fraction, Timestamp::EPOCH);
             prop_assert_eq!(at(attempt, fraction).is_none(), attempt >= attempts.min(ATTEMPTS_MAX));
             if let (Some(this), Some(jittered)) = (at(attempt, 0.0), at(attempt, fraction)) {
                 prop_assert!(this <= jittered);

@@ -9,7 +9,7 @@ use super::{ROWS_MAX, StepError, Steps, unless_refused};
 use crate::domain::catalog::Catalog;
 use crate::domain::id::JobId;
 use crate::domain::job::{Ending, Job};
-use crate::runner::{AttemptRef, Launch, Probe, Report};
+use crate::runner::{AttemptRef, Launch, Probe, Recall, Report};
 use crate::state::{AttemptRow, Event, ResourceState, show_job, show_state};
 
 /// What is left to do for an attempt.
@@ -65,10 +65,32 @@ impl Steps {
             Report::Progress { fraction, message } => {
                 (Event::Progressed { job: job.id, token: attempt.token, fraction, message }, Next::Hear(attempt))
             }
-            Report::Ended(ending) => (Event::Ended { job: job.id, token: attempt.token, ending }, Next::Over),
+            Report::Accepted(remote) => {
+                let event = Event::Accepted { job: job.id, token: attempt.token, remote };
+                unless_refused(self.state.happen(&job.resource, event).await)?;
+                return self.recall(job.id).await;
+            }
+            Report::Ended(ending) => {
+                (Event::Ended { job: job.id, token: attempt.token, ending: Box::new(ending) }, Next::Over)
+            }
         };
         unless_refused(self.state.happen(&job.resource, event).await)?;
         Ok(next)
+    }
+
+    /// Asks those outside who do the work of an attempt to stop, if that is what
+    /// is recorded, and records what came of it. Who does it reports by himself
+    /// otherwise.
+    async fn recall(&self, job: JobId) -> Result<Next, StepError> {
+        let Some((job, _)) = self.state.job(job).await? else { return Ok(Next::Over) };
+        let (Some(asked), Some(attempt)) = (job.recalled_at(), attempt_of(&job)) else { return Ok(Next::Over) };
+        let location = job.current().and_then(|attempt| attempt.remote.as_ref()?.location.clone());
+        let state = self.state.resource_state(&job.resource, Some(job.id)).await?;
+        let launch = launch_of(&state, job.id, self.state.catalog());
+        let ending = self.runner.recall(Recall { attempt, location, asked, launch }).await;
+        let event = Event::Ended { job: job.id, token: attempt.token, ending: Box::new(ending) };
+        unless_refused(self.state.happen(&job.resource, event).await)?;
+        Ok(Next::Over)
     }
 
     /// What the next report of an attempt is.
@@ -76,12 +98,25 @@ impl Steps {
         self.runner.next_report(attempt).await
     }
 
-    /// Every attempt that may exist in the world.
+    /// Whether an attempt goes on when this process ends.
+    #[must_use]
+    pub fn outlives(&self, attempt: AttemptRef) -> bool {
+        self.runner.outlives(attempt)
+    }
+
+    /// Ends what cannot outlive this process; what it reports is still to be heard.
+    pub async fn close(&self) {
+        self.runner.close().await;
+    }
+
+    /// Every attempt that may exist in the world and is looked after here. Who
+    /// does the work of others outside reports by himself, until he is to stop
+    /// or is given up.
     ///
     /// # Errors
     /// The store cannot be read.
     pub async fn attempts(&self) -> Result<Vec<AttemptRow>, StepError> {
-        Ok(self.state.attempts(ROWS_MAX).await?)
+        Ok(self.state.attempts_here(ROWS_MAX).await?)
     }
 
     /// Tells an attempt to stop, if that is what is recorded.
@@ -106,7 +141,14 @@ impl Steps {
     pub async fn adopt(&self, job: JobId) -> Result<Next, StepError> {
         let Some((job, _)) = self.state.job(job).await? else { return Ok(Next::Over) };
         let Some(attempt) = attempt_of(&job) else { return Ok(Next::Over) };
-        match self.runner.probe(attempt).await {
+        if job.current().is_some_and(|attempt| attempt.remote.is_some()) {
+            return self.recall(job.id).await;
+        }
+        let found = match job.is_start_recorded() {
+            true => self.runner.probe(attempt).await,
+            false => self.runner.probe_unrecorded(attempt).await,
+        };
+        match found {
             Probe::Running => {
                 let next = self.started(attempt).await?;
                 self.stop_if_wanted(attempt).await?;
@@ -133,7 +175,8 @@ impl Steps {
 }
 
 fn attempt_of(job: &Job) -> Option<AttemptRef> {
-    job.current().map(|attempt| AttemptRef { job: job.id, number: attempt.number, token: attempt.token })
+    let attempt = job.current()?;
+    Some(AttemptRef { job: job.id, number: attempt.number, token: attempt.token, runner: attempt.runner })
 }
 
 /// All that is needed to start the current attempt of a job.

@@ -24,7 +24,6 @@ use std::time::Duration;
 
 pub use attempts::Next;
 pub use chores::Part;
-pub use dispatcher::Claim;
 pub use housekeeping::{Housekeeping, NotCron, judge_cron};
 pub use run::{Engine, EngineConfig};
 

@@ -11,14 +11,13 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 use super::attempts::Next;
-use super::dispatcher::Claim;
 use super::{
     CLOCK_LOOK, Housekeeping, InHand, PROGRESS_INTERVAL, RECORD_AGAIN, ROWS_MAX, SWEEP, StepError, Steps, UNHEARD,
     unless_refused,
 };
 use crate::domain::id::JobId;
 use crate::runner::{AttemptRef, Report, Runner};
-use crate::state::{Event, State};
+use crate::state::{Claim, Claims, Event, State};
 
 /// How long attempts that are being started have at shutdown to get recorded
 /// as started. One that does not is found and finished at the next start.
@@ -47,6 +46,8 @@ pub struct Engine {
     pub(super) housekeeping: Housekeeping,
     tasks: TaskTracker,
     stop: CancellationToken,
+    /// Told when also those attempts are over that cannot outlive the process.
+    closed: CancellationToken,
 }
 
 impl Engine {
@@ -55,10 +56,12 @@ impl Engine {
     pub fn new(state: State, runner: Arc<dyn Runner>, config: EngineConfig) -> Self {
         let steps = Steps::new(state, runner, config.running);
         let housekeeping = config.housekeeping;
-        Self { steps, housekeeping, tasks: TaskTracker::new(), stop: CancellationToken::new() }
+        let (stop, closed) = (CancellationToken::new(), CancellationToken::new());
+        Self { steps, housekeeping, tasks: TaskTracker::new(), stop, closed }
     }
 
-    /// Runs until `shutdown`, then lets go of all attempts, which go on.
+    /// Runs until `shutdown`, then lets go of all attempts that outlive the
+    /// process, and hears the others until their end.
     ///
     /// # Errors
     /// A loop died, or the store failed: the service cannot do its work any more.
@@ -78,12 +81,15 @@ impl Engine {
             },
         };
         engine.stop.cancel();
+        // First of all, so that nothing more is claimed.
+        loops.shutdown().await;
         engine.tasks.close();
+        engine.steps.close().await;
+        engine.closed.cancel();
         if tokio::time::timeout(DRAIN, engine.tasks.wait()).await.is_err() {
             warn!("some attempts were still being started; they are looked for at the next start");
         }
         alarms.stop().await;
-        loops.shutdown().await;
         result
     }
 
@@ -104,13 +110,14 @@ impl Engine {
         loop {
             // Bound before looking, so that a bell between the two is heard.
             let bell = self.steps.state.hints().queue.notified();
-            let claims = self.steps.claimable().await?;
+            let Claims { claims, again } = self.steps.claimable().await?;
             for claim in claims {
                 if let Some(in_hand) = self.steps.take(claim.job) {
                     self.spawn_claim(claim, in_hand);
                 }
             }
-            self.wait(bell, SWEEP).await;
+            let wait = again.map_or(SWEEP, |at| at.since(self.steps.state.clock().now()).min(SWEEP));
+            self.wait(bell, wait).await;
         }
     }
 
@@ -178,12 +185,15 @@ impl Engine {
         let mut pause = None;
         loop {
             tokio::select! {
-                () = self.stop.cancelled() => return Ok(()),
+                biased;
+                () = self.let_go(attempt) => return Ok(()),
+                () = over(&mut pause) => pause = None,
                 report = self.steps.next_report(attempt) => match report {
                     Report::Progress { .. } => latest = Some(report),
-                    Report::Ended(_) => return self.record(attempt, report).await,
+                    Report::Accepted(_) | Report::Ended(_) => return self.record(attempt, report).await,
                 },
-                () = over(&mut pause) => pause = None,
+                // Last, so that an end that was just told is recorded.
+                () = self.closed.cancelled() => return Ok(()),
             }
             if pause.is_none()
                 && let Some(report) = latest.take()
@@ -196,18 +206,25 @@ impl Engine {
 
     /// Records what an attempt says, for as long as it takes.
     async fn record(&self, attempt: AttemptRef, report: Report) -> Result<(), StepError> {
-        while !self.stop.is_cancelled() {
+        loop {
             match self.steps.hear(attempt, report.clone()).await {
                 Ok(Next::Over) => {
                     info!(job = %attempt.job, attempt = attempt.number, "ended");
                     return Ok(());
                 }
                 Ok(Next::Hear(_)) => return Ok(()),
+                // The next start finds out anew.
+                Err(StepError::Later(_)) if self.stop.is_cancelled() => return Ok(()),
                 Err(StepError::Later(why)) => self.later(attempt.job, &why).await,
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
+    }
+
+    /// Waits until an attempt can be left alone: at the end, if it goes on
+    /// without this process.
+    async fn let_go(&self, attempt: AttemptRef) {
+        if self.steps.outlives(attempt) { self.stop.cancelled().await } else { std::future::pending().await }
     }
 
     /// Stops what is to be stopped, and takes up what nobody looks after.
@@ -242,6 +259,7 @@ impl Engine {
         loop {
             let bell = self.steps.state.hints().timers.notified();
             let wait = self.steps.due().await?.map_or(CLOCK_LOOK, |wait| wait.min(CLOCK_LOOK));
+            self.steps.state.settle_doubts().await;
             let seen = self.steps.state.set_back();
             if seen != set_back {
                 set_back = seen;

@@ -2,7 +2,7 @@
 //!
 //! # Guarantees
 //! Which role may do what is one table, [`needed`] and [`may`], and no handler
-//! asks again. A token is compared by its digest, so that the time it takes
+//! asks again, but for PATCH of a job, whose body says which of two it is. A token is compared by its digest, so that the time it takes
 //! says nothing about any token.
 //! # Not here
 //! Which pages may ask: [`super::origin`] and [`super::cors`].
@@ -44,12 +44,25 @@ enum Needed {
     Reading,
     /// To change.
     Changing,
+    /// To do the work of jobs.
+    Working,
+    /// One of both: the body says which, and it is judged once that is read.
+    ChangingOrWorking,
 }
 
 /// What a method on a route needs. A new route is let in nowhere before it is
 /// decided here who may.
 const fn needed(route: &Route, verb: Verb) -> Needed {
     match route {
+        Route::Leases(_) => match verb {
+            Verb::Get | Verb::Options => Needed::Reading,
+            Verb::Post | Verb::Put | Verb::Patch | Verb::Delete => Needed::Working,
+        },
+        Route::Job(_) | Route::ActivityJob(..) => match verb {
+            Verb::Get | Verb::Options => Needed::Reading,
+            Verb::Patch => Needed::ChangingOrWorking,
+            Verb::Post | Verb::Put | Verb::Delete => Needed::Changing,
+        },
         // Whoever looks after processes has no token, and learns nothing but whether this one is well.
         Route::Health | Route::Ready => Needed::Nothing,
         Route::Home
@@ -67,9 +80,7 @@ const fn needed(route: &Route, verb: Verb) -> Needed {
         | Route::Ticks(..)
         | Route::Member(..)
         | Route::LastJob(..)
-        | Route::ActivityJob(..)
         | Route::Jobs
-        | Route::Job(_)
         | Route::JobLog(_)
         | Route::JobQueue(_)
         | Route::Operations
@@ -83,9 +94,38 @@ const fn needed(route: &Route, verb: Verb) -> Needed {
 /// What a role may do.
 const fn may(role: Role, needed: Needed) -> bool {
     match (role, needed) {
-        (_, Needed::Nothing | Needed::Reading) | (Role::Writer | Role::Admin, Needed::Changing) => true,
-        (Role::Reader | Role::Worker, Needed::Changing) => false,
+        (_, Needed::Nothing | Needed::Reading)
+        | (Role::Writer | Role::Admin, Needed::Changing | Needed::ChangingOrWorking)
+        | (Role::Worker | Role::Admin, Needed::Working)
+        | (Role::Worker, Needed::ChangingOrWorking) => true,
+        (Role::Reader | Role::Worker, Needed::Changing)
+        | (Role::Reader | Role::Writer, Needed::Working)
+        | (Role::Reader, Needed::ChangingOrWorking) => false,
     }
+}
+
+/// Judges whether who changes a job may cancel it.
+pub(super) fn judge_cancel(principal: Principal<'_>) -> Result<(), Problem> {
+    judge_role(principal, Needed::Changing)
+}
+
+/// Judges whether who changes a job may report of its attempt.
+pub(super) fn judge_report(principal: Principal<'_>) -> Result<(), Problem> {
+    judge_role(principal, Needed::Working)
+}
+
+fn judge_role(principal: Principal<'_>, needed: Needed) -> Result<(), Problem> {
+    if may(principal.role, needed) {
+        return Ok(());
+    }
+    let Principal { name, role } = principal;
+    let may = match role {
+        Role::Reader => "only look",
+        Role::Writer => "change what is wanted, but not do the work",
+        Role::Worker => "do the work, but not change what is wanted",
+        Role::Admin => "do everything",
+    };
+    Err(Problem::new(Kind::Forbidden, format!("`{name}` is a {}, and may {may}", role.as_str())))
 }
 
 /// Finds out who asks, and judges whether they may.
@@ -107,11 +147,7 @@ pub(super) fn judge<'a>(
         .find(|holder| holder.digest == shown)
         .ok_or_else(|| unauthorized("the token is none of those that may ask here"))?;
     let principal = Principal { name: holder.name.as_str(), role: holder.role };
-    if may(principal.role, needed) {
-        return Ok(principal);
-    }
-    let Principal { name, role } = principal;
-    Err(Problem::new(Kind::Forbidden, format!("`{name}` is a {}, and may only look", role.as_str())))
+    judge_role(principal, needed).map(|()| principal)
 }
 
 /// The token that a request shows, as its digest.

@@ -36,6 +36,7 @@ pub(super) fn links_of(route: &Route, catalog: &Catalog) -> Option<HeaderValue> 
         Route::Job(_) => field.plain("/v1/jobs", "collection"),
         Route::JobLog(job) | Route::JobQueue(job) => field.plain(&links::job(*job), "up"),
         Route::Operation(_) => field.plain("/v1/operations", "collection"),
+        Route::Leases(name) => field.plain(&format!("/v1/operations/{name}"), "up"),
         Route::Problem(_) => field.plain("/problems", "collection"),
         Route::Server
         | Route::Health

@@ -33,7 +33,8 @@ use super::reply::{self, ACCEPT_PATCH, With};
 use super::routes::{self, Known, NoRoute, Route, Verb};
 use super::timing::{Step, Timing, millis};
 use super::{
-    HttpConfig, Inner, discovery, forms, home, job_lists, jobs, ledger, logs, members, once, openapi, pages, resources,
+    HttpConfig, Inner, discovery, forms, home, job_lists, jobs, leases, ledger, logs, members, once, openapi, pages,
+    resources,
 };
 use crate::api::{Api, ChangeRequest, Intent, Once};
 use crate::domain::json::{self, JsonError, JsonLimits};
@@ -99,6 +100,7 @@ pub(super) async fn answer(http: &Inner, mut asked: Asked) -> Response {
         http.cors.mark(&asked.headers, &mut response);
         response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         timing.tell(&asked.method, &mut response);
+        http.counts.count(timing.route(), &asked.method, response.status(), timing.busy());
         Span::current().record("http.status", response.status().as_u16()).record("duration_ms", millis(timing.total()));
         debug!("answered");
         response
@@ -227,13 +229,14 @@ pub(super) async fn handle(call: Call<'_>, verb: Verb) -> Result<Response, Probl
         Route::Home | Route::Server => home::home(&call),
         Route::Health => Ok(home::health()),
         Route::Ready => home::ready(http),
-        Route::Metrics => Ok(home::metrics(http)),
+        Route::Metrics => Ok(home::metrics(http).await),
         Route::OpenApi => openapi::openapi(&call, http.descriptions),
         Route::Schema(name) => openapi::schema(&call, http.descriptions, name),
         Route::Problems => home::problems(&call),
         Route::Problem(kind) => home::problem(&call, *kind),
         Route::Operations => home::operations(http).await,
         Route::Operation(name) => home::operation(http, name).await,
+        Route::Leases(name) => leases::leases(call, name).await,
         Route::Collection(name) => resources::collection(call, verb, name).await,
         Route::Resource(key) => resources::resource(call, verb, key).await,
         Route::Activity(key, activity) => jobs::activity(call, verb, key, activity).await,
@@ -273,7 +276,9 @@ pub(super) fn not_allowed(route: &Route, method: &Method) -> Problem {
 fn acceptable(route: &Route, headers: &HeaderMap) -> Result<Face, Problem> {
     let available = match route {
         Route::JobLog(_) | Route::Metrics if media::accepts(headers, logs::TEXT) => return Ok(Face::Json),
-        Route::JobLog(_) | Route::Metrics => vec![logs::TEXT],
+        Route::JobLog(_) if media::accepts(headers, logs::EVENTS) => return Ok(Face::Json),
+        Route::JobLog(_) => vec![logs::TEXT, logs::EVENTS],
+        Route::Metrics => vec![logs::TEXT],
         Route::Home
         | Route::Server
         | Route::Health
@@ -295,7 +300,8 @@ fn acceptable(route: &Route, headers: &HeaderMap) -> Result<Face, Problem> {
         | Route::Job(_)
         | Route::JobQueue(_)
         | Route::Operations
-        | Route::Operation(_) => match Face::preferred(headers) {
+        | Route::Operation(_)
+        | Route::Leases(_) => match Face::preferred(headers) {
             Some(face) => return Ok(face),
             None => vec![MediaType::Json.as_str(), media::HTML],
         },

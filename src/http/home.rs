@@ -3,6 +3,7 @@
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method};
 use serde_json::{Map, Value, json};
+use tracing::warn;
 use warp::reply::Response;
 
 use super::discovery::{OPENAPI, OPENAPI_MEDIA};
@@ -14,7 +15,8 @@ use super::routes::Route;
 use crate::api::{ApiError, Load, links};
 use crate::domain::catalog::{Catalog, Collection};
 use crate::domain::id::OperationName;
-use crate::domain::operation::Operation;
+use crate::domain::operation::{Operation, RunnerSpec};
+use crate::domain::time::friendly;
 use crate::metrics;
 
 /// `/`
@@ -121,7 +123,13 @@ fn represent(operation: &Operation, load: Load) -> Value {
     }
     shown.insert("running".to_owned(), load.running.into());
     shown.insert("waiting".to_owned(), load.waiting.into());
-    shown.insert("_links".to_owned(), json!({ "self": { "href": operation_href(&operation.name) } }));
+    let mut links = json!({ "self": { "href": operation_href(&operation.name) } });
+    if let RunnerSpec::Worker(spec) = &operation.runner {
+        shown.insert("lease".to_owned(), friendly(spec.lease).into());
+        links["leases"] =
+            json!({ "href": links::leases(&operation.name), "method": "POST", "type": "application/json" });
+    }
+    shown.insert("_links".to_owned(), links);
     Value::Object(shown)
 }
 
@@ -139,7 +147,10 @@ pub(super) fn ready(http: Site<'_>) -> Result<Response, Problem> {
 }
 
 /// `/metrics`: what is counted, for scrapers.
-pub(super) fn metrics(http: Site<'_>) -> Response {
+pub(super) async fn metrics(http: Site<'_>) -> Response {
+    if let Err(error) = http.api.count_waiting().await {
+        warn!(error = &error as &dyn std::error::Error, "what waits could not be counted");
+    }
     let mut response = reply::at_this_moment(http.config.metrics.text());
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(metrics::MEDIA_TYPE));
     response

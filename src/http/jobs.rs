@@ -5,8 +5,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use warp::reply::Response;
 
+use super::auth;
 use super::conditions;
-use super::dispatch::{Call, Site, not_allowed};
+use super::dispatch::{Call, Sent, Site, not_allowed};
+use super::leases;
 use super::media::MediaType;
 use super::posts::{self, launch};
 use super::prefer::{Answer, Prefer};
@@ -66,10 +68,10 @@ pub(super) async fn activity_job(
     match verb {
         Verb::Get => lead(&call, key, async { api.activity_job(key, activity, id).await }).await,
         Verb::Patch | Verb::Delete => {
-            let (call, request) = wish(call, verb).await?;
+            let (call, wish) = wish(call, verb).await?;
             // The job must be one of this activity before it is touched.
             call.http.api.activity_job(key, activity, id).await?;
-            cancel(&call, id, &request).await
+            grant(&call, id, wish).await
         }
         Verb::Post | Verb::Put | Verb::Options => Err(not_allowed(call.route, call.method)),
     }
@@ -103,8 +105,8 @@ pub(super) async fn job(call: Call<'_>, verb: Verb, id: JobId) -> Result<Respons
     match verb {
         Verb::Get => read(&call, async { api.job(id).await }).await,
         Verb::Patch | Verb::Delete => {
-            let (call, request) = wish(call, verb).await?;
-            cancel(&call, id, &request).await
+            let (call, wish) = wish(call, verb).await?;
+            grant(&call, id, wish).await
         }
         Verb::Post | Verb::Put | Verb::Options => Err(not_allowed(call.route, call.method)),
     }
@@ -112,23 +114,46 @@ pub(super) async fn job(call: Call<'_>, verb: Verb, id: JobId) -> Result<Respons
 
 /// `/v1/jobs/{job}/queue`
 pub(super) async fn queue(http: Site<'_>, id: JobId) -> Result<Response, Problem> {
-    let QueueView { reason, position, since, limit } = http.api.queue(id).await?;
-    Ok(reply::momentary(&json!({ "reason": reason, "position": position, "since": since, "limit": limit })))
+    let QueueView { reason, position, since, limit, until } = http.api.queue(id).await?;
+    let mut shown = json!({ "reason": reason, "position": position, "since": since, "limit": limit });
+    if let Some(until) = until {
+        shown["until"] = json!(until);
+    }
+    Ok(reply::momentary(&shown))
 }
 
-/// Reads the wish that a job be cancelled, which is all that can be changed about one.
-async fn wish(mut call: Call<'_>, verb: Verb) -> Result<(Call<'_>, ChangeRequest), Problem> {
+/// What a client wants of a job.
+enum Wish {
+    /// That it be stopped.
+    Cancel(ChangeRequest),
+    /// That it be known how far its attempt is.
+    Report(Sent, Value),
+}
+
+/// Reads what is wanted of a job: to be cancelled, or to be heard of.
+async fn wish(mut call: Call<'_>, verb: Verb) -> Result<(Call<'_>, Wish), Problem> {
     if verb != Verb::Patch {
         let request = call.change(None, &[])?;
-        return Ok((call, request));
+        return Ok((call, Wish::Cancel(request)));
     }
     let sent = call.sent(&[MediaType::MergePatch, MediaType::Json]).await?;
     let patch = call.object(&sent.bytes)?;
+    if leases::is_report(&patch) {
+        return Ok((call, Wish::Report(sent, patch)));
+    }
+    auth::judge_cancel(call.principal)?;
     if patch == json!({ "canceled": true }) {
-        return Ok((call, sent.request));
+        return Ok((call, Wish::Cancel(sent.request)));
     }
     let errors = wrong_members(&patch);
-    Err(reply::invalid("the one change that a job takes is {\"canceled\": true}", errors))
+    Err(reply::invalid("the one change that a job takes without a token is {\"canceled\": true}", errors))
+}
+
+async fn grant(call: &Call<'_>, id: JobId, wish: Wish) -> Result<Response, Problem> {
+    match wish {
+        Wish::Cancel(request) => cancel(call, id, &request).await,
+        Wish::Report(sent, patch) => leases::report(call, id, &sent, &patch).await,
+    }
 }
 
 /// What is wrong with a patch of a job, member by member.

@@ -16,7 +16,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Uri};
+use bytes::Bytes;
+use http::header::HOST;
+use http::{HeaderValue, Request, StatusCode, Uri};
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::service::TowerToHyperService;
@@ -35,6 +38,7 @@ mod body;
 mod coding;
 mod conditions;
 mod cors;
+mod counts;
 mod discovery;
 mod dispatch;
 mod fixed;
@@ -42,6 +46,7 @@ mod forms;
 mod home;
 mod job_lists;
 mod jobs;
+mod leases;
 mod ledger;
 mod logs;
 mod media;
@@ -67,6 +72,7 @@ mod vary;
 use body::Payload;
 use coding::Coder;
 use cors::Cors;
+use counts::Counts;
 use dispatch::Asked;
 use openapi::Descriptions;
 use origin::{Names, RequestLine};
@@ -136,6 +142,7 @@ struct Inner {
     cors: Cors,
     coder: Coder,
     descriptions: Descriptions,
+    counts: Counts,
     /// Ends the waiting that clients asked for, and readiness.
     stopping: CancellationToken,
 }
@@ -153,8 +160,29 @@ impl Http {
         let names = Names::new(&config.addresses, &config.hosts);
         let cors = Cors::new(&config.origins);
         let descriptions = Descriptions::new(api.catalog(), &config.access);
+        let counts = Counts::new(config.metrics.clone());
         let (coder, stopping) = (Coder::default(), CancellationToken::new());
-        Self(Arc::new(Inner { api, config, names, cors, coder, descriptions, stopping }))
+        Self(Arc::new(Inner { api, config, names, cors, coder, descriptions, counts, stopping }))
+    }
+
+    /// The answer to a request of this program itself, which need not name its host.
+    pub async fn answer(&self, mut request: Request<Bytes>) -> http::Response<Bytes> {
+        let named = request.uri().authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
+        request.headers_mut().entry(HOST).or_insert(named.unwrap_or(HeaderValue::from_static("localhost")));
+        let service = TowerToHyperService::new(warp::service(self.service()));
+        let (parts, body) = match service.call(request.map(Full::new)).await {
+            Ok(response) => response.into_parts(),
+            Err(never) => match never {},
+        };
+        match body.collect().await {
+            Ok(body) => http::Response::from_parts(parts, body.to_bytes()),
+            // A log that was cut off or forgotten while it was read.
+            Err(_) => {
+                let mut broken = http::Response::default();
+                *broken.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                broken
+            }
+        }
     }
 
     /// The one filter that takes every request and answers it.
@@ -190,7 +218,8 @@ pub async fn serve(listeners: Vec<TcpListener>, http: Http, shutdown: impl Futur
         shutdown.await;
         stopping.cancel();
     };
-    Server::new(http.0.config.server.clone()).run(listeners, service, shutdown).await;
+    let open = http.0.config.metrics.present("heeler_http_connections", "Connections that are open.", &[]);
+    Server::new(http.0.config.server.clone()).counting(open).run(listeners, service, shutdown).await;
 }
 
 /// Keeps what filters cannot see, where it is not as it nearly always is.

@@ -75,6 +75,10 @@ pub(super) async fn recall(call: &mut Call<'_>, verb: Verb) -> Result<Option<Res
         Verb::Delete => false,
         Verb::Post | Verb::Put | Verb::Patch => true,
     };
+    // What a worker was given is not given again: who hears no answer asks for more.
+    if matches!(call.route, Route::Leases(_)) {
+        return Ok(None);
+    }
     // What cannot be read is refused further on, in its turn.
     let Ok(Some(key)) = key(call.headers) else { return Ok(None) };
     let Some(digest) = digest(call, has_body).await? else { return Ok(None) };
@@ -151,7 +155,7 @@ async fn again(
     if let (true, Some(at)) = (status.is_redirection(), location) {
         return Ok(posts::see_again(call, at));
     }
-    let Some(view) = call.http.api.present(subject).await? else { return Ok(reply::empty(status)) };
+    let Some(view) = call.http.api.present(subject).await? else { return Ok(reply::gone(status)) };
     if let (Some((key, activity)), Subject::Job(id), None) = (call.route.launched_by(call.method), subject, location) {
         let at = links::activity_job(call.http.api.catalog(), key, activity, *id);
         return Ok(reply::restated(posts::told(view, call.route, &at), status));
@@ -162,7 +166,7 @@ async fn again(
                 let at = links::member(call.http.api.catalog(), key, pointer);
                 reply::restated(shown, status).content_located(&at)
             }
-            None => reply::bodiless(status, &view, call.route),
+            None => reply::gone_from(status, &view, call.route),
         },
         (_, Some(at)) => reply::represent(status, view, call.route).content_located(at),
         (_, None) => match at_target(call).await {

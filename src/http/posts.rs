@@ -257,7 +257,12 @@ fn failed(call: &Call<'_>, at: At<'_>, job: &Job) -> Problem {
         (None, JobPhase::Canceled) => "the job was cancelled".to_owned(),
         (None, phase) => format!("the job is {}", phase.as_str()),
     };
-    of_job(Problem::new(Kind::JobFailed, detail), call, at, job)
+    let problem = of_job(Problem::new(Kind::JobFailed, detail), call, at, job);
+    // One that leaves no record leaves no log either.
+    if job.is_to_be_forgotten() || job.attempts.is_empty() {
+        return problem;
+    }
+    problem.with("log", json!({ "href": links::job_log(job.id) }))
 }
 
 /// A problem that says how its job stands, and where it is if it leaves a record.

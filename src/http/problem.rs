@@ -47,6 +47,10 @@ pub(super) enum Kind {
     Overlap,
     /// The document lets no job start.
     NotAccepting,
+    /// The attempt that a report names is over.
+    StaleToken,
+    /// The operation is not one that workers do.
+    NotOfWorkers,
     /// A request with the same key is not answered yet.
     KeyInFlight,
     /// A belief about the resource is wrong.
@@ -105,7 +109,7 @@ const fn facts(name: &'static str, status: StatusCode, title: &'static str, expl
 
 impl Kind {
     /// All of them.
-    pub(super) const ALL: [Self; 36] = [
+    pub(super) const ALL: [Self; 38] = [
         Self::BadRequest,
         Self::Malformed,
         Self::InvalidId,
@@ -122,6 +126,8 @@ impl Kind {
         Self::Deleting,
         Self::Overlap,
         Self::NotAccepting,
+        Self::StaleToken,
+        Self::NotOfWorkers,
         Self::KeyInFlight,
         Self::PreconditionFailed,
         Self::TooLarge,
@@ -179,6 +185,10 @@ impl Kind {
                 "The `overlap` of the activity allows no further job now."),
             Self::NotAccepting => facts("not-accepting", StatusCode::CONFLICT, "The activity lets no job start",
                 "The document says `suspend: true` or `canceled: true`."),
+            Self::StaleToken => facts("stale-token", StatusCode::CONFLICT, "The token is not that of an attempt under way",
+                "The lease ended without a sign of life, the attempt took too long, or its end was reported already and this is another one. Nothing was changed. Stop the work, and ask for other jobs."),
+            Self::NotOfWorkers => facts("not-of-workers", StatusCode::CONFLICT, "Nobody outside does this work",
+                "Only jobs of operations that are declared with `worker` can be asked for."),
             Self::KeyInFlight => facts("idempotency-key-in-flight", StatusCode::CONFLICT, "The first request with this key is not answered yet",
                 "A request with the same `Idempotency-Key` is under way. Once it is answered, the same request again gets the same answer. Try again."),
             Self::PreconditionFailed => facts("precondition-failed", StatusCode::PRECONDITION_FAILED, "The resource is not as the request expects",
@@ -208,7 +218,7 @@ impl Kind {
             Self::NotImplemented => facts("not-implemented", StatusCode::NOT_IMPLEMENTED, "The method is not known here",
                 "The service knows GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS."),
             Self::JobFailed => facts("job-failed", StatusCode::BAD_GATEWAY, "The job did not do its work",
-                "The operation answers when its job is done, and the job failed, was cancelled or was lost. The members `phase` and `error` say how it ended, and `job` where its record is, if it leaves one."),
+                "The operation answers when its job is done, and the job failed, was cancelled or was lost. The members `phase` and `error` say how it ended, `log` where its output is, and `job` where its record is, if it leaves one. Once what `error` says is mended, POST again."),
             Self::Busy => facts("busy", StatusCode::SERVICE_UNAVAILABLE, "The resource is changing too fast",
                 "Too many clients change it at once. Nothing was changed. Try again."),
             Self::OutcomeUnknown => facts("outcome-unknown", StatusCode::SERVICE_UNAVAILABLE, "The outcome of the change is unknown",

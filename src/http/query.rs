@@ -10,6 +10,7 @@ use crate::api::{Intent, PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX, PageRequest};
 use crate::domain::fields::Fields;
 use crate::domain::id::ParseIdError;
 use crate::domain::job::JobPhase;
+use crate::domain::log::{LogView, Stamps};
 
 /// The parameter of every change: it is only to be said what it would do.
 pub(super) const DRY_RUN: &str = "dryRun";
@@ -99,11 +100,7 @@ impl Query {
 
     /// Whether a change is to be made.
     pub(super) fn intent(&self) -> Result<Intent, Problem> {
-        match self.get(DRY_RUN) {
-            None | Some("false") => Ok(Intent::Make),
-            Some("true") => Ok(Intent::Try),
-            Some(_) => Err(invalid(DRY_RUN, "`true` or `false`")),
-        }
+        Ok(if self.flag(DRY_RUN)? { Intent::Try } else { Intent::Make })
     }
 
     /// Which attempt is wanted.
@@ -112,6 +109,35 @@ impl Query {
             |text| number(text).filter(|number| *number > 0).ok_or_else(|| invalid("attempt", "a number from 1"));
         self.get("attempt").map(number).transpose()
     }
+
+    /// Which part of a log is wanted, and how.
+    pub(super) fn log_view(&self) -> Result<LogView, Problem> {
+        let stream = |text: &str| text.parse().map_err(|()| invalid("stream", "`stdout` or `stderr`"));
+        let stamps = if self.flag("timestamps")? { Stamps::Shown } else { Stamps::Hidden };
+        Ok(LogView { stream: self.get("stream").map(stream).transpose()?, stamps })
+    }
+
+    /// Whether a log is wanted on and on.
+    pub(super) fn follow(&self) -> Result<Follow, Problem> {
+        Ok(if self.flag("follow")? { Follow::On } else { Follow::Once })
+    }
+
+    fn flag(&self, name: &str) -> Result<bool, Problem> {
+        match self.get(name) {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(invalid(name, "`true` or `false`")),
+        }
+    }
+}
+
+/// For how long a log is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Follow {
+    /// As far as it goes now.
+    Once,
+    /// Until its attempt is over.
+    On,
 }
 
 /// A number in digits alone.
@@ -138,6 +164,7 @@ fn unknown(name: &str, known: &[&str]) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::log::Stream;
 
     const PAGE: &[&str] = &["limit", "cursor"];
     const JOBS: &[&str] = &["limit", "cursor", "operation", "phase", "collection", "resource"];
@@ -157,6 +184,13 @@ mod tests {
         assert_eq!(attempt("").expect("none"), None);
         assert_eq!(attempt("attempt=2").expect("one"), Some(2));
         assert!(attempt("attempt=0").is_err());
+        let view = |raw| Query::parse(raw, &["stream", "timestamps", "follow"]).and_then(|query| query.log_view());
+        assert!(view("follow=true").expect("a view").is_plain());
+        let found = view("stream=stderr&timestamps=true").expect("a view");
+        assert_eq!(found, LogView { stream: Some(Stream::Stderr), stamps: Stamps::Shown });
+        for wrong in ["stream=both", "stream=heeler", "stream=", "timestamps", "timestamps=1"] {
+            assert!(view(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -88,6 +88,20 @@ pub(super) fn empty(status: StatusCode) -> Response {
     response
 }
 
+/// What is there now of something that is gone: `null`, so that a client that
+/// reads JSON reads some.
+pub(super) fn gone(status: StatusCode) -> Response {
+    let bodiless = status == StatusCode::NO_CONTENT || status == StatusCode::RESET_CONTENT;
+    if bodiless { empty(status) } else { restated(at_this_moment("null"), status) }
+}
+
+/// The same of a part, with what is said of the whole that is left.
+pub(super) fn gone_from(status: StatusCode, whole: &View, route: &Route) -> Response {
+    let mut response = gone(status);
+    describe(&mut response, whole, route);
+    response
+}
+
 /// An answer under another status.
 pub(super) fn restated(mut response: Response, status: StatusCode) -> Response {
     *response.status_mut() = status;
@@ -251,6 +265,8 @@ impl From<ApiError> for Problem {
             ApiError::TooManyJobs { limit } => {
                 Self::new(Kind::TooManyJobs, detail).with("limit", limit).header(RETRY_AFTER, RETRY_LATER)
             }
+            ApiError::StaleToken => Self::new(Kind::StaleToken, detail),
+            ApiError::NotOfWorkers { .. } => Self::new(Kind::NotOfWorkers, detail),
             ApiError::KeyInFlight => Self::new(Kind::KeyInFlight, detail).header(RETRY_AFTER, RETRY_SOON),
             ApiError::KeyReused => Self::new(Kind::KeyReused, format!("{detail}: a new request needs a new key")),
             ApiError::Tried(trial) => Self::instead(trial::found(&trial)),

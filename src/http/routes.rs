@@ -74,6 +74,8 @@ pub(super) enum Route {
     Operations,
     /// `/v1/operations/{name}`
     Operation(OperationName),
+    /// `/v1/operations/{name}/leases`
+    Leases(OperationName),
 }
 
 /// Why a path names nothing.
@@ -116,6 +118,7 @@ fn named(names: &[&str], catalog: &Catalog) -> Result<Route, NoRoute> {
         ["v1", "jobs", rest @ ..] => jobs(rest),
         ["v1", "operations"] => Ok(Route::Operations),
         ["v1", "operations", name] => known(name).map(Route::Operation),
+        ["v1", "operations", name, "leases"] => known(name).map(Route::Leases),
         names => mounted(names, catalog),
     }
 }
@@ -215,6 +218,7 @@ pub(super) fn recognise(method: &Method) -> Known {
 
 /// Methods that something takes, beside HEAD and OPTIONS.
 const READ: &[Verb] = &[Verb::Get];
+const POST: &[Verb] = &[Verb::Post];
 const READ_POST: &[Verb] = &[Verb::Get, Verb::Post];
 const DOCUMENT: &[Verb] = &[Verb::Delete, Verb::Get, Verb::Patch, Verb::Put];
 const JOB: &[Verb] = &[Verb::Delete, Verb::Get, Verb::Patch];
@@ -243,6 +247,7 @@ impl Route {
             | Self::Operation(_) => READ,
             Self::Collection(_) | Self::Activity(..) | Self::LastJob(..) => READ_POST,
             Self::EditableActivity(..) => EDITABLE,
+            Self::Leases(_) => POST,
             Self::Member(..) => MEMBER,
             Self::Resource(_) => DOCUMENT,
             Self::ActivityJob(..) | Self::Job(_) => JOB,
@@ -291,6 +296,7 @@ impl Route {
             Self::Job(job) => links::job(*job),
             Self::JobLog(job) => links::job_log(*job),
             Self::JobQueue(job) => format!("{}/queue", links::job(*job)),
+            Self::Leases(name) => links::leases(name),
             Self::Home
             | Self::Server
             | Self::Health
@@ -317,6 +323,7 @@ impl Route {
     /// The methods that it takes, as `Allow` lists them.
     pub(super) const fn allow(&self) -> &'static str {
         match self.verbs() {
+            [Verb::Post] => "OPTIONS, POST",
             [Verb::Get] => "GET, HEAD, OPTIONS",
             [Verb::Get, Verb::Post] => "GET, HEAD, OPTIONS, POST",
             [Verb::Delete, Verb::Get, Verb::Patch, Verb::Put] => "DELETE, GET, HEAD, OPTIONS, PATCH, PUT",
@@ -353,7 +360,8 @@ impl Route {
             | Self::JobLog(_)
             | Self::JobQueue(_)
             | Self::Operations
-            | Self::Operation(_) => None,
+            | Self::Operation(_)
+            | Self::Leases(_) => None,
         }
     }
 
@@ -365,7 +373,9 @@ impl Route {
             }
             (Self::Jobs, Verb::Get) => &["limit", "cursor", "fields", "operation", "phase", "collection", "resource"],
             (Self::Resource(_) | Self::LastJob(..) | Self::ActivityJob(..) | Self::Job(_), Verb::Get) => &["fields"],
-            (Self::JobLog(_), Verb::Get) => &["attempt"],
+            (Self::JobLog(_), Verb::Get) => &["attempt", "stream", "timestamps", "follow"],
+            // To try it would give nothing away.
+            (Self::Leases(_), _) => &[],
             // Whatever is changed can be tried first.
             (_, Verb::Post | Verb::Put | Verb::Patch | Verb::Delete) => &[DRY_RUN],
             _ => &[],
@@ -398,6 +408,7 @@ impl Route {
             Self::JobQueue(_) => "/v1/jobs/{job}/queue",
             Self::Operations => "/v1/operations",
             Self::Operation(_) => "/v1/operations/{name}",
+            Self::Leases(_) => "/v1/operations/{name}/leases",
         }
     }
 }

@@ -33,6 +33,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
+use crate::metrics::Present;
+
 mod frames;
 mod pace;
 mod streams;
@@ -108,6 +110,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug, Clone)]
 pub struct Server {
     config: ServerConfig,
+    open: Present,
 }
 
 /// What ends connections.
@@ -122,8 +125,14 @@ struct Ending {
 impl Server {
     /// A server that goes by this configuration.
     #[must_use]
-    pub const fn new(config: ServerConfig) -> Self {
-        Self { config }
+    pub fn new(config: ServerConfig) -> Self {
+        Self { config, open: Present::default() }
+    }
+
+    /// The same, which counts the connections that are open.
+    #[must_use]
+    pub fn counting(self, open: Present) -> Self {
+        Self { open, ..self }
     }
 
     /// Serves until the shutdown resolves and the requests then under way are
@@ -152,8 +161,11 @@ impl Server {
             match accepted {
                 Ok((stream, slot)) => {
                     let serving = connection(self.config.clone(), stream, service.clone(), shared.clone());
+                    let open = self.open.clone();
+                    open.come(1);
                     connections.spawn(async move {
                         serving.await;
+                        open.gone(1);
                         drop(slot);
                     });
                 }

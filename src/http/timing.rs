@@ -63,6 +63,16 @@ impl Timing {
         self.started.elapsed()
     }
 
+    /// The same without the waiting that the client asked for.
+    pub(super) fn busy(&self) -> Duration {
+        self.total().saturating_sub(self.step(Step::Wait).unwrap_or_default())
+    }
+
+    /// What the request was about, as a template, if about anything.
+    pub(super) fn route(&self) -> Option<&'static str> {
+        self.route.get().copied()
+    }
+
     /// Where the use case of a change notes what it waits for.
     pub(super) fn stages(&self) -> &Arc<Stages> {
         self.stages.get_or_init(Arc::default)

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::domain::document::Document;
 use crate::domain::id::{ActivityName, JobId, OperationName, Token};
-use crate::domain::job::{self, Ending};
+use crate::domain::job::{self, Ending, Grant, Remote};
 use crate::domain::operation::Keep;
 
 /// Something that happened to a resource.
@@ -69,8 +69,8 @@ pub enum Event {
     Claimed {
         /// The job.
         job: JobId,
-        /// The slot of the operation's limit that it takes.
-        slot: Option<u32>,
+        /// What the attempt takes of the limits of its operation, and whose it is.
+        grant: Grant,
     },
     /// An attempt exists in the world.
     Started {
@@ -78,6 +78,26 @@ pub enum Event {
         job: JobId,
         /// The attempt.
         token: Token,
+    },
+    /// Somebody outside of this process goes on with an attempt.
+    Accepted {
+        /// The job.
+        job: JobId,
+        /// The attempt.
+        token: Token,
+        /// Who, and until when.
+        remote: Remote,
+    },
+    /// Whoever does the work of an attempt outside gave a sign of life, and maybe more.
+    Reported {
+        /// The job.
+        job: JobId,
+        /// The attempt.
+        token: Token,
+        /// How far it got: from 0 to 1, and in words.
+        progress: Option<(Option<f64>, Option<String>)>,
+        /// How it ended.
+        ending: Option<Box<Ending>>,
     },
     /// An attempt got further.
     Progressed {
@@ -97,7 +117,7 @@ pub enum Event {
         /// The attempt.
         token: Token,
         /// How it ended.
-        ending: Ending,
+        ending: Box<Ending>,
     },
     /// Time has passed, or the configuration has changed: look again.
     Looked,
@@ -119,6 +139,8 @@ impl Event {
             | Self::Forgotten { job }
             | Self::Claimed { job, .. }
             | Self::Started { job, .. }
+            | Self::Accepted { job, .. }
+            | Self::Reported { job, .. }
             | Self::Progressed { job, .. }
             | Self::Ended { job, .. } => Some(*job),
             Self::Changed { .. }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::scheduled::{PREVIOUS_MAX, Scheduled};
 use super::state::{ActivityStatus, Fate, ResourceState, UNFINISHED_MAX};
+use crate::domain::effect::FOLLOW_UPS_MAX;
 use crate::domain::id::ActivityName;
 use crate::domain::job::{Job, JobPhase, StartRule, TriggerKind};
 use crate::domain::schedule::Schedule;
@@ -21,8 +22,9 @@ pub fn violations(state: &ResourceState) -> Vec<String> {
     }
     let mut slots = BTreeSet::new();
     for job in state.jobs.values() {
-        if let Some(slot) = job.current().and_then(|attempt| attempt.slot)
-            && !slots.insert((&job.operation, slot))
+        if let Some(attempt) = job.current()
+            && let Some(slot) = attempt.slot
+            && !slots.insert((&job.operation, &attempt.limit_key, slot))
         {
             say(format!("two jobs hold slot {slot} of `{}`", job.operation));
         }
@@ -53,6 +55,12 @@ fn of_job(job: &Job, say: &mut impl FnMut(String)) {
     let id = job.id;
     if !job.keep.is_record() && job.trigger.kind != TriggerKind::Manual {
         say(format!("job {id} leaves no record, and nobody waits for it"));
+    }
+    let depth = job.trigger.follows.map(|follows| follows.depth);
+    if (job.trigger.kind == TriggerKind::Follow) != depth.is_some()
+        || depth.is_some_and(|depth| !(1..=FOLLOW_UPS_MAX).contains(&depth))
+    {
+        say(format!("job {id} follows another one against its kind, or as number {depth:?} in a row"));
     }
     for (index, attempt) in job.attempts.iter().enumerate() {
         if usize::try_from(attempt.number).ok() != Some(index + 1) {
@@ -87,7 +95,9 @@ fn of_status(state: &ResourceState, name: &ActivityName, status: &ActivityStatus
     if !status.active.is_sorted_by(|a, b| a.id < b.id) {
         say(format!("the jobs of `{name}` are out of order"));
     }
-    if status.active.iter().filter(|job| job.ready.is_some()).count() > 1 {
+    let (follow_ups, others): (Vec<_>, Vec<_>) =
+        status.active.iter().filter(|job| job.ready.is_some()).partition(|job| job.is_follow_up());
+    if follow_ups.len() > 1 || others.len() > 1 {
         say(format!("`{name}` has two jobs that may be claimed"));
     }
     for (older, active) in status.active.iter().enumerate() {
@@ -101,6 +111,7 @@ fn of_status(state: &ResourceState, name: &ActivityName, status: &ActivityStatus
         if active.ready.is_some() && active.phase != JobPhase::Queued {
             say(format!("job {} may be claimed and is {}", job.id, active.phase.as_str()));
         }
+        let older = status.active[..older].iter().filter(|older| !older.is_follow_up()).count();
         if job.phase.is_attempting() && job.start == StartRule::WhenAlone && older > 0 {
             say(format!("job {} started before {older} older ones were gone", job.id));
         }

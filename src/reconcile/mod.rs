@@ -34,7 +34,7 @@ pub use invariants::violations;
 pub use plan::{Action, Look, Plan, plan};
 pub use scheduled::{OffReason, OffTime, PREVIOUS_MAX, Scheduled};
 pub use state::{
-    ActiveJob, ActivityStatus, Asked, EffectRefused, Fate, LastJob, Observed, Phase, Ready, ResourceState,
+    ActiveJob, ActivityStatus, Asked, EffectRefused, Fate, Held, LastJob, Observed, Phase, Ready, ResourceState,
     UNFINISHED_MAX,
 };
 pub use step::step;

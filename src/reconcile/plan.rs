@@ -1,19 +1,24 @@
 //! What brings one resource closer to what is desired of it.
 
+mod outside;
 mod recurring;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::state::{ActiveJob, ActivityStatus, Asked, Fate, Observed, ResourceState};
+use super::show;
+use super::state::{ActiveJob, ActivityStatus, Asked, Fate, Held, Observed, ResourceState};
 use super::ticks::Verdict;
 use crate::domain::activity::{Activity, Overlap, Standing, judge_input};
 use crate::domain::catalog::Catalog;
 use crate::domain::condition::Reason;
+use crate::domain::expression::Scope;
 use crate::domain::id::{ActivityName, JobId, OperationName};
-use crate::domain::job::{CancelReason, JobPhase, StartRule, TriggerKind};
+use crate::domain::job::{AttemptOutcome, CancelReason, JobPhase, StartRule, TriggerKind};
+use crate::domain::limit::LimitKey;
 use crate::domain::moment::Past;
 use crate::domain::retry::RetryPolicy;
 use crate::domain::schedule::Schedule;
+use crate::domain::secret::Secrets;
 use crate::domain::time::Timestamp;
 use crate::domain::version::Generation;
 use crate::domain::wanted::Wanted;
@@ -86,6 +91,24 @@ pub enum Action {
         /// Why.
         reason: CancelReason,
     },
+    /// The attempt of a job is over whose work is done outside: its lease or its time is.
+    GiveUp {
+        /// The job.
+        job: JobId,
+        /// How it ended.
+        outcome: AttemptOutcome,
+        /// Why, for people.
+        detail: String,
+    },
+    /// Look at such an attempt again at another time.
+    Watch {
+        /// The job.
+        job: JobId,
+        /// When its lease ends, where that is changed.
+        until: Option<Timestamp>,
+        /// When it is looked at, if it is.
+        held: Option<Held>,
+    },
     /// The wait of a job after a failed attempt is over.
     EndWait {
         /// The job.
@@ -97,6 +120,13 @@ pub enum Action {
         job: JobId,
         /// The priority of its operation.
         priority: i32,
+        /// What it is counted by.
+        limit_key: Option<LimitKey>,
+    },
+    /// The time of a job is over.
+    Overdue {
+        /// The job.
+        job: JobId,
     },
     /// A queued job may not be claimed for now.
     Hold {
@@ -214,6 +244,7 @@ impl<'a> ActivityView<'a> {
     }
 
     fn plan(&self, actions: &mut Vec<Action>) {
+        self.give_up(actions);
         if self.state.is_deleting() {
             self.cancel_all(CancelReason::Deleted, actions);
             self.unschedule(actions);
@@ -282,7 +313,7 @@ impl<'a> ActivityView<'a> {
         let overlap = activity.overlap.unwrap_or(Overlap::FOR_CHANGES);
         let obstacle = self.obstacle(activity);
         let replaces = overlap == Overlap::Replace && matches!(obstacle, None | Some(Reason::TooManyJobs));
-        for job in self.status.active.iter().filter(|job| job.phase != JobPhase::Canceling) {
+        for job in self.rivals().filter(|job| job.phase != JobPhase::Canceling) {
             let waits = job.phase == JobPhase::Queued && job.attempt == 0 && job.trigger == TriggerKind::Change;
             if waits && overlap != Overlap::Allow {
                 actions.push(Action::Cancel { job: job.id, reason: CancelReason::Superseded });
@@ -311,6 +342,9 @@ impl<'a> ActivityView<'a> {
     fn end_waits(&self, actions: &mut Vec<Action>) {
         let over = self.status.active.iter().filter(|job| job.not_before.is_some_and(|at| at <= self.now));
         actions.extend(over.map(|job| Action::EndWait { job: job.id }));
+        let late = |by: Option<Timestamp>| by.is_some_and(|by| by <= self.now);
+        let overdue = self.status.active.iter().filter(|job| late(job.start_by) || late(job.done_by));
+        actions.extend(overdue.map(|job| Action::Overdue { job: job.id }));
     }
 
     /// Why a pending ask cannot be answered with a job now.
@@ -329,40 +363,63 @@ impl<'a> ActivityView<'a> {
         (!self.state.has_room(&self.status.active)).then_some(Reason::TooManyJobs)
     }
 
+    /// The unfinished jobs that somebody triggered: those that `overlap` is about.
+    pub(super) fn rivals(&self) -> impl Iterator<Item = &ActiveJob> {
+        self.status.active.iter().filter(|job| !job.is_follow_up())
+    }
+
     /// Lets at most one queued job of the activity be claimed at a time, so
-    /// that no resource crowds out the others.
+    /// that no resource crowds out the others; and one follow-up beside it, which
+    /// a backlog would hold up until it is of no use.
     fn ready(&self, standing: Standing, actions: &mut Vec<Action>) {
+        self.ready_of(false, standing, actions);
+        self.ready_of(true, standing, actions);
+    }
+
+    fn ready_of(&self, follow_ups: bool, standing: Standing, actions: &mut Vec<Action>) {
         let mut taken = false;
-        for (older, job) in self.status.active.iter().enumerate().filter(|(_, job)| job.phase == JobPhase::Queued) {
-            let eligible = self.priority(job).filter(|_| standing == Standing::Active && self.may_start(older, job));
-            match (eligible, job.ready) {
-                (Some(_), Some(_)) => taken = true,
-                (None, Some(_)) => actions.push(Action::Hold { job: job.id }),
-                (Some(priority), None) if !taken && !self.any_ready() => {
+        let queued = |job: &ActiveJob| job.phase == JobPhase::Queued && job.is_follow_up() == follow_ups;
+        let any_ready = self.status.active.iter().any(|job| queued(job) && job.ready.is_some());
+        for (older, job) in self.status.active.iter().enumerate().filter(|(_, job)| queued(job)) {
+            let eligible = self.place(job).filter(|_| standing == Standing::Active && self.may_start(older, job));
+            match (eligible, &job.ready) {
+                (Some((_, key)), Some(ready)) if ready.limit_key == key => taken = true,
+                // It is counted by something else now: its place is another one.
+                (Some(_) | None, Some(_)) => actions.push(Action::Hold { job: job.id }),
+                (Some((priority, limit_key)), None) if !taken && !any_ready => {
                     taken = true;
-                    actions.push(Action::MakeReady { job: job.id, priority });
+                    actions.push(Action::MakeReady { job: job.id, priority, limit_key });
                 }
                 (Some(_) | None, None) => {}
             }
         }
     }
 
-    fn any_ready(&self) -> bool {
-        self.status.active.iter().any(|job| job.phase == JobPhase::Queued && job.ready.is_some())
-    }
-
     fn may_start(&self, older: usize, job: &ActiveJob) -> bool {
         let alone = match job.start {
             StartRule::AtOnce => true,
-            StartRule::WhenAlone => older == 0,
+            StartRule::WhenAlone => self.status.active[..older].iter().all(ActiveJob::is_follow_up),
         };
         alone && job.not_before.is_none_or(|at| at <= self.now)
     }
 
-    /// The priority of the job's operation, while that is declared.
-    fn priority(&self, job: &ActiveJob) -> Option<i32> {
-        let operation = &self.state.jobs.get(&job.id)?.operation;
-        Some(self.catalog.operations.get(operation)?.priority)
+    /// The priority of a job and what it is counted by, while its operation is declared.
+    fn place(&self, active: &ActiveJob) -> Option<(i32, Option<LimitKey>)> {
+        let job = self.state.jobs.get(&active.id)?;
+        let operation = self.catalog.operations.get(&job.operation)?;
+        let Some(concurrency) = operation.concurrency.as_ref().filter(|concurrency| concurrency.per.is_some()) else {
+            return Some((operation.priority, None));
+        };
+        let resource = self.state.subject(self.catalog).map_or(Value::Null, |subject| subject.document());
+        let shown = json!(show::job(job, self.catalog));
+        static NONE: Secrets = Secrets::none();
+        let scope = Scope { input: &job.input, resource: &resource, job: &shown, secret: &NONE, env: &NONE };
+        Some((operation.priority, concurrency.key(&scope)))
+    }
+
+    /// Whether the operation of a job is declared.
+    fn is_declared(&self, active: &ActiveJob) -> bool {
+        self.state.jobs.get(&active.id).is_some_and(|job| self.catalog.operations.contains_key(&job.operation))
     }
 
     fn cancel_all(&self, reason: CancelReason, actions: &mut Vec<Action>) {
@@ -389,7 +446,7 @@ impl<'a> ActivityView<'a> {
         match job.phase {
             JobPhase::Starting | JobPhase::Running => (0, Reason::JobRunning),
             JobPhase::Canceling => (1, Reason::JobCanceling),
-            JobPhase::Queued if self.priority(job).is_none() => (3, Reason::UnknownOperation),
+            JobPhase::Queued if !self.is_declared(job) => (3, Reason::UnknownOperation),
             JobPhase::Queued if self.is_suspended() => (4, Reason::Suspended),
             JobPhase::Queued if job.not_before.is_some_and(|at| self.now < at) => (5, Reason::Backoff),
             JobPhase::Queued | JobPhase::Succeeded | JobPhase::Failed | JobPhase::Canceled | JobPhase::Lost => {
@@ -406,7 +463,7 @@ impl<'a> ActivityView<'a> {
 /// The retries of a job that the activity asks for, where it overrides the operation's.
 pub(super) fn retry_of(activity: &Activity, catalog: &Catalog) -> Option<RetryPolicy> {
     let operation = catalog.operations.get(&activity.operation)?;
-    activity.retry.as_ref().map(|retry| retry.over(&operation.retry))
+    activity.retry.as_ref().map(|retry| retry.over(&operation.retry, operation.attempts_max))
 }
 
 /// The longest attempt of a job that the activity asks for, where it overrides the operation's.

@@ -232,6 +232,9 @@ struct ActiveShown {
     phase: JobPhase,
     attempt: u32,
     started: Option<Timestamp>,
+    /// When its next attempt starts at the earliest, while it waits after a failed one.
+    #[serde(rename = "notBefore", skip_serializing_if = "Option::is_none")]
+    not_before: Option<Timestamp>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -272,7 +275,7 @@ fn status<'a>(
         created: shown.created,
         updated: shown.updated,
         settled: settlement.reason.is_settled(),
-        conditions: std::iter::once(condition(settlement)).chain(refused).chain(off).collect(),
+        conditions: std::iter::once(condition(settlement, shown.observed)).chain(refused).chain(off).collect(),
         deletion: shown.observed.and_then(|observed| observed.deleting_since).map(|requested| Deletion { requested }),
         activities,
     }
@@ -283,6 +286,7 @@ static NOTHING_YET: ActivityStatus = ActivityStatus {
     active: Vec::new(),
     progress: None,
     last: None,
+    before_follow_ups: None,
     refused: None,
     edited: None,
     schedule: None,
@@ -299,12 +303,17 @@ fn refusal(activity: &ActivityName, refused: &EffectRefused) -> Condition {
     }
 }
 
-fn condition(settlement: Settlement) -> Condition {
+fn condition(settlement: Settlement, observed: Option<&Observed>) -> Condition {
+    let waits = observed.iter().flat_map(|o| o.activities.values()).flat_map(|status| &status.active);
+    let until = waits.filter_map(|job| job.not_before).min().filter(|_| settlement.reason == Reason::Backoff);
     Condition {
         kind: ConditionKind::Settled,
         status: if settlement.reason.is_settled() { Holds::True } else { Holds::False },
         reason: settlement.reason.as_str(),
-        message: settlement.reason.message().into(),
+        message: match until {
+            Some(until) => format!("{}, until {until}", settlement.reason.message()).into(),
+            None => settlement.reason.message().into(),
+        },
         since: settlement.since,
     }
 }
@@ -316,6 +325,7 @@ fn activity<'a>(status: &'a ActivityStatus, wanted: Option<&'a Activity>, catalo
         phase: job.phase,
         attempt: job.attempt,
         started: job.started,
+        not_before: job.not_before,
     });
     ActivityShown {
         phase: status.phase(wanted),

@@ -15,6 +15,8 @@ use crate::domain::document::Desired;
 use crate::domain::id::{ActivityName, JobId, ResourceKey};
 use crate::domain::job::{Job, JobError, JobPhase, Progress, StartRule, TriggerKind};
 use crate::domain::json;
+use crate::domain::lease::Period;
+use crate::domain::limit::LimitKey;
 use crate::domain::tick::TickOutcome;
 use crate::domain::time::Timestamp;
 use crate::domain::version::Generation;
@@ -72,6 +74,9 @@ pub struct ActivityStatus {
     pub progress: Option<Progress>,
     /// The job that became final last.
     pub last: Option<LastJob>,
+    /// How the newest one ended that is no follow-up, where `last` is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before_follow_ups: Option<JobPhase>,
     /// That the effect of a job could not be applied, until one is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<EffectRefused>,
@@ -146,17 +151,39 @@ pub struct ActiveJob {
     pub start: StartRule,
     /// The earliest start of its next attempt, until that instant was seen to pass.
     pub not_before: Option<Timestamp>,
+    /// When it fails, while no attempt has begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_by: Option<Timestamp>,
+    /// When it fails or is stopped, while it is not done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub done_by: Option<Timestamp>,
     /// That it may be claimed, and its place among those that wait.
     pub ready: Option<Ready>,
+    /// When its attempt is looked at, where the work is done outside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Held>,
+}
+
+/// Until when an attempt is believed to be under way whose work is done outside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// When to look at it, which is not after its lease or its time ends.
+    pub look_at: Timestamp,
+    /// The time that it may take, where that is limited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed: Option<Period>,
 }
 
 /// The place of a job among those that may be claimed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ready {
     /// The priority of its operation when it became ready.
     pub priority: i32,
     /// When it became ready.
     pub at: Timestamp,
+    /// What it is counted by, where its operation is limited for each of something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit_key: Option<LimitKey>,
 }
 
 /// The job that became final last.
@@ -258,7 +285,8 @@ impl ActivityStatus {
         {
             return Phase::Scheduled;
         }
-        match self.last.as_ref().map(|last| last.phase) {
+        // What follows an end does not change how that ended.
+        match self.before_follow_ups.or_else(|| self.last.as_ref().map(|last| last.phase)) {
             None => Phase::Idle,
             Some(JobPhase::Succeeded) => Phase::Succeeded,
             Some(JobPhase::Failed | JobPhase::Lost) => Phase::Failed,
@@ -268,16 +296,26 @@ impl ActivityStatus {
     }
 }
 
+impl ActiveJob {
+    /// Whether it follows another job: nobody triggered it, and `overlap` does not see it.
+    #[must_use]
+    pub fn is_follow_up(&self) -> bool {
+        self.trigger == TriggerKind::Follow
+    }
+}
+
 impl Observed {
-    /// The instant of the next timer: the end of the earliest wait of a job,
-    /// or the next tick.
+    /// The instant of the next timer: the end of the earliest wait of a job, a
+    /// look at an attempt outside, or the next tick.
     ///
     /// Of a planned state it is always in the future: a wait that is over is
     /// forgotten even where the job may not start yet, or its timer would go
     /// off again and again.
     #[must_use]
     pub fn wake_at(&self) -> Option<Timestamp> {
-        let waits = self.activities.values().flat_map(|status| &status.active).filter_map(|job| job.not_before);
+        let active = self.activities.values().flat_map(|status| &status.active);
+        let look_at = |job: &ActiveJob| job.held.as_ref().map(|held| held.look_at);
+        let waits = active.flat_map(|job| [job.not_before, job.start_by, job.done_by, look_at(job)]).flatten();
         waits.chain(self.schedules().filter_map(|(_, scheduled)| scheduled.due)).min()
     }
 

@@ -1,27 +1,31 @@
 //! The one way through: an event, then planning, until nothing is left to do now.
 
+mod follow;
+mod outside;
 mod recurring;
+
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::effect;
 use super::event::{Event, Launch, Refused};
 use super::keep;
 use super::plan::{Action, LaunchAction, Look, plan, retry_of, timeout_ms_of};
 use super::scheduled::Scheduled;
 use super::state::{
-    ActiveJob, ActivityStatus, Asked, EffectRefused, Fate, LAST_RESULT_BYTES_MAX, LastJob, LastResult, Observed, Ready,
-    ResourceState,
+    ActiveJob, ActivityStatus, Asked, Fate, LAST_RESULT_BYTES_MAX, LastJob, LastResult, Observed, Ready, ResourceState,
 };
 use crate::domain::activity::{Activity, Overlap, Standing};
 use crate::domain::catalog::Catalog;
 use crate::domain::condition::{Reason, Settlement};
 use crate::domain::document::{Desired, Document};
-use crate::domain::id::{ActivityName, JobId, OperationName};
-use crate::domain::job::{AfterAttempt, CancelReason, Job, JobEvent, JobPhase, Trigger, TriggerKind, transition};
+use crate::domain::id::{ActivityName, JobId, OperationName, Token};
+use crate::domain::job::{
+    AfterAttempt, CancelReason, Ending, Grant, Job, JobEvent, JobPhase, Trigger, TriggerKind, transition,
+};
 use crate::domain::json;
 use crate::domain::moment::Moment;
-use crate::domain::operation::{Keep, OnUnknown};
+use crate::domain::operation::{Keep, OnUnknown, Operation};
 use crate::domain::retry::RetryPolicy;
 use crate::domain::time::Timestamp;
 use crate::domain::version::Generation;
@@ -96,7 +100,8 @@ impl Stepper<'_> {
             let due = if closing { scheduled.next } else { scheduled.due };
             due.is_some_and(|due| due <= now)
         };
-        if self.state.observed.iter().flat_map(Observed::schedules).any(|(_, scheduled)| comes(scheduled)) {
+        let ticks = self.state.observed.iter().flat_map(Observed::schedules).any(|(_, scheduled)| comes(scheduled));
+        if ticks || self.is_over_outside() {
             self.pursue(closing);
         }
     }
@@ -132,15 +137,14 @@ impl Stepper<'_> {
                 self.edited(&activity, None);
                 Ok(())
             }
-            Event::Claimed { job, slot } => self.claimed(job, slot),
+            Event::Claimed { job, grant } => self.claimed(job, grant),
             Event::Started { job, token } => self.job_event(job, JobEvent::Started { token }),
+            Event::Accepted { job, token, remote } => self.job_event(job, JobEvent::Accepted { token, remote }),
+            Event::Reported { job, token, progress, ending } => self.reported(job, token, progress, ending),
             Event::Progressed { job, token, fraction, message } => {
                 self.job_event(job, JobEvent::Progressed { token, fraction, message })
             }
-            Event::Ended { job, token, ending } => {
-                let after = self.after_attempt(job)?;
-                self.job_event(job, JobEvent::Ended { token, ending, after })
-            }
+            Event::Ended { job, token, ending } => self.ended(job, token, *ending),
             Event::Looked => Ok(()),
         }
     }
@@ -215,11 +219,12 @@ impl Stepper<'_> {
             return Err(Refused::TooManyJobs);
         }
         let overlap = wanted.as_ref().and_then(|activity| activity.overlap).unwrap_or(Overlap::FOR_POSTS);
+        let mut rivals = active.iter().filter(|job| !job.is_follow_up());
         match overlap {
             Overlap::Allow => {}
-            Overlap::Forbid => refuse_if(active.first(), "is not finished")?,
-            Overlap::Queue => refuse_if(active.iter().find(|job| job.phase == JobPhase::Queued), "waits already")?,
-            Overlap::Replace => active.iter().for_each(|job| self.cancel(job.id, CancelReason::Replaced)),
+            Overlap::Forbid => refuse_if(rivals.next(), "is not finished")?,
+            Overlap::Queue => refuse_if(rivals.find(|job| job.phase == JobPhase::Queued), "waits already")?,
+            Overlap::Replace => rivals.for_each(|job| self.cancel(job.id, CancelReason::Replaced)),
         }
         let same = wanted.as_ref().filter(|activity| activity.operation == operation);
         let (retry, timeout_ms) = overrides(same, self.catalog);
@@ -263,21 +268,32 @@ impl Stepper<'_> {
         }
     }
 
-    fn claimed(&mut self, id: JobId, slot: Option<u32>) -> Result<(), Refused> {
+    fn claimed(&mut self, id: JobId, grant: Grant) -> Result<(), Refused> {
         let job = self.state.jobs.get(&id).ok_or(Refused::Absent)?;
         let listed = self.state.status(&job.activity).and_then(|status| status.active.iter().find(|a| a.id == id));
-        let declared = self.catalog.operations.contains_key(&job.operation);
-        if listed.is_none_or(|listed| listed.ready.is_none()) || !declared {
-            return Err(Refused::NotReady);
-        }
+        let operation = self.catalog.operations.get(&job.operation).ok_or(Refused::NotReady)?;
+        let Some(ready) = listed.and_then(|listed| listed.ready.clone()) else { return Err(Refused::NotReady) };
         // Where another resource holds the slot, its row refuses the commit;
         // within one resource the two jobs would share the row.
-        let held = |other: &Job| other.current().is_some_and(|attempt| attempt.slot == slot);
-        if slot.is_some() && self.state.jobs.values().any(|other| other.operation == job.operation && held(other)) {
+        let held = |other: &Job| {
+            other.current().is_some_and(|attempt| (attempt.slot, &attempt.limit_key) == (grant.slot, &ready.limit_key))
+        };
+        if grant.slot.is_some() && self.state.jobs.values().any(|other| other.operation == job.operation && held(other))
+        {
             return Err(Refused::NotReady);
         }
+        let runner = operation.runner.kind();
         let token = self.moment.mint_token();
-        self.job_event(id, JobEvent::Claimed { token, slot })
+        let grant = self.beginning(grant);
+        let is_remote = grant.remote.is_some();
+        self.job_event(id, JobEvent::Claimed { token, runner, grant, limit_key: ready.limit_key })?;
+        // Whoever asked for it outside has it as soon as it is recorded.
+        if is_remote { self.job_event(id, JobEvent::Started { token }) } else { Ok(()) }
+    }
+
+    fn ended(&mut self, id: JobId, token: Token, ending: Ending) -> Result<(), Refused> {
+        let after = self.after_attempt(id)?;
+        self.job_event(id, JobEvent::Ended { token, ending, after })
     }
 
     /// What the operation says now of further attempts of a job.
@@ -294,29 +310,14 @@ impl Stepper<'_> {
     /// Lets a job change, and shows the change in the status of its activity.
     fn job_event(&mut self, id: JobId, event: JobEvent) -> Result<(), Refused> {
         let now = self.now();
+        let patch = event.patch().cloned();
         let job = transition(self.state.jobs.get(&id).ok_or(Refused::Absent)?, event, now)?;
         let activity = job.activity.clone();
         show(self.status(&activity), &job, now);
         self.state.jobs.insert(id, job);
         self.show_progress(&activity);
-        self.take_effect(id);
+        self.take_effect(id, patch.as_ref());
         Ok(())
-    }
-
-    /// Lets the end of a job have the effect that the operator declared.
-    fn take_effect(&mut self, id: JobId) {
-        let Some(job) = self.state.jobs.get(&id) else { return };
-        let activity = job.activity.clone();
-        let now = self.now();
-        let refused = match effect::of(self.state, job, self.catalog, now) {
-            None => return,
-            Some(Ok(members)) => {
-                self.observed().members = members;
-                None
-            }
-            Some(Err(detail)) => Some(EffectRefused { job: id, detail, since: now }),
-        };
-        self.status(&activity).refused = refused;
     }
 
     /// Shows the newest progress of the jobs that are under way.
@@ -357,10 +358,16 @@ impl Stepper<'_> {
                 }
             }
             Action::Cancel { job, reason } => self.cancel(job, reason),
+            Action::GiveUp { job, outcome, detail } => self.give_up(job, outcome, detail),
+            Action::Watch { job, until, held } => self.watch(job, until, held),
             Action::EndWait { job } => self.active(job, |active| active.not_before = None),
-            Action::MakeReady { job, priority } => {
+            Action::MakeReady { job, priority, limit_key } => {
                 let at = self.now();
-                self.active(job, |active| active.ready = Some(Ready { priority, at }));
+                self.active(job, |active| active.ready = Some(Ready { priority, at, limit_key }));
+            }
+            Action::Overdue { job } => {
+                // One that is final or being stopped already refuses, and that is as good.
+                let _ = self.job_event(job, JobEvent::Overdue);
             }
             Action::Hold { job } => self.active(job, |active| active.ready = None),
             Action::Remove => {
@@ -378,6 +385,10 @@ impl Stepper<'_> {
         let created = newest.max(self.newest_job().map_or(newest, Timestamp::next));
         let id = self.moment.mint_job_id(created);
         let desired = self.state.desired.as_ref().expect("a job is queued for a resource that exists");
+        let operation = self.catalog.operations.get(&launch.operation);
+        let within =
+            |time: fn(&Operation) -> Option<Duration>| operation.and_then(|it| time(it)).map(|by| now.after(by));
+        let (start_by, done_by) = (within(|it| it.start_deadline), within(|it| it.deadline));
         let job = Job {
             id,
             resource: self.state.key.clone(),
@@ -389,10 +400,13 @@ impl Stepper<'_> {
                 kind: launch.trigger,
                 scheduled_for: launch.scheduled_for,
                 generation: desired.generation,
+                follows: None,
             },
             start: launch.start,
             retry: launch.retry,
             timeout_ms: launch.timeout_ms,
+            start_by,
+            done_by,
             phase: JobPhase::Queued,
             cancel: None,
             attempts: Vec::new(),
@@ -414,7 +428,10 @@ impl Stepper<'_> {
             trigger: launch.trigger,
             start: job.start,
             not_before: None,
+            start_by,
+            done_by,
             ready: None,
+            held: None,
         });
         self.state.jobs.insert(id, job);
         id
@@ -497,7 +514,10 @@ fn show(status: &mut ActivityStatus, job: &Job, now: Timestamp) {
         active.attempt = job.attempts.last().map_or(0, |attempt| attempt.number);
         active.started = job.started;
         active.not_before = job.not_before;
-        active.ready = active.ready.filter(|_| !attempting);
+        active.start_by = job.start_by.filter(|_| job.attempts.is_empty());
+        active.done_by = job.done_by.filter(|_| !job.phase.is_stopping());
+        active.ready = active.ready.take().filter(|_| !attempting);
+        active.held = active.held.take().filter(|_| attempting);
     }
 }
 
@@ -506,6 +526,8 @@ fn finished(status: &mut ActivityStatus, job: &Job, now: Timestamp) {
     if !job.keep.is_record() {
         return;
     }
+    let followed = status.before_follow_ups.take().or_else(|| status.last.as_ref().map(|last| last.phase));
+    status.before_follow_ups = followed.filter(|_| job.trigger.kind == TriggerKind::Follow);
     status.last = Some(LastJob {
         id: job.id,
         phase: job.phase,

@@ -90,7 +90,7 @@ pub(super) enum Gate {
 pub(super) struct Ticks<'a> {
     pub schedule: &'a Schedule,
     pub status: &'a Scheduled,
-    /// The unfinished jobs of the activity.
+    /// The unfinished jobs of the activity that somebody triggered.
     pub active: &'a [ActiveJob],
     /// For how many jobs more there is room.
     pub room: usize,

@@ -25,10 +25,11 @@ pub(super) fn may_run(
         return false;
     }
     let overlap = wanted.and_then(|activity| activity.overlap).unwrap_or(Overlap::FOR_POSTS);
+    let mut rivals = status.active.iter().filter(|job| !job.is_follow_up());
     let clear = match overlap {
         Overlap::Allow | Overlap::Replace => true,
-        Overlap::Forbid => status.active.is_empty(),
-        Overlap::Queue => status.active.iter().all(|job| job.phase != JobPhase::Queued),
+        Overlap::Forbid => rivals.next().is_none(),
+        Overlap::Queue => rivals.all(|job| job.phase != JobPhase::Queued),
     };
     let named = wanted.map(|activity| &activity.operation).or_else(|| spec.operations.fixed());
     let operation = named.filter(|name| spec.operations.allows(name)).and_then(|name| catalog.operations.get(name));

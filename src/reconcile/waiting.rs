@@ -1,7 +1,7 @@
 //! Why a job waits for its start.
 
 use super::plan::ActivityView;
-use super::state::{Ready, ResourceState};
+use super::state::{ActiveJob, Ready, ResourceState};
 use crate::domain::catalog::Catalog;
 use crate::domain::condition::Reason;
 use crate::domain::id::JobId;
@@ -15,6 +15,8 @@ pub enum WaitReason {
     Queued,
     /// The end of another job of its operation, of which no more may run at once.
     Concurrency,
+    /// Time to pass: no more attempts of its operation may start within one.
+    Rate,
     /// The end of any job: no more may run at once, whatever they are of.
     Capacity,
     /// The start of another job of its activity, which is before it.
@@ -36,6 +38,7 @@ impl WaitReason {
         match self {
             Self::Queued => "Queued",
             Self::Concurrency => "Concurrency",
+            Self::Rate => "Rate",
             Self::Capacity => "Capacity",
             Self::Order => "Order",
             Self::Overlap => "Overlap",
@@ -47,7 +50,7 @@ impl WaitReason {
 }
 
 /// That a job waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
     /// What for, as far as its resource alone can say.
     pub reason: WaitReason,
@@ -55,6 +58,8 @@ pub struct Waiting {
     pub since: Timestamp,
     /// Its place among those that may be claimed, if it is one of them.
     pub ready: Option<Ready>,
+    /// Until when, where that is known.
+    pub until: Option<Timestamp>,
     /// How many jobs of its operation may run at once, where that is limited.
     pub limit: Option<u32>,
 }
@@ -63,7 +68,7 @@ impl Waiting {
     /// What it waits for, given how many jobs of its operation run. Who may
     /// be claimed and finds all slots taken waits for one of them.
     #[must_use]
-    pub fn among(self, running: usize) -> WaitReason {
+    pub fn among(&self, running: usize) -> WaitReason {
         let full = self.limit.is_some_and(|limit| usize::try_from(limit).is_ok_and(|limit| limit <= running));
         if self.ready.is_some() && full { WaitReason::Concurrency } else { self.reason }
     }
@@ -76,15 +81,15 @@ pub fn waiting(state: &ResourceState, id: JobId, catalog: &Catalog, now: Timesta
     let status = state.status(&job.activity)?;
     let older = status.active.iter().position(|active| active.id == id)?;
     let active = &status.active[older];
+    let rivals = |older: usize| !status.active[..older].iter().all(ActiveJob::is_follow_up);
+    let before = |other: &ActiveJob| other.ready.is_some() && other.is_follow_up() == active.is_follow_up();
     let reason = match ActivityView::new(state, catalog, &job.activity, now.into()).reason_of(active).1 {
         Reason::UnknownOperation => WaitReason::UnknownOperation,
         Reason::Suspended => WaitReason::Suspended,
         Reason::Backoff => WaitReason::Backoff,
-        Reason::Queued if job.start == StartRule::WhenAlone && older > 0 => WaitReason::Overlap,
+        Reason::Queued if job.start == StartRule::WhenAlone && rivals(older) => WaitReason::Overlap,
         // One job of an activity is claimed at a time.
-        Reason::Queued if active.ready.is_none() && status.active.iter().any(|other| other.ready.is_some()) => {
-            WaitReason::Order
-        }
+        Reason::Queued if active.ready.is_none() && status.active.iter().any(before) => WaitReason::Order,
         Reason::Queued => WaitReason::Queued,
         Reason::Settled
         | Reason::Deleting
@@ -95,7 +100,12 @@ pub fn waiting(state: &ResourceState, id: JobId, catalog: &Catalog, now: Timesta
         | Reason::ExpressionFailed
         | Reason::TooManyJobs => return None,
     };
-    let limit = catalog.operations.get(&job.operation).and_then(|operation| operation.concurrency);
+    let limit = catalog
+        .operations
+        .get(&job.operation)
+        .and_then(|operation| operation.concurrency.as_ref())
+        .map(|concurrency| concurrency.limit);
+    let until = job.not_before.filter(|_| reason == WaitReason::Backoff);
     let tried = job.attempts.last().and_then(|attempt| attempt.finished);
-    Some(Waiting { reason, since: tried.unwrap_or(job.created), ready: active.ready, limit })
+    Some(Waiting { reason, since: tried.unwrap_or(job.created), ready: active.ready.clone(), until, limit })
 }

@@ -4,14 +4,19 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use super::changes::Changes;
+use super::claims::is_limit;
 use super::lookup::StateError;
 use super::once::{Name, ONCE_KEPT, Remember};
 use super::record::OnceRecord;
 use super::{Stage, State, keys, record, rows};
 use crate::domain::catalog::Catalog;
-use crate::domain::id::{ActivityName, JobId, ResourceKey};
+use crate::domain::id::{ActivityName, CollectionName, JobId, OperationName, ResourceKey};
+use crate::domain::job::Job;
+use crate::domain::limit::Rate;
+use crate::domain::time::Timestamp;
 use crate::domain::version::{ETag, Revision};
-use crate::reconcile::{Event, Refused, ResourceState, job_list, show, step};
+use crate::reconcile::{Event, Observed, Refused, ResourceState, job_list, show, step};
 use crate::store::{CommitError, Entry, Guard, Key, Op, ReadError, Rev, Txn};
 
 /// How often a decision is made again after conflicts before the caller is
@@ -19,6 +24,9 @@ use crate::store::{CommitError, Entry, Guard, Key, Op, ReadError, Rev, Txn};
 /// only another process over the same store can cause one, and sixteen in a row
 /// are a storm of them.
 const CONFLICTS_MAX: usize = 16;
+
+/// A row that never is.
+const SETTLED: &str = "settled";
 
 /// The state of a resource as it is stored, with what is needed to commit upon it.
 #[derive(Debug)]
@@ -228,8 +236,14 @@ impl State {
             };
             let deciding = self.note(Stage::Decide);
             let decision = decide(&loaded).map_err(ApplyError::Decided)?;
+            let place = self.place_of(&loaded.state, &decision);
             let after = self.follow(&loaded, decision)?;
             let mut txn = transaction(&loaded, &after);
+            if let Some((operation, rate, place)) = place
+                && !self.take_place(&operation, rate, place, &mut txn).await?
+            {
+                return Err(ApplyError::Refused(Refused::NotReady));
+            }
             let mut remembered = None;
             if let Some((free, remember)) = free {
                 if txn.guards.is_empty() {
@@ -243,10 +257,13 @@ impl State {
                 return Ok(unchanged(loaded));
             }
             drop(deciding);
-            match self.store.commit(txn.clone()).await {
+            let undecided = Undecided { changes: &self.changes, collection: Some(&key.collection) };
+            let answer = self.store.commit(txn.clone()).await;
+            undecided.decided();
+            match answer {
                 Ok(rev) => return Ok(Applied { remembered, ..self.committed(loaded, after, &txn, rev) }),
                 // Another resource was given the slot: to decide again would change nothing.
-                Err(CommitError::Conflict { guard }) if txn.guards.get(guard).is_some_and(is_slot) => {
+                Err(CommitError::Conflict { guard }) if txn.guards.get(guard).is_some_and(|it| is_limit(it.key())) => {
                     return Err(ApplyError::Refused(Refused::NotReady));
                 }
                 Err(CommitError::Conflict { .. }) => {}
@@ -262,6 +279,25 @@ impl State {
             }
         }
         Err(ApplyError::Busy)
+    }
+
+    /// Sees to what follows from commits that were made after nobody waited for
+    /// them any more. Called again and again; where it is not, lists have a new
+    /// tag more often than they need, and those who act are woken later.
+    pub async fn settle_doubts(&self) {
+        let doubted = self.changes.doubted();
+        if doubted.is_empty() {
+            return;
+        }
+        // Commits are made in the order in which they are handed over: behind
+        // this one, which changes nothing, those are decided.
+        let behind = Txn { ops: vec![Op::Delete(keys::bookmark(SETTLED))], ..Txn::default() };
+        if let Ok(rev) = self.store.commit(behind).await {
+            self.changes.settle(&doubted, rev);
+            self.hints.ring_for_claims();
+            self.hints.attempts.notify_one();
+            self.hints.timers.notify_one();
+        }
     }
 
     /// Decides what is to happen to a resource, and lets it happen to a copy
@@ -281,6 +317,13 @@ impl State {
         let decision = decide(&before).map_err(ApplyError::Decided)?;
         let after = self.follow(&before, decision)?;
         Ok(Tried { before, after })
+    }
+
+    /// The place in the rate of its operation that a claim takes.
+    fn place_of(&self, state: &ResourceState, decision: &Decision) -> Option<(OperationName, Rate, u32)> {
+        let Decision::Happen(Event::Claimed { job, grant }) = decision else { return None };
+        let operation = self.catalog.operations.get(&state.jobs.get(job)?.operation)?;
+        Some((operation.name.clone(), operation.rate?, grant.place?))
     }
 
     /// The state after what was decided on.
@@ -340,6 +383,7 @@ impl State {
     /// What is known after a commit; wakes those who act on it.
     fn committed(&self, loaded: Loaded, state: ResourceState, txn: &Txn, rev: Rev) -> Applied {
         self.ticks.count(&loaded.state, &state);
+        self.jobs.count(&loaded.state, &state);
         let mut rows: BTreeMap<Key, Rev> = loaded.rows.into_iter().map(|(key, entry)| (key, entry.rev)).collect();
         for op in &txn.ops {
             match op {
@@ -358,7 +402,7 @@ impl State {
     fn ring(&self, txn: &Txn) {
         for op in &txn.ops {
             match op {
-                Op::Put(key, _) if keys::is_queued(key) => self.hints.queue.notify_one(),
+                Op::Put(key, _) if keys::is_queued(key) => self.hints.ring_for_claims(),
                 Op::Put(key, value) if keys::is_attempt(key) => {
                     // A new attempt has its own task already; one to be stopped needs looking after.
                     if record::decode_attempt(value).is_ok_and(|attempt| attempt.phase.is_stopping()) {
@@ -366,20 +410,38 @@ impl State {
                     }
                 }
                 Op::Put(key, _) if keys::is_due(key) => self.hints.timers.notify_one(),
-                Op::Delete(key) if keys::is_slot(key) => self.hints.queue.notify_one(),
+                Op::Delete(key) if keys::is_slot(key) => self.hints.ring_for_claims(),
                 Op::Put(..) | Op::Delete(_) => {}
             }
         }
     }
 }
 
-fn is_slot(guard: &Guard) -> bool {
-    keys::is_slot(guard.key())
-}
-
 fn unchanged(loaded: Loaded) -> Applied {
     let rows = loaded.rows.into_iter().map(|(key, entry)| (key, entry.rev)).collect();
     Applied { state: loaded.state, remembered: None, rows }
+}
+
+/// A commit that is under way. Whoever asked for it can go away meanwhile, and
+/// it is made all the same: then what follows from it is seen to by
+/// [`State::settle_doubts`].
+struct Undecided<'s> {
+    changes: &'s Changes,
+    collection: Option<&'s CollectionName>,
+}
+
+impl Undecided<'_> {
+    fn decided(mut self) {
+        self.collection = None;
+    }
+}
+
+impl Drop for Undecided<'_> {
+    fn drop(&mut self) {
+        if let Some(collection) = self.collection {
+            self.changes.doubt(collection);
+        }
+    }
 }
 
 /// What turns the rows of one state into those of another, on condition that
@@ -396,7 +458,8 @@ fn transaction(loaded: &Loaded, after: &ResourceState) -> Txn {
         Op::Delete(row) if keys::is_job(row) => Some(guard(loaded, row.clone())),
         Op::Put(..) | Op::Delete(_) => None,
     }));
-    Txn { guards, ops, log: announcement(loaded, after).into_iter().collect() }
+    let announced = announcement(loaded, after).filter(|_| !is_unseen(&loaded.state, after));
+    Txn { guards, ops, log: announced.into_iter().collect() }
 }
 
 /// That the resource is still as it was loaded.
@@ -410,6 +473,32 @@ fn guard(loaded: &Loaded, key: Key) -> Guard {
         Some(entry) => Guard::RevIs(key, entry.rev),
         None => Guard::Absent(key),
     }
+}
+
+/// Whether all that has changed is for how long attempts outside are believed
+/// in, and when they are looked at: nobody sees that.
+fn is_unseen(before: &ResourceState, after: &ResourceState) -> bool {
+    let apart = |job: &Job| {
+        let mut job = job.clone();
+        if let Some(remote) = job.attempts.last_mut().and_then(|attempt| attempt.remote.as_mut()) {
+            remote.until = None;
+        }
+        job
+    };
+    let is_same = |job: &Job| before.jobs.get(&job.id).is_some_and(|old| old == job || apart(old) == apart(job));
+    let seen = |observed: &Observed| {
+        let mut observed = observed.clone();
+        observed.latest = Timestamp::EPOCH;
+        let active = observed.activities.values_mut().flat_map(|status| &mut status.active);
+        active.for_each(|active| active.held = None);
+        observed
+    };
+    before.desired == after.desired
+        && before.jobs.len() == after.jobs.len()
+        && after.ledger.is_empty()
+        && after.jobs.values().all(is_same)
+        && (before.observed == after.observed
+            || before.observed.as_ref().map(seen) == after.observed.as_ref().map(seen))
 }
 
 /// One entry for the resource, which names the job that changed if one did.

@@ -1,7 +1,7 @@
 //! At which revision each collection last changed, for the tags of lists.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::domain::id::CollectionName;
 use crate::store::Rev;
@@ -15,12 +15,14 @@ use crate::store::Rev;
 pub(super) struct Changes {
     start: Rev,
     since: Mutex<HashMap<CollectionName, Rev>>,
+    /// Those of which a commit was left alone, and may be made all the same.
+    doubted: Mutex<HashSet<CollectionName>>,
 }
 
 impl Changes {
     /// Remembers from `start` on, the newest revision there is.
     pub(super) fn new(start: Rev) -> Self {
-        Self { start, since: Mutex::default() }
+        Self { start, since: Mutex::default(), doubted: Mutex::default() }
     }
 
     /// A transaction changed something in the collection.
@@ -32,10 +34,37 @@ impl Changes {
         }
     }
 
-    /// The last change of a collection. Ask before reading the list: then the
-    /// tag is never newer than what it is put on.
-    pub(super) fn last(&self, collection: &CollectionName) -> Rev {
+    /// Nobody waits any more for a commit that changes the collection: any
+    /// revision from now on may have changed it.
+    pub(super) fn doubt(&self, collection: &CollectionName) {
+        self.doubts().insert(collection.clone());
+    }
+
+    /// The collections that are doubted.
+    pub(super) fn doubted(&self) -> Vec<CollectionName> {
+        self.doubts().iter().cloned().collect()
+    }
+
+    /// Whatever was left alone of these collections before is decided by this revision.
+    pub(super) fn settle(&self, collections: &[CollectionName], rev: Rev) {
+        let mut doubts = self.doubts();
+        for collection in collections {
+            self.note(collection, rev);
+            doubts.remove(collection);
+        }
+    }
+
+    /// The last change of a collection, where `newest` is the newest revision.
+    /// Ask before reading the list: then the tag is never newer than what it is put on.
+    pub(super) fn last(&self, collection: &CollectionName, newest: Rev) -> Rev {
+        if self.doubts().contains(collection) {
+            return newest;
+        }
         let since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
         since.get(collection).copied().unwrap_or(self.start)
+    }
+
+    fn doubts(&self) -> MutexGuard<'_, HashSet<CollectionName>> {
+        self.doubted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

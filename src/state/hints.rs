@@ -9,8 +9,18 @@ use tokio::sync::Notify;
 pub struct Hints {
     /// A job may be claimed, or a limit has room again.
     pub queue: Notify,
+    /// The same, for those who ask for jobs from outside: all of them hear it.
+    pub leases: Notify,
     /// An attempt is to be stopped.
     pub attempts: Notify,
     /// A timer was set.
     pub timers: Notify,
+}
+
+impl Hints {
+    /// A job may be claimed, or a limit has room again.
+    pub fn ring_for_claims(&self) {
+        self.queue.notify_one();
+        self.leases.notify_waiters();
+    }
 }

@@ -6,9 +6,13 @@
 //! observed state of a resource stands right behind its document, so that one
 //! scan reads both in one snapshot.
 
-use bytes::Bytes;
+mod bytes;
 
+use ::bytes::Bytes;
+
+use self::bytes::{Builder, Reader, SIGN_64, sortable_i32, sortable_i64};
 use crate::domain::id::{ActivityName, CollectionName, JobId, OperationName, ResourceId, ResourceKey, Uid};
+use crate::domain::limit::LimitKey;
 use crate::domain::time::Timestamp;
 use crate::store::{Key, KeyRange};
 
@@ -16,7 +20,9 @@ const RESOURCE: u8 = b'r';
 const JOB: u8 = b'j';
 const JOB_OF_ACTIVITY: u8 = b'n';
 const QUEUE: u8 = b'q';
+const QUEUE_OF_KEY: u8 = b'w';
 const SLOT: u8 = b'k';
+const PLACE: u8 = b'p';
 const ATTEMPT: u8 = b'a';
 const DUE: u8 = b'd';
 const UNSETTLED: u8 = b'u';
@@ -170,48 +176,101 @@ pub fn is_bookmark(key: &Key) -> bool {
     key.0.first() == Some(&BOOKMARK)
 }
 
-/// That a job may be claimed.
+/// That a job may be claimed. Those that are counted by something stand with
+/// what is counted by the same.
 #[must_use]
-pub fn queued(operation: &OperationName, priority: i32, at: Timestamp, job: JobId) -> Key {
-    Builder::new(QUEUE)
-        .text(operation.as_str())
+pub fn queued(operation: &OperationName, key: Option<&LimitKey>, priority: i32, at: Timestamp, job: JobId) -> Key {
+    queue_prefix(operation, key)
         .bytes(&(!sortable_i32(priority)).to_be_bytes())
         .bytes(&sortable_i64(at.as_millis()).to_be_bytes())
         .bytes(job.as_bytes())
         .key()
 }
 
-/// The jobs of an operation that may be claimed, the next one first.
+/// The jobs of an operation that may be claimed, the next one first: those that
+/// are counted by this, or those that are counted by nothing.
 #[must_use]
-pub fn queue_of(operation: &OperationName) -> KeyRange {
-    Builder::new(QUEUE).text(operation.as_str()).range()
+pub fn queue_of(operation: &OperationName, key: Option<&LimitKey>) -> KeyRange {
+    queue_prefix(operation, key).range()
 }
 
 /// Those of them that come before one that may be claimed as well.
 #[must_use]
-pub fn queued_before(operation: &OperationName, priority: i32, at: Timestamp, job: JobId) -> KeyRange {
-    KeyRange { start: queue_of(operation).start, end: queued(operation, priority, at, job) }
+pub fn queued_before(
+    operation: &OperationName,
+    key: Option<&LimitKey>,
+    priority: i32,
+    at: Timestamp,
+    job: JobId,
+) -> KeyRange {
+    KeyRange { start: queue_of(operation, key).start, end: queued(operation, key, priority, at, job) }
+}
+
+fn queue_prefix(operation: &OperationName, key: Option<&LimitKey>) -> Builder {
+    match key {
+        None => Builder::new(QUEUE).text(operation.as_str()),
+        Some(key) => Builder::new(QUEUE_OF_KEY).text(operation.as_str()).text(key.as_str()),
+    }
+}
+
+/// The jobs of an operation that may be claimed and are counted by something
+/// after this, or by anything.
+#[must_use]
+pub fn queues_of_keys(operation: &OperationName, after: Option<&LimitKey>) -> KeyRange {
+    let all = Builder::new(QUEUE_OF_KEY).text(operation.as_str());
+    let end = all.clone().end();
+    KeyRange { start: after.map_or_else(|| all.key(), |key| queue_prefix(operation, Some(key)).end()), end }
+}
+
+/// Reads what the jobs of a key of [`queues_of_keys`] are counted by.
+#[must_use]
+pub fn read_queue_key(key: &Key) -> Option<LimitKey> {
+    let mut reader = Reader::new(key, QUEUE_OF_KEY)?;
+    reader.text()?;
+    LimitKey::from_text(reader.text()?)
 }
 
 /// Reads a key of [`queue_of`]: what the queues of several operations are merged by, and the job.
 #[must_use]
 pub fn read_queued(key: &Key) -> Option<(Bytes, JobId)> {
-    let mut reader = Reader::new(key, QUEUE)?;
+    let mut reader = match Reader::new(key, QUEUE) {
+        Some(reader) => reader,
+        None => Reader::new(key, QUEUE_OF_KEY)?,
+    };
     reader.text()?;
+    if !is_queued_alone(key) {
+        reader.text()?;
+    }
     let order = Bytes::copy_from_slice(reader.rest());
     Some((order, reader.last_id()?))
 }
 
+/// Since when the job of such a key may be claimed.
+#[must_use]
+pub fn queued_since(key: &Key) -> Option<Timestamp> {
+    let (order, _) = read_queued(key)?;
+    let at: [u8; 8] = order.get(4..12)?.try_into().ok()?;
+    Some(Timestamp::from_millis(i64::from_be_bytes((u64::from_be_bytes(at) ^ SIGN_64).to_be_bytes())))
+}
+
+fn is_queued_alone(key: &Key) -> bool {
+    key.0.first() == Some(&QUEUE)
+}
+
 /// A slot of an operation's limit.
 #[must_use]
-pub fn slot(operation: &OperationName, slot: u32) -> Key {
-    Builder::new(SLOT).text(operation.as_str()).text("").bytes(&slot.to_be_bytes()).key()
+pub fn slot(operation: &OperationName, key: Option<&LimitKey>, slot: u32) -> Key {
+    slots_prefix(operation, key).bytes(&slot.to_be_bytes()).key()
 }
 
 /// The slots of an operation's limit that are taken.
 #[must_use]
-pub fn slots_of(operation: &OperationName) -> KeyRange {
-    Builder::new(SLOT).text(operation.as_str()).text("").range()
+pub fn slots_of(operation: &OperationName, key: Option<&LimitKey>) -> KeyRange {
+    slots_prefix(operation, key).range()
+}
+
+fn slots_prefix(operation: &OperationName, key: Option<&LimitKey>) -> Builder {
+    Builder::new(SLOT).text(operation.as_str()).text(key.map_or("", LimitKey::as_str))
 }
 
 /// Reads the number of a slot.
@@ -221,6 +280,32 @@ pub fn read_slot(key: &Key) -> Option<u32> {
     reader.text()?;
     reader.text()?;
     Some(u32::from_be_bytes(reader.rest().try_into().ok()?))
+}
+
+/// A place in the rate of an operation.
+#[must_use]
+pub fn place(operation: &OperationName, place: u32) -> Key {
+    Builder::new(PLACE).text(operation.as_str()).bytes(&place.to_be_bytes()).key()
+}
+
+/// The places in the rate of an operation that were ever taken.
+#[must_use]
+pub fn places_of(operation: &OperationName) -> KeyRange {
+    Builder::new(PLACE).text(operation.as_str()).range()
+}
+
+/// Reads the number of a place.
+#[must_use]
+pub fn read_place(key: &Key) -> Option<u32> {
+    let mut reader = Reader::new(key, PLACE)?;
+    reader.text()?;
+    Some(u32::from_be_bytes(reader.rest().try_into().ok()?))
+}
+
+/// Whether a row is a place in a rate.
+#[must_use]
+pub fn is_place(key: &Key) -> bool {
+    key.0.first() == Some(&PLACE)
 }
 
 /// That an attempt of a job may exist in the world.
@@ -233,6 +318,14 @@ pub fn attempt(job: JobId) -> Key {
 #[must_use]
 pub fn attempts() -> KeyRange {
     Builder::new(ATTEMPT).range()
+}
+
+/// All attempts that may exist in the world, from the first one after `after`.
+#[must_use]
+pub fn attempts_after(after: Option<JobId>) -> KeyRange {
+    let start = after.map(|job| Builder::from(attempt(job)).byte(0).key());
+    let all = attempts();
+    KeyRange { start: start.unwrap_or(all.start), end: all.end }
 }
 
 /// Reads a key of [`attempts`].
@@ -399,7 +492,7 @@ pub fn is_job(key: &Key) -> bool {
 /// Whether a row says that a job may be claimed.
 #[must_use]
 pub fn is_queued(key: &Key) -> bool {
-    key.0.first() == Some(&QUEUE)
+    matches!(key.0.first(), Some(&QUEUE | &QUEUE_OF_KEY))
 }
 
 /// Whether a row is a slot of a limit.
@@ -420,160 +513,5 @@ pub fn is_due(key: &Key) -> bool {
     key.0.first() == Some(&DUE)
 }
 
-const SIGN_64: u64 = 1 << 63;
-
-/// Sorts as unsigned bytes as the number sorts.
-const fn sortable_i64(number: i64) -> u64 {
-    u64::from_be_bytes(number.to_be_bytes()) ^ SIGN_64
-}
-
-const fn sortable_i32(number: i32) -> u32 {
-    u32::from_be_bytes(number.to_be_bytes()) ^ (1 << 31)
-}
-
-#[derive(Clone)]
-struct Builder(Vec<u8>);
-
-impl Builder {
-    fn new(tag: u8) -> Self {
-        Self(vec![tag])
-    }
-
-    fn byte(mut self, byte: u8) -> Self {
-        self.0.push(byte);
-        self
-    }
-
-    fn bytes(mut self, bytes: &[u8]) -> Self {
-        self.0.extend_from_slice(bytes);
-        self
-    }
-
-    fn text(self, text: &str) -> Self {
-        self.bytes(text.as_bytes()).byte(0)
-    }
-
-    fn key(self) -> Key {
-        Key(self.0.into())
-    }
-
-    /// The first key after all that begin with this one. Tags and the ends of
-    /// strings are never 0xff, so there always is one.
-    fn end(mut self) -> Key {
-        while self.0.last() == Some(&0xff) {
-            self.0.pop();
-        }
-        if let Some(last) = self.0.last_mut() {
-            *last += 1;
-        }
-        self.key()
-    }
-
-    fn range(self) -> KeyRange {
-        KeyRange { start: self.clone().key(), end: self.end() }
-    }
-}
-
-impl From<Key> for Builder {
-    fn from(key: Key) -> Self {
-        Self(key.0.to_vec())
-    }
-}
-
-struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    fn new(key: &'a Key, tag: u8) -> Option<Self> {
-        key.0.strip_prefix(&[tag]).map(Self)
-    }
-
-    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(count)?;
-        self.0 = rest;
-        Some(taken)
-    }
-
-    fn text(&mut self) -> Option<&'a str> {
-        let end = self.0.iter().position(|byte| *byte == 0)?;
-        let text = std::str::from_utf8(self.take(end)?).ok()?;
-        self.take(1)?;
-        Some(text)
-    }
-
-    const fn rest(&self) -> &'a [u8] {
-        self.0
-    }
-
-    /// The id in the last sixteen bytes.
-    fn last_id(&self) -> Option<JobId> {
-        Some(JobId::from_bytes(*self.0.last_chunk::<16>()?))
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn resource(collection: &str, id: &str) -> ResourceKey {
-        ResourceKey { collection: collection.parse().expect("a name"), id: id.parse().expect("an id") }
-    }
-
-    fn within(range: &KeyRange, key: &Key) -> bool {
-        range.start <= *key && *key < range.end
-    }
-
-    #[test]
-    fn a_collection_holds_its_own_resources_and_no_others() {
-        let range = resources(&"ab".parse().expect("a name"), None);
-        assert!(within(&range, &desired(&resource("ab", "x"))));
-        assert!(within(&range, &observed(&resource("ab", "x"))));
-        for other in ["a", "abc", "ac", "b"] {
-            assert!(!within(&range, &desired(&resource(other, "x"))), "{other}");
-        }
-    }
-
-    #[test]
-    fn a_page_goes_on_strictly_after_the_last_id() {
-        let after = "b".parse().expect("an id");
-        let range = resources(&"c".parse().expect("a name"), Some(&after));
-        assert!(!within(&range, &observed(&resource("c", "b"))));
-        for next in ["b-", "b0", "ba", "c"] {
-            assert!(within(&range, &desired(&resource("c", next))), "{next}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn the_queue_is_ordered_by_priority_then_time_then_job(
-            a in (any::<i32>(), -1_000_000i64..1_000_000, any::<[u8; 16]>()),
-            b in (any::<i32>(), -1_000_000i64..1_000_000, any::<[u8; 16]>()),
-        ) {
-            let operation = "op".parse().expect("a name");
-            let key = |(priority, at, job): (i32, i64, [u8; 16])| {
-                queued(&operation, priority, Timestamp::from_millis(at), JobId::from_bytes(job))
-            };
-            let rank = |(priority, at, job): (i32, i64, [u8; 16])| (std::cmp::Reverse(priority), at, job);
-            prop_assert_eq!(key(a).cmp(&key(b)), rank(a).cmp(&rank(b)));
-            prop_assert_eq!(read_queued(&key(a)).map(|(_, job)| job), Some(JobId::from_bytes(a.2)));
-            prop_assert!(within(&queue_of(&operation), &key(a)));
-        }
-
-        #[test]
-        fn what_expires_is_found_from_its_instant_on_and_leads_to_its_row(
-            at in -62_000_000_000_000i64..253_000_000_000_000, later in 0i64..1000, principal in "[a-z]{1,9}", sent in "[!-~]{1,9}",
-        ) {
-            let key = expiry(Timestamp::from_millis(at), &principal, &sent);
-            prop_assert!(within(&expired(Timestamp::from_millis(at + later)), &key));
-            prop_assert!(!within(&expired(Timestamp::from_millis(at - 1 - later)), &key));
-            prop_assert_eq!(read_expiry(&key), Some((Timestamp::from_millis(at), once(&principal, &sent))));
-        }
-
-        #[test]
-        fn what_is_due_is_ordered_by_time_and_reads_as_it_was_written(a in -62_000_000_000_000i64..253_000_000_000_000, b in any::<i32>()) {
-            let key = |millis| due(Timestamp::from_millis(millis), &resource("c", "x"));
-            prop_assert_eq!(key(a).cmp(&key(i64::from(b))), a.cmp(&i64::from(b)));
-            prop_assert_eq!(read_due(&key(a)), Some((Timestamp::from_millis(a), resource("c", "x"))));
-        }
-    }
-}
+mod tests;

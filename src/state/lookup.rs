@@ -9,6 +9,7 @@ use super::{State, keys};
 use crate::domain::catalog::Catalog;
 use crate::domain::id::{ActivityName, CollectionName, JobId, OperationName, ResourceId, ResourceKey, Uid};
 use crate::domain::job::{Job, JobPhase};
+use crate::domain::limit::LimitKey;
 use crate::domain::time::Timestamp;
 use crate::domain::version::{ETag, Revision};
 use crate::reconcile::{ActivityStatus, Observed, job_list, show};
@@ -83,6 +84,9 @@ impl StoredResource {
     }
 }
 
+/// How many attempts are read at once where most of them may be looked over.
+const ATTEMPTS_CHUNK: usize = 1000;
+
 /// A job that may be claimed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueRow {
@@ -103,6 +107,8 @@ pub struct AttemptRow {
     pub resource: ResourceKey,
     /// Where its job stands.
     pub phase: JobPhase,
+    /// Whether somebody outside of this process does its work.
+    pub is_remote: bool,
 }
 
 impl State {
@@ -154,7 +160,7 @@ impl State {
     /// The revision of the last change in a collection; ask before [`State::resources`].
     #[must_use]
     pub fn last_change(&self, collection: &CollectionName) -> Revision {
-        revision(self.changes.last(collection))
+        revision(self.changes.last(collection, *self.store.committed().borrow()))
     }
 
     /// The revision of the last change of anything; ask before [`State::all_jobs`].
@@ -232,12 +238,18 @@ impl State {
         Ok((page.rows.iter().filter_map(|(key, _)| keys::read_job_of_activity(key)).collect(), page.more))
     }
 
-    /// At most `limit` jobs of an operation that may be claimed, the next one first.
+    /// At most `limit` jobs of an operation that may be claimed and are counted
+    /// by this, or by nothing; the next one first.
     ///
     /// # Errors
     /// [`StateError`]: what is stored cannot be read.
-    pub async fn queue(&self, operation: &OperationName, limit: usize) -> Result<Vec<QueueRow>, StateError> {
-        let rows = self.rows(keys::queue_of(operation), limit).await?;
+    pub async fn queue(
+        &self,
+        operation: &OperationName,
+        key: Option<&LimitKey>,
+        limit: usize,
+    ) -> Result<Vec<QueueRow>, StateError> {
+        let rows = self.rows(keys::queue_of(operation, key), limit).await?;
         let read = rows.into_iter().filter_map(|(key, value)| {
             let (order, job) = keys::read_queued(&key)?;
             let resource = record::decode_key(&value).map_err(StateError::damaged(&job));
@@ -246,12 +258,18 @@ impl State {
         read.collect()
     }
 
-    /// The slots of an operation's limit that are taken, at most `limit` of them.
+    /// The slots of an operation's limit that are taken by what is counted by
+    /// this, or by nothing; at most `limit` of them.
     ///
     /// # Errors
     /// [`StateError`]: what is stored cannot be read.
-    pub async fn slots(&self, operation: &OperationName, limit: usize) -> Result<Vec<u32>, StateError> {
-        let rows = self.rows(keys::slots_of(operation), limit).await?;
+    pub async fn slots(
+        &self,
+        operation: &OperationName,
+        key: Option<&LimitKey>,
+        limit: usize,
+    ) -> Result<Vec<u32>, StateError> {
+        let rows = self.rows(keys::slots_of(operation, key), limit).await?;
         Ok(rows.iter().filter_map(|(key, _)| keys::read_slot(key)).collect())
     }
 
@@ -260,11 +278,41 @@ impl State {
     /// # Errors
     /// [`StateError`]: what is stored cannot be read.
     pub async fn attempts(&self, limit: usize) -> Result<Vec<AttemptRow>, StateError> {
-        let rows = self.rows(keys::attempts(), limit).await?;
+        self.attempts_after(None, limit).await
+    }
+
+    /// Every attempt that may exist in the world and whose work is done here,
+    /// at most `limit` of them.
+    ///
+    /// # Errors
+    /// [`StateError`]: what is stored cannot be read.
+    pub async fn attempts_here(&self, limit: usize) -> Result<Vec<AttemptRow>, StateError> {
+        let mut here = Vec::new();
+        let mut after = None;
+        while here.len() < limit {
+            let rows = self.attempts_after(after, ATTEMPTS_CHUNK).await?;
+            after = rows.last().map(|row| row.job);
+            let is_last = rows.len() < ATTEMPTS_CHUNK;
+            here.extend(rows.into_iter().filter(|row| !row.is_remote || row.phase.is_stopping()));
+            if is_last {
+                break;
+            }
+        }
+        here.truncate(limit);
+        Ok(here)
+    }
+
+    async fn attempts_after(&self, after: Option<JobId>, limit: usize) -> Result<Vec<AttemptRow>, StateError> {
+        let rows = self.rows(keys::attempts_after(after), limit).await?;
         let read = rows.into_iter().filter_map(|(key, value)| {
             let job = keys::read_attempt(&key)?;
             let value = record::decode_attempt(&value).map_err(StateError::damaged(&job));
-            Some(value.map(|value| AttemptRow { job, resource: value.resource, phase: value.phase }))
+            Some(value.map(|value| AttemptRow {
+                job,
+                resource: value.resource,
+                phase: value.phase,
+                is_remote: value.is_remote,
+            }))
         });
         read.collect()
     }

@@ -10,7 +10,9 @@
 
 mod apply;
 mod changes;
+mod claims;
 mod hints;
+mod job_counts;
 pub mod keys;
 mod ledger;
 mod locks;
@@ -29,7 +31,9 @@ mod watch;
 use std::sync::Arc;
 
 pub use apply::{Applied, ApplyError, Decision, Loaded, Tried, show_state};
+pub use claims::{Claim, Claims};
 pub use hints::Hints;
+pub use job_counts::WAITING_KEPT;
 pub use ledger::TickRow;
 pub use lookup::{AttemptRow, QueueRow, StateError, StoredResource};
 pub use once::{ONCE_KEPT, OnceName, Remember};
@@ -52,6 +56,8 @@ use crate::domain::time::Timestamp;
 use crate::metrics::Metrics;
 use crate::store::{CommitError, Rev, Store};
 use changes::Changes;
+use claims::Turns;
+use job_counts::JobCounts;
 use locks::Locks;
 use tick_counts::TickCounts;
 use watch::Watch;
@@ -68,6 +74,8 @@ pub struct State {
     changes: Arc<Changes>,
     watch: Arc<Watch>,
     ticks: TickCounts,
+    jobs: Arc<JobCounts>,
+    turns: Arc<Turns>,
     /// Where the time is noted that things take, if anybody asks.
     stages: Option<Arc<Stages>>,
 }
@@ -77,15 +85,18 @@ impl State {
     #[must_use]
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, catalog: Arc<Catalog>) -> Self {
         let changes = Arc::new(Changes::new(*store.committed().borrow()));
-        let (locks, hints, watch) = (Arc::default(), Arc::default(), Arc::default());
-        let ticks = TickCounts::of(&Metrics::default());
-        Self { store, clock, entropy, catalog, locks, hints, changes, watch, ticks, stages: None }
+        let (locks, hints, watch, turns) = (Arc::default(), Arc::default(), Arc::default(), Arc::default());
+        let uncounted = Metrics::default();
+        let ticks = TickCounts::of(&uncounted);
+        let jobs = Arc::new(JobCounts::of(&uncounted, catalog.operations.keys()));
+        Self { store, clock, entropy, catalog, locks, hints, changes, watch, ticks, jobs, turns, stages: None }
     }
 
     /// The same state, counted there.
     #[must_use]
     pub fn counted(self, metrics: &Metrics) -> Self {
-        Self { ticks: TickCounts::of(metrics), ..self }
+        let jobs = Arc::new(JobCounts::of(metrics, self.catalog.operations.keys()));
+        Self { ticks: TickCounts::of(metrics), jobs, ..self }
     }
 
     /// What is declared.

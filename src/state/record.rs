@@ -155,6 +155,9 @@ pub struct AttemptValue {
     pub resource: ResourceKey,
     /// Where its job stands.
     pub phase: JobPhase,
+    /// Whether somebody outside of this process does its work.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_remote: bool,
 }
 
 /// Encodes an entry of the index of attempts.
@@ -168,6 +171,20 @@ pub fn encode_attempt(attempt: &AttemptValue) -> Bytes {
 /// # Errors
 /// [`RecordError`]: the value is something else.
 pub fn decode_attempt(value: &Bytes) -> Result<AttemptValue, RecordError> {
+    decode_json(value)
+}
+
+/// Encodes when a place in a rate was taken.
+#[must_use]
+pub fn encode_place(since: Timestamp) -> Bytes {
+    encode_json(&since)
+}
+
+/// Decodes when a place in a rate was taken.
+///
+/// # Errors
+/// [`RecordError`]: the value is something else.
+pub fn decode_place(value: &Bytes) -> Result<Timestamp, RecordError> {
     decode_json(value)
 }
 
@@ -375,12 +392,11 @@ mod tests {
         let report = Event::Progressed { job: id, token, fraction, message: Some("half".to_owned()) };
         world.happen(report).expect("it runs");
         let detail = Some("exited with code 1".to_owned());
-        let ending =
-            Ending { finished: None, outcome: AttemptOutcome::Failed, exit_code: Some(1), result: None, detail };
+        let ending = Ending { exit_code: Some(1), detail, ..Ending::new(AttemptOutcome::Failed) };
         world.end_with(0, ending).expect("it runs");
         let observed = world.state.observed.clone().expect("something was decided");
         let job = world.job(0).clone();
-        let attempt = AttemptValue { resource: job.resource.clone(), phase: JobPhase::Running };
+        let attempt = AttemptValue { resource: job.resource.clone(), phase: JobPhase::Running, is_remote: false };
         let log = LogEntry {
             key: job.resource.clone(),
             uid: job.uid,

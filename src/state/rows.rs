@@ -100,16 +100,20 @@ fn index_rows(state: &ResourceState) -> BTreeMap<Key, Bytes> {
 
 fn index_attempt(state: &ResourceState, job: &Job, rows: &mut BTreeMap<Key, Bytes>) {
     let Some(attempt) = job.current() else { return };
-    let value = record::AttemptValue { resource: state.key.clone(), phase: job.phase };
+    let value =
+        record::AttemptValue { resource: state.key.clone(), phase: job.phase, is_remote: attempt.remote.is_some() };
     rows.insert(keys::attempt(job.id), record::encode_attempt(&value));
     if let Some(slot) = attempt.slot {
-        rows.insert(keys::slot(&job.operation, slot), Bytes::copy_from_slice(job.id.as_bytes()));
+        rows.insert(
+            keys::slot(&job.operation, attempt.limit_key.as_ref(), slot),
+            Bytes::copy_from_slice(job.id.as_bytes()),
+        );
     }
 }
 
 fn index_queue(state: &ResourceState, active: &ActiveJob, rows: &mut BTreeMap<Key, Bytes>) {
-    if let (Some(ready), Some(job)) = (active.ready, state.jobs.get(&active.id)) {
-        let key = keys::queued(&job.operation, ready.priority, ready.at, job.id);
+    if let (Some(ready), Some(job)) = (&active.ready, state.jobs.get(&active.id)) {
+        let key = keys::queued(&job.operation, ready.limit_key.as_ref(), ready.priority, ready.at, job.id);
         rows.insert(key, record::encode_key(&state.key));
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::tick::SkipReason;
-use crate::metrics::{Counter, Metrics, Summary};
+use crate::metrics::{Counter, Histogram, Metrics, WORK};
 use crate::reconcile::{Observed, ResourceState};
 
 /// How many ticks had which outcome, and how late those were that launched a job.
@@ -11,7 +11,7 @@ use crate::reconcile::{Observed, ResourceState};
 pub(super) struct TickCounts {
     launched: Counter,
     skipped: BTreeMap<SkipReason, Counter>,
-    lag: Summary,
+    lag: Histogram,
 }
 
 impl TickCounts {
@@ -24,10 +24,11 @@ impl TickCounts {
         Self {
             launched: ticks("launched", ""),
             skipped: SkipReason::ALL.into_iter().map(|reason| (reason, ticks("skipped", reason.as_str()))).collect(),
-            lag: metrics.summary(
+            lag: metrics.histogram(
                 "heeler_tick_lag_seconds",
                 "How long after their ticks jobs were made, jitter included.",
                 &[],
+                WORK,
             ),
         }
     }

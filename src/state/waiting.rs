@@ -6,6 +6,8 @@ use super::lookup::StateError;
 use super::{State, keys};
 use crate::domain::id::{JobId, OperationName};
 use crate::domain::job::Job;
+use crate::domain::operation::RunnerKind;
+use crate::domain::time::Timestamp;
 use crate::reconcile::Ready;
 use crate::reconcile::waiting::{WaitReason, Waiting, waiting};
 use crate::store::{KeyRange, Order};
@@ -18,7 +20,7 @@ pub const COUNTED_MAX: usize = 10_000;
 const CHUNK: usize = 100;
 
 /// What a job waits for, and where it stands among the others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InQueue {
     /// What its resource says.
     pub waiting: Waiting,
@@ -29,6 +31,8 @@ pub struct InQueue {
     pub position: Option<usize>,
     /// How many jobs may run at once of those that it waits for, where that is limited.
     pub limit: Option<u32>,
+    /// Until when it waits at least, where that is known.
+    pub until: Option<Timestamp>,
 }
 
 /// How much an operation has to do.
@@ -50,29 +54,45 @@ impl State {
         let state = self.resource_state(&job.resource, Some(job.id)).await?;
         let Some(found) = waiting(&state, job.id, self.catalog(), self.clock().now()) else { return Ok(None) };
         let position = match found.ready {
-            Some(ready) => self.position(&job.operation, ready, job.id).await?,
+            Some(ref ready) => self.position(&job.operation, ready, job.id).await?,
             None => None,
         };
         let running = match found.limit {
-            Some(_) => self.slots(&job.operation, COUNTED_MAX).await?.len(),
+            Some(_) => {
+                let key = found.ready.as_ref().and_then(|ready| ready.limit_key.as_ref());
+                self.slots(&job.operation, key, COUNTED_MAX).await?.len()
+            }
             None => 0,
         };
-        let reason = found.among(running);
-        let full = match at_most.filter(|_| found.ready.is_some() && reason == WaitReason::Queued) {
-            Some(at_most) if self.attempts(at_most.min(COUNTED_MAX)).await?.len() >= at_most => Some(at_most),
-            Some(_) | None => None,
-        };
-        Ok(Some(match full {
-            Some(at_most) => {
-                let limit = Some(u32::try_from(at_most).unwrap_or(u32::MAX));
-                InQueue { waiting: found, reason: WaitReason::Capacity, position, limit }
-            }
-            None => InQueue { waiting: found, reason, position, limit: found.limit },
-        }))
+        let mut reason = found.among(running);
+        let mut limit = found.limit;
+        let mut until = found.until;
+        let its_turn = |reason| found.ready.is_some() && reason == WaitReason::Queued;
+        let rate = self.catalog().operations.get(&job.operation).and_then(|operation| operation.rate);
+        if let Some(rate) = rate.filter(|_| its_turn(reason))
+            && let Some(next) = self.next_start(&job.operation, rate).await?
+        {
+            (reason, limit, until) = (WaitReason::Rate, Some(rate.count), Some(next));
+        }
+        // Who asks for jobs from outside is not counted.
+        let operation = self.catalog().operations.get(&job.operation);
+        let here = operation.is_some_and(|operation| operation.runner.kind() != RunnerKind::Worker);
+        if let Some(at_most) = at_most.filter(|_| here && its_turn(reason))
+            && self.attempts_here(at_most.min(COUNTED_MAX)).await?.len() >= at_most
+        {
+            (reason, limit) = (WaitReason::Capacity, Some(u32::try_from(at_most).unwrap_or(u32::MAX)));
+        }
+        Ok(Some(InQueue { waiting: found, reason, position, limit, until }))
     }
 
-    async fn position(&self, operation: &OperationName, ready: Ready, job: JobId) -> Result<Option<usize>, StateError> {
-        let before = self.count(keys::queued_before(operation, ready.priority, ready.at, job)).await?;
+    async fn position(
+        &self,
+        operation: &OperationName,
+        ready: &Ready,
+        job: JobId,
+    ) -> Result<Option<usize>, StateError> {
+        let Ready { priority, at, limit_key } = ready;
+        let before = self.count(keys::queued_before(operation, limit_key.as_ref(), *priority, *at, job)).await?;
         Ok((before < COUNTED_MAX).then_some(before + 1))
     }
 
@@ -90,7 +110,8 @@ impl State {
             }
         }
         for operation in self.catalog().operations.keys() {
-            let waiting = self.count(keys::queue_of(operation)).await?;
+            let waiting = self.count(keys::queue_of(operation, None)).await?
+                + self.count(keys::queues_of_keys(operation, None)).await?;
             if waiting > 0 {
                 loads.entry(operation.clone()).or_default().waiting = waiting;
             }

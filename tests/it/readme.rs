@@ -88,7 +88,23 @@ fn the_tour_of_the_readme_goes_as_it_says() {
 
 #[test]
 fn the_configuration_of_a_document_with_its_own_shape_is_right() {
-    check(blocks("The operator's file")[0]);
+    let blocks = blocks("The operator's file");
+    check(blocks[0]);
+    check(blocks[1]);
+}
+
+#[test]
+fn the_configuration_of_workers_is_right() {
+    check(blocks("Workers")[0]);
+}
+
+#[test]
+fn the_configuration_of_what_others_do_is_right() {
+    let configuration = blocks("Work that other services do")[0];
+    let secrets = "HOOK = { env = \"PATH\" }\nSMTP = { env = \"PATH\" }";
+    let (before, rest) = configuration.split_once("HOOK = ").expect("secrets");
+    let (_, after) = rest.split_once("\n\n").expect("an end of them");
+    check(&format!("{before}{secrets}\n\n{after}"));
 }
 
 #[test]

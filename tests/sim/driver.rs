@@ -4,6 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
+use heeler::domain::id::JobId;
 use heeler::engine::Steps;
 use heeler::runner::Report;
 use heeler::state::State;
@@ -15,6 +16,7 @@ use crate::planted::Planted;
 use crate::process::{Duty, PASSES, Pass, Process};
 use crate::runner::{Attempts, DEEDS, Deed, SimRunner};
 use crate::store::{Disk, SimStore};
+use crate::workers::{Word, ask, report, think};
 use crate::world::{Dice, Hints, ProcessClock, Profile, SimClock, SimEntropy, Witness, catalog, lock};
 
 /// What is run.
@@ -40,6 +42,10 @@ pub(crate) enum Step {
     Act(usize, Deed),
     /// A report arrives again, or late.
     HearAgain(usize),
+    /// A worker asks a process for jobs.
+    Ask(usize),
+    /// A worker reports to a process of a job that it was given.
+    Report(usize, JobId, String, Word),
     Pass(i64),
     SetClock(i64),
     /// The writer goes on with what it was handed.
@@ -292,6 +298,13 @@ impl Run {
             34..=36 => self.choose_late_report(),
             37..=39 => Some(Step::Pass(*dice.pick(&[1, 10, 500, 1000, 2500, 30_000]))),
             40 => Some(Step::Write),
+            41..=43 => Some(Step::Ask(dice.below(self.processes.len()))),
+            44..=48 => {
+                let oracle = lock(&self.oracle);
+                let leases = &oracle.workers.leases;
+                let ((job, token), word) = if leases.is_empty() { return None } else { think(dice, leases)? };
+                Some(Step::Report(dice.below(self.processes.len()), job, token, word))
+            }
             _ => {
                 let tasks = self.processes.iter().flat_map(|process| &process.tasks);
                 let tasks: Vec<Step> =
@@ -348,6 +361,15 @@ impl Run {
                 attempts.act(at, deed);
             }
             Step::HearAgain(index) => self.hear_again(index),
+            Step::Ask(index) => {
+                let asking = ask(self.processes[index].api.clone(), Arc::clone(&self.oracle));
+                self.processes[index].spawn(Duty::Client, async move { drop(asking.await) });
+            }
+            Step::Report(index, job, token, word) => {
+                let process = &self.processes[index];
+                let reporting = report(process.api.clone(), (job, token), word, Arc::clone(&self.oracle));
+                process.spawn(Duty::Client, reporting);
+            }
             Step::Pass(millis) => self.clock.pass(millis),
             Step::SetClock(millis) => self.clock.step(millis),
             Step::Write => self.disk.write_all(),

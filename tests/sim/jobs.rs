@@ -2,8 +2,9 @@
 
 use heeler::domain::activity::Standing;
 use heeler::domain::id::{JobId, Token};
-use heeler::domain::job::{AttemptOutcome, Job, JobPhase, TriggerKind};
+use heeler::domain::job::{AttemptOutcome, DEADLINE_EXCEEDED, Job, JobPhase, START_DEADLINE_EXCEEDED, TriggerKind};
 use heeler::domain::operation::OnUnknown;
+use heeler::domain::time::Timestamp;
 use heeler::reconcile::ResourceState;
 use heeler::runner::Launch;
 use serde_json::Value;
@@ -62,6 +63,11 @@ impl Oracle {
         if is.attempts.get(..ended) != Some(&was.attempts[..ended]) {
             self.say(format!("the past of job {id} changed"));
         }
+        match is.error.as_ref().map(|error| error.reason.as_str()) {
+            Some(START_DEADLINE_EXCEEDED) => self.check_overdue(is, is.start_by.filter(|_| is.attempts.is_empty())),
+            Some(DEADLINE_EXCEEDED) => self.check_overdue(is, is.done_by),
+            Some(_) | None => {}
+        }
         if (was.phase, is.phase) == (JobPhase::Queued, JobPhase::Canceling) {
             self.count("claims that were cancelled with them");
             self.replaced.insert(id);
@@ -70,7 +76,22 @@ impl Oracle {
             self.check_claim(is, before);
         }
         if let Some(closed) = is.attempts.get(ended).filter(|attempt| attempt.outcome.is_some()) {
-            self.check_end(id, closed.number, closed.outcome, attempts);
+            match &closed.remote {
+                Some(_) => self.check_remote_end(is, closed),
+                None => self.check_end(id, closed.number, closed.outcome, attempts),
+            }
+        }
+    }
+
+    /// What failed because its time was over had one, and it was.
+    fn check_overdue(&mut self, job: &Job, by: Option<Timestamp>) {
+        self.count(if job.attempts.is_empty() {
+            "jobs that did not start in time"
+        } else {
+            "jobs that were not done in time"
+        });
+        if by.is_none_or(|by| job.finished.is_none_or(|at| at < by)) || job.phase != JobPhase::Failed {
+            self.say(format!("job {} ended as overdue at {:?}, and had until {by:?}", job.id, job.finished));
         }
     }
 
@@ -85,11 +106,15 @@ impl Oracle {
         if !self.tokens.insert(attempt.token.reveal()) {
             self.say(format!("the token of job {id} was used before"));
         }
-        let limit = self.catalog.operations.get(&job.operation).and_then(|operation| operation.concurrency);
+        let limit = self.catalog.operations.get(&job.operation).and_then(|operation| operation.concurrency.clone());
         let held = match limit {
             None => attempt.slot.is_none(),
-            Some(limit) => attempt.slot.is_some_and(|slot| slot < limit),
+            Some(ref limit) => attempt.slot.is_some_and(|slot| slot < limit.limit),
         };
+        let by = limit.as_ref().is_some_and(|limit| limit.per.is_some());
+        if by != attempt.limit_key.is_some() {
+            self.say(format!("job {id} is counted by {:?}", attempt.limit_key));
+        }
         if !held {
             self.say(format!("job {id} holds slot {:?} of {limit:?}", attempt.slot));
         }
@@ -110,6 +135,7 @@ impl Oracle {
     pub(crate) fn check_forgotten(&mut self, job: &Job, before: &ResourceState) {
         self.count("jobs forgotten");
         let id = job.id;
+        self.forgotten.insert(id);
         if !job.phase.is_final() {
             self.say(format!("job {id} was forgotten while it was {}", job.phase.as_str()));
         }
@@ -169,8 +195,12 @@ impl Oracle {
         if self.replaced.contains(&attempt.job) {
             self.say(format!("job {} was started, and was cancelled with its claim", at.0));
         }
-        let limit = launch.operation.concurrency.and_then(|limit| usize::try_from(limit).ok());
-        let live = attempts.live_of(&launch.operation.name);
+        let limit = launch.operation.concurrency.as_ref().and_then(|limit| usize::try_from(limit.limit).ok());
+        let key = self.job(attempt.job).and_then(|job| job.current()).and_then(|current| current.limit_key.clone());
+        let live = attempts.live_of(&launch.operation.name, key.as_ref());
+        if key.is_some() {
+            self.count("starts that are counted by something");
+        }
         if limit.is_some_and(|limit| live > limit) {
             self.say(format!("{live} attempts of `{}` at once", launch.operation.name));
         }
@@ -185,7 +215,8 @@ impl Oracle {
 fn may_follow(was: JobPhase, is: JobPhase) -> bool {
     use JobPhase::{Canceled, Canceling, Failed, Lost, Queued, Running, Starting, Succeeded};
     match was {
-        Queued => matches!(is, Queued | Starting | Canceling | Canceled),
+        // What a worker is given runs at once.
+        Queued => matches!(is, Queued | Starting | Running | Canceling | Canceled | Failed),
         Starting => matches!(is, Starting | Running | Canceling | Queued | Succeeded | Failed | Canceled | Lost),
         Running => matches!(is, Running | Canceling | Queued | Succeeded | Failed | Canceled | Lost),
         Canceling => matches!(is, Canceling | Succeeded | Failed | Canceled | Lost),

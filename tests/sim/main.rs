@@ -27,6 +27,7 @@ mod regressions;
 mod runner;
 mod schedules;
 mod store;
+mod workers;
 mod world;
 
 use std::collections::BTreeMap;
@@ -155,6 +156,16 @@ fn all_seeds_keep_what_is_promised_and_come_to_rest() {
         "ticks: suspended",
         "ticks: canceled",
         "times that everything was down",
+        "starts within a rate",
+        "starts that are counted by something",
+        "jobs that did not start in time",
+        "jobs that were not done in time",
+        "leases",
+        "leases that ended",
+        "ends outside",
+        "reports",
+        "reports that were made twice",
+        "stale reports",
         "looks at all that waits",
         "schedules that wait for the clock",
     ] {

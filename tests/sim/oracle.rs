@@ -11,14 +11,16 @@ use heeler::domain::id::{JobId, ResourceKey, Uid};
 use heeler::domain::job::{Job, JobPhase};
 use heeler::reconcile::{self, Action, Fate, ResourceState};
 use heeler::state::keys::{self, ResourceRow};
-use heeler::state::{record, rows_of};
+use heeler::state::{record, rows_of, show_job, show_state};
 use heeler::store::{Key, Op, Rev, Txn};
+use serde_json::{Value, json};
 
 use crate::calendar::{self, Ledgers};
 use crate::history::History;
 use crate::once::{Remembered, split};
 use crate::runner::Attempts;
-use crate::world::{Witness, wanted};
+use crate::workers::Workers;
+use crate::world::{RATE, Witness, wanted};
 
 /// One resource, with its jobs as long as anything can become of them.
 #[derive(Debug, Clone)]
@@ -38,6 +40,8 @@ pub(crate) struct Oracle {
     pub(crate) jobs: BTreeMap<JobId, ResourceKey>,
     /// Jobs of which nothing becomes any more, with their rows.
     past: BTreeMap<JobId, (Job, Vec<(Key, Bytes)>)>,
+    /// Jobs that were over, and are not stored any more.
+    pub(crate) forgotten: BTreeSet<JobId>,
     pub(crate) history: History,
     pub(crate) remembered: Remembered,
     /// How far chores got.
@@ -56,6 +60,9 @@ pub(crate) struct Oracle {
     /// Jobs that were cancelled in the commit that claimed them.
     pub(crate) replaced: BTreeSet<JobId>,
     pub(crate) starts: BTreeMap<(JobId, u32), usize>,
+    /// When the places of rates were taken last.
+    places: BTreeMap<Key, Bytes>,
+    pub(crate) workers: Workers,
 }
 
 impl Oracle {
@@ -66,6 +73,7 @@ impl Oracle {
             models: BTreeMap::new(),
             jobs: BTreeMap::new(),
             past: BTreeMap::new(),
+            forgotten: BTreeSet::new(),
             history: History::default(),
             remembered: Remembered::default(),
             bookmarks: BTreeMap::new(),
@@ -80,6 +88,8 @@ impl Oracle {
             tokens: BTreeSet::new(),
             replaced: BTreeSet::new(),
             starts: BTreeMap::new(),
+            places: BTreeMap::new(),
+            workers: Workers::default(),
         }
     }
 
@@ -94,6 +104,12 @@ impl Oracle {
     pub(crate) fn job(&self, id: JobId) -> Option<&Job> {
         let of_model = self.models.get(self.jobs.get(&id)?).and_then(|model| model.state.jobs.get(&id));
         of_model.or_else(|| self.past.get(&id).map(|(job, _)| job))
+    }
+
+    /// Whether nothing more becomes of a job, or nothing but that it is stopped.
+    pub(crate) fn is_ending(&self, id: JobId) -> bool {
+        let stopped = |job: &Job| job.phase.is_final() || job.cancel.is_some();
+        self.job(id).map_or_else(|| self.forgotten.contains(&id), stopped)
     }
 
     /// A transaction was applied.
@@ -124,6 +140,7 @@ impl Oracle {
         self.wake(&others, &mut before);
         let mut after = before.clone();
         let (ticks, others) = calendar::split(&others, &mut self.violations);
+        let others = self.take_places(others);
         self.apply(&others, rev, &mut after);
         self.check_ticks(&before, &after, ticks, witness);
         self.check_rows(&after);
@@ -149,6 +166,28 @@ impl Oracle {
         }
         self.lay_down(&mut after);
         self.models.insert(key, after);
+    }
+
+    /// A place in a rate is taken by one claim, and is free by then.
+    fn take_places<'o>(&mut self, ops: Vec<&'o Op>) -> Vec<&'o Op> {
+        let (places, others): (Vec<&Op>, Vec<&Op>) =
+            ops.into_iter().partition(|op| matches!(op, Op::Put(key, _) | Op::Delete(key) if keys::is_place(key)));
+        for op in places {
+            let Op::Put(key, value) = op else {
+                self.say("a place in a rate was given back".to_owned());
+                continue;
+            };
+            self.count("starts within a rate");
+            let since = |value: &Bytes| record::decode_place(value).expect("it reads").as_millis();
+            let before = self.places.insert(key.clone(), value.clone());
+            let passed = before.map(|before| since(value) - since(&before));
+            let period = i64::try_from(RATE.period.as_millis()).expect("it is short");
+            let is_one = keys::read_place(key).is_some_and(|place| place < RATE.count);
+            if passed.is_some_and(|passed| (0..period).contains(&passed)) || !is_one {
+                self.say(format!("place {key:?} of a rate was taken again after {passed:?} ms"));
+            }
+        }
+        others
     }
 
     /// Takes up the jobs again that a transaction writes.
@@ -321,7 +360,8 @@ impl Oracle {
         let new_jobs = after.state.jobs.keys().filter(|id| !before.state.jobs.contains_key(id)).count();
         let decided = at.as_millis() - i64::try_from(new_jobs).unwrap_or_default();
         let is_left = |action: &&Action| match action {
-            Action::MakeReady { .. } => false,
+            // Leases are judged by the wall clock, and timers say when: those are held to their time.
+            Action::MakeReady { .. } | Action::GiveUp { .. } | Action::Watch { .. } => false,
             Action::Tick { activity, verdict, .. } => {
                 let known = after.state.status(activity).and_then(|status| status.schedule.as_ref());
                 let same = known.is_some_and(|known| (known.next, known.due) == (verdict.next, verdict.due));
@@ -338,6 +378,7 @@ impl Oracle {
             | Action::Launch(_)
             | Action::Cancel { .. }
             | Action::EndWait { .. }
+            | Action::Overdue { .. }
             | Action::Hold { .. }
             | Action::Remove => true,
         };
@@ -379,8 +420,9 @@ impl Oracle {
         let kind = if after.state.desired.is_some() { record::LogKind::Put } else { record::LogKind::Delete };
         let read = txn.log.iter().map(record::decode_log).collect::<Result<Vec<_>, _>>();
         let good = read.is_ok_and(|entries| {
-            // Nobody sees anything of what is forgotten of a resource that is gone.
-            (desired.is_none() && entries.is_empty())
+            // Nobody sees anything of what is forgotten of a resource that is
+            // gone, and nobody sees that a worker is still there.
+            (entries.is_empty() && (desired.is_none() || self.looks_the_same(&before.state, &after.state)))
                 || entries.len() == 1
                     && entries.iter().all(|entry| {
                         entry.key == after.state.key
@@ -391,6 +433,14 @@ impl Oracle {
         if !good {
             self.say(format!("the change log does not say what happened to {}", after.state.key));
         }
+    }
+
+    /// Whether clients see the same in both, of the resource and of its jobs.
+    fn looks_the_same(&self, before: &ResourceState, after: &ResourceState) -> bool {
+        let jobs = |state: &ResourceState| -> Vec<Value> {
+            state.jobs.values().map(|job| json!(show_job(job, &self.catalog))).collect()
+        };
+        show_state(before, &self.catalog) == show_state(after, &self.catalog) && jobs(before) == jobs(after)
     }
 
     /// Every resource with all of its jobs.
@@ -408,7 +458,11 @@ impl Oracle {
     /// Every row that the resources account for.
     pub(crate) fn all_rows(&self) -> BTreeMap<Key, Bytes> {
         let remembered = self.remembered.rows.clone();
-        let beside = remembered.into_iter().chain(self.bookmarks.clone()).chain(self.ledgers.rows.clone());
+        let beside = remembered
+            .into_iter()
+            .chain(self.bookmarks.clone())
+            .chain(self.ledgers.rows.clone())
+            .chain(self.places.clone());
         let past = self.past.values().flat_map(|(_, rows)| rows.clone());
         self.models.values().flat_map(|model| rows_of(&model.state)).chain(beside).chain(past).collect()
     }

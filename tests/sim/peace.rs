@@ -19,6 +19,7 @@ use crate::oracle::{Model, Oracle};
 use crate::planted::Planted;
 use crate::process::{Duty, PASSES, Pass};
 use crate::runner::{Deed, Life};
+use crate::workers::labor;
 use crate::world::{Faults, Hints, lock, wanted};
 
 /// How many rounds everything has to come to rest: an activity can have a
@@ -72,7 +73,7 @@ impl Run {
 
     fn round(&mut self) {
         // What was decided before time passed may be committed after somebody looked.
-        let idle = self.processes.iter().all(|process| process.tasks.is_empty());
+        let idle = self.processes.iter().all(|process| process.tasks.is_empty()) && self.disk.is_idle();
         let due = idle && self.processes[0].may(Pass::Due);
         let clients = self.is_under_way(Duty::Client);
         let stopping = self.to_be_stopped();
@@ -97,6 +98,9 @@ impl Run {
             self.judge_ticks();
         }
         self.act();
+        let labor = labor(self.processes[0].api.clone(), Arc::clone(&self.oracle));
+        self.processes[0].spawn(Duty::Client, labor);
+        self.settle_in();
         self.go_on();
     }
 
@@ -328,7 +332,7 @@ impl Oracle {
     fn has_waiting_job(&self, key: &ResourceKey) -> bool {
         let observed = self.models.get(key).and_then(|model| model.state.observed.as_ref());
         let mut active = observed.iter().flat_map(|o| o.activities.values()).flat_map(|status| &status.active);
-        active.any(|job| job.not_before.is_some())
+        active.any(|job| job.not_before.is_some() || job.held.is_some())
     }
 }
 

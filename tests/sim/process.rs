@@ -14,8 +14,10 @@ use heeler::api::{Api, AttemptLogs};
 use heeler::domain::id::JobId;
 use heeler::domain::patch::PatchLimits;
 use heeler::domain::retention::Retention;
-use heeler::engine::{Claim, InHand, Next, RECORD_AGAIN, StepError, Steps};
+use heeler::domain::time::Timestamp;
+use heeler::engine::{InHand, Next, RECORD_AGAIN, StepError, Steps};
 use heeler::runner::{AttemptRef, Report};
+use heeler::state::Claim;
 use heeler::state::State;
 
 use crate::oracle::Oracle;
@@ -90,6 +92,8 @@ pub(crate) struct Process {
     ready: Arc<AtomicBool>,
     /// How often the clock was set back when all that waits was looked at last.
     set_back: Arc<AtomicU64>,
+    /// When a rate lets another attempt start.
+    again: Arc<Mutex<Option<Timestamp>>>,
 }
 
 impl Process {
@@ -112,6 +116,7 @@ impl Process {
             spawned: Arc::default(),
             ready: Arc::default(),
             set_back: Arc::default(),
+            again: Arc::default(),
         }
     }
 
@@ -148,7 +153,10 @@ impl Process {
         let hints = self.state.hints();
         match pass {
             Pass::Attempts => hints.attempts.notified().now_or_never().is_some(),
-            Pass::Dispatch => hints.queue.notified().now_or_never().is_some(),
+            Pass::Dispatch => {
+                let again = lock(&self.again).is_some_and(|at| at <= self.state.clock().now());
+                hints.queue.notified().now_or_never().is_some() || again
+            }
             Pass::Due => hints.timers.notified().now_or_never().is_some(),
             Pass::Sweep | Pass::House => false,
         }
@@ -159,6 +167,7 @@ impl Process {
         let hand = Worker { hand, oracle: Arc::clone(&self.oracle), store: Arc::clone(&self.store) };
         let ready = Arc::clone(&self.ready);
         let set_back = Arc::clone(&self.set_back);
+        let again = Arc::clone(&self.again);
         self.spawn(Duty::Pass(pass), async move {
             let result = match pass {
                 Pass::Attempts => {
@@ -166,7 +175,7 @@ impl Process {
                     ready.store(result.is_ok(), Ordering::Relaxed);
                     result
                 }
-                Pass::Dispatch => hand.dispatch_pass().await,
+                Pass::Dispatch => hand.dispatch_pass(&again).await,
                 Pass::Due => hand.due_pass(&set_back).await,
                 Pass::Sweep => match hand.hand.steps.sweep().await {
                     Ok(()) => hand.hand.steps.forget_answers().await,
@@ -240,8 +249,10 @@ impl Worker {
         Ok(())
     }
 
-    async fn dispatch_pass(&self) -> Result<(), StepError> {
-        for claim in self.hand.steps.claimable().await? {
+    async fn dispatch_pass(&self, again: &Mutex<Option<Timestamp>>) -> Result<(), StepError> {
+        let found = self.hand.steps.claimable().await?;
+        *lock(again) = found.again;
+        for claim in found.claims {
             if let Some(in_hand) = self.hand.steps.take(claim.job) {
                 let worker = self.clone();
                 self.spawn(async move { worker.work(claim).await }, in_hand);

@@ -8,6 +8,7 @@ use std::task::Poll;
 use async_trait::async_trait;
 use heeler::domain::id::{JobId, OperationName};
 use heeler::domain::job::{AttemptOutcome, Ending};
+use heeler::domain::limit::LimitKey;
 use heeler::runner::{AttemptRef, Launch, Probe, Report, Runner, StartError};
 
 use crate::oracle::Oracle;
@@ -20,6 +21,8 @@ use crate::world::{Dice, lock, turn};
 pub(crate) struct Lived {
     pub(crate) attempt: AttemptRef,
     pub(crate) operation: OperationName,
+    /// What it is counted by.
+    pub(crate) limit_key: Option<LimitKey>,
     pub(crate) life: Life,
     said: VecDeque<Report>,
 }
@@ -77,16 +80,16 @@ impl Attempts {
         self.all.iter().filter(|(_, lived)| lived.life.goes_on()).map(|(at, _)| *at).collect()
     }
 
-    pub(crate) fn live_of(&self, operation: &OperationName) -> usize {
-        self.all.values().filter(|lived| lived.life.goes_on() && lived.operation == *operation).count()
+    /// How many go on of an operation, of those that are counted by the same.
+    pub(crate) fn live_of(&self, operation: &OperationName, key: Option<&LimitKey>) -> usize {
+        let of = |lived: &&Lived| lived.operation == *operation && lived.limit_key.as_ref() == key;
+        self.all.values().filter(|lived| lived.life.goes_on()).filter(of).count()
     }
 
     /// An attempt does something. One that is not told to stop does not stop.
     pub(crate) fn act(&mut self, at: (JobId, u32), deed: Deed) {
         let Some(lived) = self.all.get_mut(&at).filter(|lived| lived.life.goes_on()) else { return };
-        let over = |outcome, exit_code, result| {
-            Life::Over(Ending { finished: None, outcome, exit_code, result, detail: None })
-        };
+        let over = |outcome, exit_code, result| Life::Over(Ending { exit_code, result, ..Ending::new(outcome) });
         lived.life = match deed {
             Deed::Progress => {
                 lived.said.push_back(Report::Progress { fraction: Some(0.5), message: Some("half way".to_owned()) });
@@ -128,15 +131,17 @@ impl SimRunner {
         if attempts.all.contains_key(&at) && self.planted != Planted::StartsTwice {
             return;
         }
+        let mut oracle = lock(&self.oracle);
+        let current = oracle.job(launch.attempt.job).and_then(|job| job.current());
         let lived = Lived {
             attempt: launch.attempt,
             operation: launch.operation.name.clone(),
+            limit_key: current.and_then(|attempt| attempt.limit_key.clone()),
             life: Life::Live,
             said: VecDeque::new(),
         };
         attempts.all.insert(at, lived);
         drop(attempts);
-        let mut oracle = lock(&self.oracle);
         oracle.started(launch, &lock(&self.attempts));
     }
 }

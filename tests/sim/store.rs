@@ -86,6 +86,11 @@ impl Disk {
     }
 
     /// The writer takes all that it was handed.
+    /// Whether nothing is left that it was handed.
+    pub(crate) fn is_idle(&self) -> bool {
+        lock(&self.queue).is_empty()
+    }
+
     pub(crate) fn write_all(&self) {
         self.write_until(u64::MAX);
     }

@@ -1,5 +1,7 @@
 //! What the service stands in: time, chance, the catalog, and what may go wrong.
 
+use heeler::domain::expression::Template;
+use heeler::domain::limit::{Concurrency, Rate};
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -12,8 +14,8 @@ use heeler::clock::{Clock, Entropy};
 use heeler::domain::activity::Activity;
 use heeler::domain::catalog::{ActivitySpec, Catalog, Collection, PreconditionPolicy};
 use heeler::domain::id::ActivityName;
-use heeler::domain::operation::{ExecSpec, Keep, OnUnknown, Operation, Reply, RunnerSpec};
-use heeler::domain::retry::RetryPolicy;
+use heeler::domain::operation::{ExecSpec, Keep, OnUnknown, Operation, Reply, RunnerSpec, WorkerSpec};
+use heeler::domain::retry::{Never, RetryPolicy};
 use heeler::domain::time::Timestamp;
 use heeler::reconcile::ResourceState;
 
@@ -278,7 +280,7 @@ impl Profile {
 }
 
 /// The operations: each has another rule about limits, retries and lost attempts.
-pub(crate) const OPERATIONS: [&str; 4] = ["single", "pair", "sure", "plain"];
+pub(crate) const OPERATIONS: [&str; 8] = ["single", "pair", "sure", "plain", "shared", "paced", LEASED, LEASED];
 /// The activities of each collection.
 pub(crate) const ACTIVITIES: [&str; 2] = ["processing", "second"];
 /// The collection whose changes must name a precondition.
@@ -292,17 +294,29 @@ pub(crate) fn wanted(state: &ResourceState, name: &ActivityName) -> Option<Activ
     state.wanted(name, &CATALOG).activity()
 }
 
+/// The operation whose jobs workers ask for.
+pub(crate) const LEASED: &str = "leased";
+
+/// How many attempts of `paced` start within a time.
+pub(crate) const RATE: Rate = Rate { count: 2, period: Duration::from_secs(20) };
+
+fn changed<N>((name, operation): (N, Arc<Operation>), change: impl FnOnce(&mut Operation)) -> (N, Arc<Operation>) {
+    let mut operation = Arc::unwrap_or_clone(operation);
+    change(&mut operation);
+    (name, Arc::new(operation))
+}
+
 pub(crate) fn catalog() -> Catalog {
     let retry = |attempts| RetryPolicy {
         attempts,
         backoff: Duration::from_secs(2),
         factor: 2.0,
         max: Duration::from_secs(10),
-        never: vec![65],
+        never: vec![Never::Code(65)],
     };
-    let operation = |name: &str, concurrency, attempts, on_unknown, priority| {
+    let operation = |name: &str, concurrency: Option<u32>, attempts, on_unknown, priority| {
         let name: heeler::domain::id::OperationName = name.parse().expect("a name");
-        let runner = RunnerSpec::Exec(ExecSpec { command: Vec::new(), cwd: "/".into(), env: BTreeMap::new() });
+        let runner = RunnerSpec::Exec(ExecSpec::default());
         let operation = Operation {
             name: name.clone(),
             description: None,
@@ -311,11 +325,16 @@ pub(crate) fn catalog() -> Catalog {
             timeout: None,
             grace: Operation::GRACE_DEFAULT,
             retry: retry(attempts),
-            concurrency,
+            concurrency: concurrency.map(Concurrency::of),
+            attempts_max: 100,
+            rate: None,
+            deadline: None,
+            start_deadline: None,
             priority,
             on_unknown,
             reply: Reply::default(),
             keep: Keep::default(),
+            effects: heeler::domain::effect::Effects::default(),
         };
         (name, Arc::new(operation))
     };
@@ -324,7 +343,7 @@ pub(crate) fn catalog() -> Catalog {
         let activities = ACTIVITIES.map(|name| ActivitySpec::new(name.parse().expect("a name"))).to_vec();
         (name.clone(), Arc::new(Collection { preconditions, activities, ..Collection::new(name) }))
     };
-    let [single, pair, sure, plain] = OPERATIONS;
+    let [single, pair, sure, plain, shared, paced, leased, _] = OPERATIONS;
     Catalog {
         collections: BTreeMap::from([
             collection(STRICT, PreconditionPolicy::Required),
@@ -334,7 +353,22 @@ pub(crate) fn catalog() -> Catalog {
             operation(single, Some(1), 1, OnUnknown::Fail, 0),
             operation(pair, Some(2), 3, OnUnknown::Fail, 5),
             operation(sure, None, 3, OnUnknown::Retry, 0),
-            operation(plain, None, 1, OnUnknown::Fail, -1),
+            changed(operation(plain, None, 1, OnUnknown::Fail, -1), |plain| {
+                plain.start_deadline = Some(Duration::from_secs(90));
+                plain.deadline = Some(Duration::from_secs(240));
+            }),
+            // One for each `n` of the resources.
+            changed(operation(shared, Some(1), 2, OnUnknown::Fail, 0), |shared| {
+                let per = Template::expression("resource.n").expect("an expression");
+                shared.concurrency = Some(Concurrency { limit: 1, per: Some(per) });
+            }),
+            // Workers do it, two at a time.
+            changed(operation(leased, Some(2), 3, OnUnknown::Retry, 0), |leased| {
+                leased.runner = RunnerSpec::Worker(WorkerSpec { lease: Duration::from_secs(30) });
+                leased.retry.never = vec![Never::Reason("Gone".to_owned())];
+                leased.timeout = Some(Duration::from_secs(120));
+            }),
+            changed(operation(paced, None, 2, OnUnknown::Fail, 1), |paced| paced.rate = Some(RATE)),
         ]),
         aliases: Vec::new(),
     }

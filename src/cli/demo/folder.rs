@@ -46,12 +46,12 @@ impl Folder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::settings;
+    use crate::service::Heeler;
 
     #[test]
     fn the_example_is_a_configuration_of_this_version() {
         let folder = Folder::create().expect("a folder");
-        let config = settings::load(&folder.configuration()).expect("the example is right");
+        let config = Heeler::builder().config_file(folder.configuration()).config().expect("the example is right");
         assert_eq!(config.catalog.operations.len(), 3);
     }
 

@@ -21,9 +21,9 @@ use super::args::DemoArgs;
 use super::client::{Belief, Client, ClientError, Reply};
 use super::exit::Failure;
 use super::output::say;
-use super::serve::{self, Service};
-use super::settings;
+use super::serve;
 use super::signals::Signals;
+use crate::service::Heeler;
 use folder::Folder;
 use screen::Screen;
 use wish::{Standing, Wish, wishes};
@@ -40,16 +40,15 @@ const STOP: Duration = Duration::from_secs(7);
 
 /// Shows it.
 pub(super) fn run(args: &DemoArgs) -> Result<(), Failure> {
-    let folder = Folder::create().map_err(|error| Failure::Store(error.into()))?;
-    let mut config = settings::load(&folder.configuration())?;
-    config.server.listen = args.listen;
+    let folder = Folder::create().map_err(|error| Failure::System(error.into()))?;
     serve::block_on(async {
-        let service = Service::open(&config).await?;
-        let client = Client::new(service.address());
-        let mut signals = Signals::listen().map_err(|error| Failure::Broken(error.into()))?;
-        say(&format!("listening on http://{}, with everything in {}", service.address(), folder.path().display()));
+        let service = Heeler::builder().config_file(folder.configuration()).listen(args.listen).build().await?;
+        let Some(address) = service.address() else { return Ok(()) };
+        let client = Client::new(address);
+        let mut signals = Signals::listen().map_err(|error| Failure::System(error.into()))?;
+        say(&format!("listening on http://{address}, with everything in {}", folder.path().display()));
         let stop = CancellationToken::new();
-        let mut running = pin!(service.run(stop.cancelled()));
+        let mut running = pin!(service.serve(stop.cancelled()));
         let shown = async {
             let outcome = show(args, client).await;
             if !args.once && outcome.is_ok() {
@@ -59,16 +58,17 @@ pub(super) fn run(args: &DemoArgs) -> Result<(), Failure> {
             outcome
         };
         let outcome = tokio::select! {
-            ended = &mut running => return ended,
+            ended = &mut running => return Ok(ended?),
             _ = signals.next() => Ok(()),
             outcome = shown => outcome,
         };
         tokio::select! {
-            ended = &mut running => return ended,
+            ended = &mut running => return Ok(ended?),
             signal = signals.next() => signal.end_process(),
             _ = timeout(STOP, remove_all(client)) => stop.cancel(),
         }
-        running.await.and(outcome)
+        running.await?;
+        outcome
     })
 }
 

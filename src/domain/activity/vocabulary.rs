@@ -125,7 +125,6 @@ fn duration(says: &str) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
     use std::sync::Arc;
 
     use proptest::prelude::*;
@@ -142,15 +141,20 @@ mod tests {
             name: name.parse().expect("a name"),
             description: None,
             input: input.map(|schema| Arc::new(Schema::compile(schema).expect("a schema"))),
-            runner: RunnerSpec::Exec(ExecSpec { command: Vec::new(), cwd: "/".into(), env: BTreeMap::new() }),
+            runner: RunnerSpec::Exec(ExecSpec::default()),
             timeout: None,
             grace: Operation::GRACE_DEFAULT,
             retry: RetryPolicy::default(),
             concurrency: None,
+            attempts_max: 100,
+            rate: None,
+            deadline: None,
+            start_deadline: None,
             priority: 0,
             on_unknown: OnUnknown::Fail,
             reply: Reply::default(),
             keep: Keep::default(),
+            effects: crate::domain::effect::Effects::default(),
         }
     }
 

@@ -44,7 +44,7 @@ use compile::Names;
 use tree::Node;
 use value::{Val, failed};
 
-pub use template::{Found, RenderError, Scope, Template};
+pub use template::{Found, Read, RenderError, Scope, Surrounding, Template};
 
 /// A variable of an expression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,6 +59,8 @@ pub enum Variable {
     Resource,
     /// An instant, given as in documents; a timestamp in the expression.
     Now,
+    /// The job that has ended, as clients see it.
+    Job,
 }
 
 impl Variable {
@@ -71,13 +73,14 @@ impl Variable {
             Self::Status => "status",
             Self::Resource => "resource",
             Self::Now => "now",
+            Self::Job => "job",
         }
     }
 
     /// What a value that is given for it is in CEL.
     fn value(self, value: &Value) -> Result<Val<'_>, EvaluationError> {
         match self {
-            Self::Document | Self::Old | Self::Status | Self::Resource => Ok(Val::of(value)),
+            Self::Document | Self::Old | Self::Status | Self::Resource | Self::Job => Ok(Val::of(value)),
             Self::Now => value
                 .as_str()
                 .and_then(|text| text.parse().ok())

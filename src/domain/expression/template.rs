@@ -12,7 +12,7 @@
 //! # Guarantees
 //! What a template can refer to is known once it is parsed. What comes out of
 //! it is one text without a NUL byte, so it can be one argument or one value in
-//! an environment; it is never parsed again.
+//! an environment; it is never parsed again. No error repeats a value.
 //! # Not here
 //! What CEL is: that is the module above.
 
@@ -26,9 +26,13 @@ use super::parse::error;
 use super::tree::Node;
 use super::value::Val;
 use super::{EvaluationError, ExpressionError};
+use crate::domain::secret::Secrets;
 
-/// The roots that an expression can start from, and those of later versions.
-const NAMES: Names<'static> = Names { known: &["input", "resource", "job"], later: &["secret", "env"] };
+/// The roots that an expression can start from.
+const NAMES: Names<'static> = Names { known: &["input", "resource", "job", "secret", "env"], later: &[] };
+
+/// The place of `env` among them.
+const ENV: usize = 4;
 
 /// Text with expressions in it.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,6 +51,8 @@ enum Part {
 struct Inner {
     /// As it was written, without the braces.
     text: String,
+    /// Where that is in the template, in bytes.
+    offset: usize,
     reading: Reading,
 }
 
@@ -85,6 +91,45 @@ pub struct Scope<'a> {
     pub resource: &'a Value,
     /// The job as clients see it.
     pub job: &'a Value,
+    /// The secrets that are declared.
+    pub secret: &'a Secrets,
+    /// The environment of the service.
+    pub env: &'a Secrets,
+}
+
+impl<'a> Scope<'a> {
+    const fn roots(&self) -> [&'a Value; 5] {
+        [self.input, self.resource, self.job, self.secret.as_value(), self.env.as_value()]
+    }
+}
+
+/// One of the two roots whose members the operator's side gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Surrounding {
+    /// `secret`.
+    Secret,
+    /// `env`.
+    Env,
+}
+
+impl Surrounding {
+    /// As it is spelled.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Secret => "secret",
+            Self::Env => "env",
+        }
+    }
+}
+
+/// That a template reads a member of a root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Read {
+    /// Where its expression is in the template, in bytes.
+    pub offset: usize,
+    /// The member; `None` where it is only known once the template is rendered.
+    pub member: Option<String>,
 }
 
 /// An expression whose value is no text, number or boolean.
@@ -103,6 +148,9 @@ pub enum Found {
     /// The path leads nowhere.
     #[error("is not there")]
     Nothing,
+    /// It is a variable that the service was started without.
+    #[error("is not set in the environment of the service")]
+    Unset,
     /// The expression has no value.
     #[error("has no value: {0}")]
     Failure(EvaluationError),
@@ -162,6 +210,14 @@ impl Template {
         Ok(Self { parts })
     }
 
+    /// The template of one expression, which stands without its braces.
+    ///
+    /// # Errors
+    /// It is empty, or neither a path nor CEL: what is wrong, and where.
+    pub fn expression(text: &str) -> Result<Self, ExpressionError> {
+        Ok(Self { parts: vec![Part::Expression(Inner::parse(text, 0)?)] })
+    }
+
     /// The template that renders as this text, whatever is in it.
     ///
     /// # Errors
@@ -180,6 +236,16 @@ impl Template {
         }
     }
 
+    /// The members of a root that the template reads, in the order of the text.
+    #[must_use]
+    pub fn reads(&self, root: Surrounding) -> Vec<Read> {
+        let inner = self.parts.iter().filter_map(|part| match part {
+            Part::Text(_) => None,
+            Part::Expression(inner) => Some(inner),
+        });
+        inner.flat_map(|inner| inner.reads(root)).collect()
+    }
+
     /// The template with every expression replaced by its value.
     ///
     /// Strings stand as they are, numbers and booleans as JSON.
@@ -187,14 +253,50 @@ impl Template {
     /// # Errors
     /// An expression has no value, or one that is not one text.
     pub fn render(&self, scope: &Scope<'_>) -> Result<String, RenderError> {
+        self.render_by(scope, |_, value| value.to_owned())
+    }
+
+    /// The same, with each value put as `put` says, which is given what stands
+    /// before it and the value.
+    ///
+    /// # Errors
+    /// An expression has no value, or one that is not one text.
+    pub fn render_by(&self, scope: &Scope<'_>, put: impl Fn(&str, &str) -> String) -> Result<String, RenderError> {
         let mut rendered = String::new();
         for part in &self.parts {
             match part {
                 Part::Text(text) => rendered.push_str(text),
-                Part::Expression(inner) => inner.render(scope, &mut rendered)?,
+                Part::Expression(inner) => {
+                    let mut value = String::new();
+                    inner.render(scope, &mut value)?;
+                    let value = put(&rendered, &value);
+                    rendered.push_str(&value);
+                }
             }
         }
         Ok(rendered)
+    }
+
+    /// The value of a template that is one expression and nothing else; of any
+    /// other, its text.
+    ///
+    /// # Errors
+    /// An expression has no value, or one that is to be part of a text and is
+    /// not one.
+    pub fn value(&self, scope: &Scope<'_>) -> Result<Value, RenderError> {
+        match self.parts.as_slice() {
+            [Part::Expression(inner)] => inner.value(scope),
+            [] | [Part::Text(_)] | [_, _, ..] => self.render(scope).map(Value::String),
+        }
+    }
+
+    /// The text before the first expression.
+    #[must_use]
+    pub fn head(&self) -> &str {
+        match self.parts.first() {
+            Some(Part::Text(text)) => text,
+            Some(Part::Expression(_)) | None => "",
+        }
     }
 }
 
@@ -217,14 +319,37 @@ impl Inner {
                 Reading::Cel(Arc::new(tree.map_err(|wrong| error(start + wrong.offset, wrong.message))?))
             }
         };
-        Ok(Self { text: text.to_owned(), reading })
+        Ok(Self { text: text.to_owned(), offset: start, reading })
+    }
+
+    fn reads(&self, root: Surrounding) -> Vec<Read> {
+        let members: Vec<Option<String>> = match &self.reading {
+            Reading::Path(path) if NAMES.known.get(path.root) == Some(&root.as_str()) => {
+                vec![path.steps.first().and_then(Step::member).map(str::to_owned)]
+            }
+            Reading::Path(_) => Vec::new(),
+            Reading::Cel(tree) => tree.reads(root.as_str()).into_iter().map(|path| path.into_iter().next()).collect(),
+        };
+        members.into_iter().map(|member| Read { offset: self.offset, member }).collect()
+    }
+
+    fn value(&self, scope: &Scope<'_>) -> Result<Value, RenderError> {
+        let refuse = |found| RenderError { path: self.text.clone(), found };
+        let roots = scope.roots();
+        match &self.reading {
+            Reading::Path(path) => path.find(&roots).cloned().ok_or_else(|| refuse(path.nothing())),
+            Reading::Cel(tree) => {
+                let value = evaluate(tree, &roots.map(|root| Some(Val::of(root))));
+                value.map_err(|error| refuse(Found::Failure(error)))
+            }
+        }
     }
 
     fn render(&self, scope: &Scope<'_>, into: &mut String) -> Result<(), RenderError> {
         let refuse = |found| RenderError { path: self.text.clone(), found };
-        let roots = [scope.input, scope.resource, scope.job];
+        let roots = scope.roots();
         match &self.reading {
-            Reading::Path(path) => write(path.find(&roots).ok_or_else(|| refuse(Found::Nothing))?, into),
+            Reading::Path(path) => write(path.find(&roots).ok_or_else(|| refuse(path.nothing()))?, into),
             Reading::Cel(tree) => {
                 let value = evaluate(tree, &roots.map(|root| Some(Val::of(root))));
                 write(&value.map_err(|error| refuse(Found::Failure(error)))?, into)
@@ -235,6 +360,10 @@ impl Inner {
 }
 
 impl Path {
+    const fn nothing(&self) -> Found {
+        if self.root == ENV { Found::Unset } else { Found::Nothing }
+    }
+
     fn find<'v>(&self, roots: &[&'v Value]) -> Option<&'v Value> {
         let root = *roots.get(self.root)?;
         self.steps.iter().try_fold(root, |value, step| match step {
@@ -273,6 +402,13 @@ fn path(text: &str) -> Option<(&str, Vec<Step>)> {
 }
 
 impl Step {
+    fn member(&self) -> Option<&str> {
+        match self {
+            Self::Member(name) => Some(name),
+            Self::Element(_) => None,
+        }
+    }
+
     /// The step that the text starts with, and how many bytes of it that is.
     fn parse(text: &str) -> Option<(Self, usize)> {
         if let Some(rest) = text.strip_prefix('.') {

@@ -1,6 +1,5 @@
 //! What fields stand for, and that what the schema of a request allows is what can be sent.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -136,15 +135,20 @@ fn operation_of(name: &str, input: Option<Value>) -> Arc<Operation> {
         name: name.parse().expect("a name"),
         description: None,
         input: input.map(|schema| Arc::new(Schema::compile(schema).expect("a schema"))),
-        runner: RunnerSpec::Exec(ExecSpec { command: Vec::new(), cwd: "/".into(), env: BTreeMap::new() }),
+        runner: RunnerSpec::Exec(ExecSpec::default()),
         timeout: None,
         grace: Operation::GRACE_DEFAULT,
         retry: RetryPolicy::default(),
         concurrency: None,
+        attempts_max: 100,
+        rate: None,
+        deadline: None,
+        start_deadline: None,
         priority: 0,
         on_unknown: OnUnknown::Fail,
         reply: Reply::default(),
         keep: Keep::default(),
+        effects: crate::domain::effect::Effects::default(),
     })
 }
 

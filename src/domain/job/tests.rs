@@ -6,6 +6,8 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::domain::job::Grant;
+use crate::domain::operation::RunnerKind;
 
 const NOW: Timestamp = Timestamp::from_millis(1_000_000);
 
@@ -21,10 +23,17 @@ fn job() -> Job {
         activity: "processing".parse().expect("a name"),
         operation: "transcode".parse().expect("a name"),
         input: json!({}),
-        trigger: Trigger { kind: TriggerKind::Change, scheduled_for: None, generation: Generation::FIRST },
+        trigger: Trigger {
+            kind: TriggerKind::Change,
+            scheduled_for: None,
+            generation: Generation::FIRST,
+            follows: None,
+        },
         start: StartRule::WhenAlone,
         retry: None,
         timeout_ms: None,
+        start_by: None,
+        done_by: None,
         phase: JobPhase::Queued,
         cancel: None,
         attempts: Vec::new(),
@@ -40,7 +49,8 @@ fn job() -> Job {
 }
 
 fn claimed(number: u8) -> JobEvent {
-    JobEvent::Claimed { token: token(number), slot: Some(0) }
+    let grant = Grant { slot: Some(0), ..Grant::default() };
+    JobEvent::Claimed { token: token(number), runner: RunnerKind::Exec, grant, limit_key: None }
 }
 
 fn started(number: u8) -> JobEvent {
@@ -53,7 +63,7 @@ fn progressed(number: u8) -> JobEvent {
 
 /// The attempt is over; `attempts` in all are allowed, and a lost one counts as failed.
 fn ended(number: u8, outcome: AttemptOutcome, attempts: u32) -> JobEvent {
-    let ending = Ending { finished: None, outcome, exit_code: None, result: None, detail: None };
+    let ending = Ending::new(outcome);
     let retry = RetryPolicy { attempts, ..RetryPolicy::default() };
     let after = AfterAttempt { retry, retry_unknown: attempts > 1, fraction: 0.0 };
     JobEvent::Ended { token: token(number), ending, after }
@@ -259,13 +269,7 @@ fn an_end_that_is_heard_of_late_bears_its_own_time_within_that_of_its_attempt() 
         (Some(Timestamp::EPOCH), NOW),
         (Some(later.next()), later),
     ] {
-        let ending = Ending {
-            finished: known,
-            outcome: AttemptOutcome::Succeeded,
-            exit_code: Some(0),
-            result: None,
-            detail: None,
-        };
+        let ending = Ending { finished: known, exit_code: Some(0), ..Ending::new(AttemptOutcome::Succeeded) };
         let after = AfterAttempt { retry: RetryPolicy::default(), retry_unknown: false, fraction: 0.0 };
         let event = JobEvent::Ended { token: token(1), ending, after };
         let job = transition(&in_phase(JobPhase::Running), event, later).expect("it can happen");

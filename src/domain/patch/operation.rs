@@ -64,6 +64,17 @@ impl Operation {
         Ok(Self::new(read, value.unwrap_or(Value::Null)))
     }
 
+    /// The places that it reads or writes.
+    pub fn places(&self) -> impl Iterator<Item = &Pointer> {
+        let (path, from) = match self {
+            Self::Add { path, .. } | Self::Remove { path } | Self::Replace { path, .. } | Self::Test { path, .. } => {
+                (path, None)
+            }
+            Self::Move { from, path } | Self::Copy { from, path } => (path, Some(from)),
+        };
+        from.into_iter().chain([path])
+    }
+
     fn new(read: PatchOperation, value: Value) -> Self {
         match read {
             PatchOperation::Add(add) => Self::Add { path: pointer(add.path.as_ptr()), value },

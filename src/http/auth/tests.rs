@@ -58,7 +58,8 @@ fn after(route: Option<&Route>) -> Option<Route> {
         Some(Route::JobLog(_)) => Route::JobQueue(job),
         Some(Route::JobQueue(_)) => Route::Operations,
         Some(Route::Operations) => Route::Operation("transcode".parse().expect("a name")),
-        Some(Route::Operation(_)) => return None,
+        Some(Route::Operation(name)) => Route::Leases(name.clone()),
+        Some(Route::Leases(_)) => return None,
     })
 }
 

@@ -58,7 +58,9 @@ fn summary(described: &Described, verb: Verb) -> String {
         (Route::Activity(..) | Route::EditableActivity(..) | Route::LastJob(..), Verb::Post) => {
             format!("Launch one of {what}")
         }
-        (Route::Job(_) | Route::ActivityJob(..), Verb::Patch | Verb::Delete) => format!("Cancel {what}"),
+        (Route::Job(_) | Route::ActivityJob(..), Verb::Patch) => format!("Cancel {what}, or report of its attempt"),
+        (Route::Job(_) | Route::ActivityJob(..), Verb::Delete) => format!("Cancel {what}"),
+        (Route::Leases(_), Verb::Post) => "Ask for jobs, as a worker".to_owned(),
         (_, Verb::Post | Verb::Put) => format!("Replace {what}"),
         (_, Verb::Patch) => format!("Change {what}"),
         (_, Verb::Delete) => format!("Delete {what}"),
@@ -78,7 +80,7 @@ fn tag(route: &Route) -> String {
         | Route::LastJob(key, _)
         | Route::ActivityJob(key, _, _) => key.collection.to_string(),
         Route::Jobs | Route::Job(_) | Route::JobLog(_) | Route::JobQueue(_) => "jobs".to_owned(),
-        Route::Operations | Route::Operation(_) => "operations".to_owned(),
+        Route::Operations | Route::Operation(_) | Route::Leases(_) => "operations".to_owned(),
         Route::Home
         | Route::Server
         | Route::Health
@@ -102,13 +104,10 @@ fn parameters(route: &Route, verb: Verb, catalog: &Catalog) -> Vec<Value> {
         route,
         Route::Health | Route::Ready | Route::Metrics | Route::JobQueue(_) | Route::Operations | Route::Operation(_)
     );
-    match verb {
-        Verb::Get if probe => {}
-        Verb::Get => fields.extend(["If-None-Match", "If-Modified-Since"]),
-        Verb::Options => {}
-        Verb::Post | Verb::Put | Verb::Patch | Verb::Delete => {
-            fields.extend(["If-Match", "If-None-Match", "If-Unmodified-Since", "Prefer", "Idempotency-Key"]);
-        }
+    if is_remembered(route, verb) {
+        fields.extend(["If-Match", "If-None-Match", "If-Unmodified-Since", "Prefer", "Idempotency-Key"]);
+    } else if verb == Verb::Get && !probe {
+        fields.extend(["If-None-Match", "If-Modified-Since"]);
     }
     if let Route::JobLog(_) = route {
         fields.push("Range");
@@ -122,6 +121,16 @@ fn parameters(route: &Route, verb: Verb, catalog: &Catalog) -> Vec<Value> {
         json!({ "name": name, "in": "header", "schema": value_of(name), "description": says })
     });
     query.chain(header).collect()
+}
+
+/// Whether an `Idempotency-Key` is heeded.
+fn is_remembered(route: &Route, verb: Verb) -> bool {
+    match verb {
+        Verb::Get | Verb::Options => false,
+        // It is not remembered what a worker was given: who hears no answer asks again.
+        Verb::Post if matches!(route, Route::Leases(_)) => false,
+        Verb::Post | Verb::Put | Verb::Patch | Verb::Delete => true,
+    }
 }
 
 /// Whether a change of what exists must name a precondition.
@@ -153,7 +162,8 @@ fn needs_belief(route: &Route, verb: Verb, catalog: &Catalog) -> bool {
         | Route::JobLog(_)
         | Route::JobQueue(_)
         | Route::Operations
-        | Route::Operation(_) => false,
+        | Route::Operation(_)
+        | Route::Leases(_) => false,
     }
 }
 
@@ -175,6 +185,9 @@ fn query(name: &str) -> (Value, &'static str) {
         "collection" => (json!({ "type": "string", "pattern": NAME }), "Jobs of resources of this collection."),
         "resource" => (json!({ "type": "string", "pattern": ID }), "Jobs of resources with this id."),
         "attempt" => (json!({ "type": "integer", "minimum": 1 }), "Which attempt, the newest one unless named."),
+        "stream" => (json!({ "type": "string", "enum": ["stdout", "stderr"] }), "What came from there alone."),
+        "timestamps" => (json!({ "type": "boolean" }), "Before each line when it was written, and where."),
+        "follow" => (json!({ "type": "boolean" }), "Go on until the attempt is over."),
         _ => (json!({ "type": "boolean" }), "Only say what the change would do, and do nothing."),
     }
 }
@@ -250,6 +263,9 @@ fn request_body(route: &Route, verb: Verb, catalog: &Catalog) -> Option<Value> {
             let cancel = json!({ "schema": reference("JobChange") });
             (true, json!({ "application/merge-patch+json": cancel, "application/json": cancel }))
         }
+        (Route::Leases(_), Verb::Post) => {
+            (true, json!({ "application/json": { "schema": reference("LeaseRequest") } }))
+        }
         (_, _) => return None,
     };
     Some(json!({ "required": required, "content": content }))
@@ -272,14 +288,20 @@ fn responses(route: &Route, verb: Verb, catalog: &Catalog, access: &Access) -> V
 }
 
 fn success(route: &Route, verb: Verb, status: u16, carries: &[Carries]) -> Value {
-    let schemas: Vec<Value> = carries.iter().filter_map(|carries| carried(route, verb, *carries)).collect();
+    let mut schemas: Vec<Value> = carries.iter().filter_map(|carries| carried(route, verb, *carries)).collect();
+    if !schemas.is_empty() && is_remembered(route, verb) {
+        schemas
+            .push(json!({ "type": "null", "description": "It was answered before, and what it was about is gone." }));
+    }
     let mut response = json!({ "description": reason(status), "headers": headers(route, verb, status) });
     let schema = match schemas.as_slice() {
         [] => return response,
         [only] => only.clone(),
         several => json!({ "anyOf": several }),
     };
-    response["content"] = if let Route::JobLog(_) | Route::Metrics = route {
+    response["content"] = if let Route::JobLog(_) = route {
+        json!({ "text/plain": { "schema": schema }, "text/event-stream": { "schema": { "type": "string" } } })
+    } else if let Route::Metrics = route {
         json!({ "text/plain": { "schema": schema } })
     } else if matches!(route, Route::Health | Route::Ready) {
         json!({ "application/json": { "schema": schema } })
@@ -322,6 +344,7 @@ fn carried(route: &Route, verb: Verb, carries: Carries) -> Option<Value> {
             Route::JobQueue(_) => reference("Queue"),
             Route::Operations => schemas::list(&reference("Operation")),
             Route::Operation(_) => reference("Operation"),
+            Route::Leases(_) => reference("Leases"),
         },
     })
 }

@@ -3,7 +3,8 @@
 use super::{Described, Variable, VariableKind};
 use crate::api::links;
 use crate::domain::catalog::{ActivitySpec, AliasSegment, Catalog, Collection};
-use crate::domain::id::{JobId, ResourceKey};
+use crate::domain::id::{JobId, OperationName, ResourceKey};
+use crate::domain::operation::{Operation, RunnerKind};
 use crate::http::problem::Kind;
 use crate::http::routes::{self, Route};
 
@@ -67,6 +68,17 @@ fn own(catalog: &Catalog) -> Vec<Described> {
         let names = catalog.operations.keys().map(ToString::to_string).collect();
         own.push(named(
             described("/v1/operations/{name}", route, "operation", "something that can be asked for"),
+            names,
+        ));
+    }
+    let of_workers = |operation: &&Operation| operation.runner.kind() == RunnerKind::Worker;
+    let names: Vec<&OperationName> =
+        catalog.operations.values().map(AsRef::as_ref).filter(of_workers).map(|operation| &operation.name).collect();
+    if let Some(name) = names.first() {
+        let route = Route::Leases((*name).clone());
+        let names = names.iter().map(ToString::to_string).collect();
+        own.push(named(
+            described("/v1/operations/{name}/leases", route, "leases", "the jobs that workers have"),
             names,
         ));
     }

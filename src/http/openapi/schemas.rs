@@ -6,7 +6,7 @@ use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-use crate::api::describe_shown;
+use crate::api::{LEASES_MAX, describe_shown};
 use crate::domain::activity::vocabulary;
 use crate::domain::catalog::{ActivitySpec, Catalog, Collection, OperationChoice};
 use crate::domain::document::{ID, LINKS};
@@ -271,6 +271,7 @@ fn ours() -> Vec<(&'static str, Value)> {
             named(
                 json!({
                     "name": text, "description": text, "input": { "type": ["object", "boolean"] },
+                    "lease": text,
                     "running": { "type": "integer", "minimum": 0 }, "waiting": { "type": "integer", "minimum": 0 },
                     "_links": links,
                 }),
@@ -290,6 +291,7 @@ fn ours() -> Vec<(&'static str, Value)> {
                 json!({
                     "reason": text, "position": { "type": ["integer", "null"], "minimum": 1 },
                     "since": { "type": "string", "format": "date-time" }, "limit": { "type": ["integer", "null"] },
+                    "until": { "type": "string", "format": "date-time" },
                 }),
                 &["reason", "position", "since", "limit"],
             ),
@@ -308,10 +310,68 @@ fn ours() -> Vec<(&'static str, Value)> {
                 },
             }),
         ),
-        ("JobChange", named(json!({ "canceled": { "const": true } }), &["canceled"])),
+        ("JobChange", json!({ "anyOf": [named(json!({ "canceled": { "const": true } }), &["canceled"]), report()] })),
+        (
+            "LeaseRequest",
+            json!({
+                "type": "object",
+                "properties": {
+                    "worker": { "type": "string", "minLength": 1, "maxLength": 128 },
+                    "max": { "type": "integer", "minimum": 1, "maximum": LEASES_MAX, "default": 1 },
+                    "wait": { "type": "string", "examples": ["30s"] },
+                },
+                "required": ["worker"],
+                "additionalProperties": false,
+            }),
+        ),
+        (
+            "Leases",
+            named(
+                json!({
+                    "items": {
+                        "type": "array",
+                        "items": named(
+                            json!({
+                                "job": { "type": "object" }, "token": text,
+                                "expires": { "type": "string", "format": "date-time" },
+                            }),
+                            &["job", "token", "expires"],
+                        ),
+                    },
+                }),
+                &["items"],
+            ),
+        ),
         (
             "JobListEdit",
             named(json!({ "items": { "type": "array", "items": { "type": "object" } }, "_links": links }), &["items"]),
         ),
     ]
+}
+
+/// What a worker says of its attempt.
+fn report() -> Value {
+    let text = json!({ "type": ["string", "null"] });
+    json!({
+        "type": "object",
+        "properties": {
+            "token": { "type": "string" },
+            "progress": {
+                "type": ["object", "null"],
+                "properties": { "fraction": { "type": ["number", "null"], "minimum": 0, "maximum": 1 }, "message": text },
+                "additionalProperties": false,
+            },
+            "phase": { "enum": ["succeeded", "failed", "canceled"] },
+            "result": {},
+            "error": {
+                "type": ["object", "string", "null"],
+                "properties": { "reason": text, "message": text, "details": {} },
+                "additionalProperties": false,
+            },
+            "retryAfter": { "type": ["string", "null"], "examples": ["30s"] },
+            "patch": { "type": ["array", "null"], "items": { "type": "object" } },
+        },
+        "required": ["token"],
+        "additionalProperties": false,
+    })
 }

@@ -29,7 +29,9 @@ pub(super) enum Carries {
 pub(super) fn successes(route: &Route, verb: Verb, catalog: &Catalog) -> Vec<(u16, Carries)> {
     use Carries::{Job, Link, Nothing, Representation, Trial};
     match (route, verb) {
-        (Route::JobLog(_), Verb::Get) => vec![(200, Representation), (206, Representation), (304, Nothing)],
+        (Route::JobLog(_), Verb::Get) => {
+            vec![(200, Representation), (204, Nothing), (206, Representation), (304, Nothing)]
+        }
         (Route::ActivityJob(key, activity, _) | Route::LastJob(key, activity), Verb::Get) => {
             let leads =
                 operations_of(key, activity, catalog).any(|declared| declared.reply.complete == Complete::Resource);
@@ -64,6 +66,7 @@ pub(super) fn successes(route: &Route, verb: Verb, catalog: &Catalog) -> Vec<(u1
         (Route::Job(_) | Route::ActivityJob(..), Verb::Patch) => {
             vec![(200, Job), (200, Trial), (202, Job), (204, Nothing)]
         }
+        (Route::Leases(_), Verb::Post) => vec![(200, Representation)],
         (_, Verb::Options) => vec![(204, Nothing)],
         (_, Verb::Post | Verb::Put | Verb::Patch | Verb::Delete) => Vec::new(),
     }
@@ -128,7 +131,8 @@ pub(super) fn problems(route: &Route, verb: Verb, catalog: &Catalog, access: &Ac
         | Route::JobLog(_)
         | Route::JobQueue(_)
         | Route::Operations
-        | Route::Operation(_) => {}
+        | Route::Operation(_)
+        | Route::Leases(_) => {}
     }
     found.extend([404, 406]);
     if let Access::Holders(_) = access {
@@ -177,7 +181,8 @@ pub(super) fn problems(route: &Route, verb: Verb, catalog: &Catalog, access: &Ac
         | Route::JobLog(_)
         | Route::JobQueue(_)
         | Route::Operations
-        | Route::Operation(_) => {}
+        | Route::Operation(_)
+        | Route::Leases(_) => {}
     }
     found
 }

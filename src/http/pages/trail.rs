@@ -73,6 +73,11 @@ pub(super) fn trail(route: &Route, catalog: &Catalog) -> Vec<Step> {
         }
         Route::Operations => vec![operations()],
         Route::Operation(name) => vec![operations(), step(name.as_str(), format!("/v1/operations/{name}"))],
+        Route::Leases(name) => vec![
+            operations(),
+            step(name.as_str(), format!("/v1/operations/{name}")),
+            step("leases", links::leases(name)),
+        ],
     }
 }
 

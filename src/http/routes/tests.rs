@@ -62,6 +62,7 @@ fn every_path_names_what_the_table_says() {
         (&format!("{job}/queue"), "/v1/jobs/{job}/queue"),
         ("/v1/operations", "/v1/operations"),
         ("/v1/operations/transcode", "/v1/operations/{name}"),
+        ("/v1/operations/transcode/leases", "/v1/operations/{name}/leases"),
         ("/v1/videos/42/processing/form", "/v1/{collection}/{id}/{activity}/form"),
         ("/v1/videos/42/processing/ticks", "/v1/{collection}/{id}/{activity}/ticks"),
         ("/order/123/processing/ticks/", "/v1/{collection}/{id}/{activity}/ticks"),

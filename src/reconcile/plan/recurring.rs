@@ -44,10 +44,11 @@ impl ActivityView<'_> {
 
     fn tick(&self, activity: &Activity, schedule: &Schedule, status: &Scheduled, actions: &mut Vec<Action>) {
         let Some(desired) = self.state.desired.as_ref() else { return };
+        let rivals: Vec<_> = self.rivals().cloned().collect();
         let ticks = Ticks {
             schedule,
             status,
-            active: &self.status.active,
+            active: &rivals,
             room: self.room(activity),
             overlap: activity.overlap.unwrap_or(Overlap::FOR_TICKS),
             gate: self.gate(activity),

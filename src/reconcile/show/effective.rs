@@ -7,7 +7,6 @@ use serde_json::Value;
 use crate::domain::activity::{Activity, Overlap, Standing};
 use crate::domain::catalog::Catalog;
 use crate::domain::id::OperationName;
-use crate::domain::operation::Operation;
 use crate::domain::schedule::{Schedule, Start, Timing};
 use crate::domain::time::{Timestamp, friendly};
 
@@ -127,9 +126,12 @@ impl<'a> Effective<'a> {
     pub(super) fn of(activity: &'a Activity, catalog: &Catalog) -> Self {
         let operation = catalog.operations.get(&activity.operation).map(AsRef::as_ref);
         let overlap = |otherwise: Overlap| activity.overlap.unwrap_or(otherwise);
-        let timeout = activity.timeout.or_else(|| operation.and_then(|operation: &Operation| operation.timeout));
+        let timeout = match operation {
+            Some(operation) => operation.timeout_within(activity.timeout),
+            None => activity.timeout,
+        };
         let retry = operation.map(|operation| match &activity.retry {
-            Some(retry) => retry.over(&operation.retry),
+            Some(retry) => retry.over(&operation.retry, operation.attempts_max),
             None => operation.retry.clone(),
         });
         Self {

@@ -13,6 +13,7 @@ use crate::domain::version::Generation;
 
 /// One run of an operation for one activity of one resource.
 #[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 #[schemars(rename = "Job")]
 pub struct JobShown<'a> {
     id: JobId,
@@ -38,6 +39,15 @@ pub struct JobShown<'a> {
     created: Timestamp,
     /// When its first attempt started.
     started: Option<Timestamp>,
+    /// When its next attempt starts at the earliest, while it waits after a failed one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_before: Option<Timestamp>,
+    /// When it fails if no attempt has begun.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start_by: Option<Timestamp>,
+    /// When it fails if it is not done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    done_by: Option<Timestamp>,
     /// When it became final.
     finished: Option<Timestamp>,
     #[serde(rename = "_links")]
@@ -64,6 +74,12 @@ struct TriggerShown {
     scheduled_for: Option<Timestamp>,
     /// The generation of the resource at that time.
     generation: Generation,
+    /// The job that it follows, where it is a follow-up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job: Option<JobId>,
+    /// How many follow-ups there were in a row, with this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    depth: Option<u32>,
 }
 
 /// One try of a job.
@@ -72,6 +88,9 @@ struct TriggerShown {
 #[schemars(rename = "Attempt")]
 struct AttemptShown<'a> {
     number: u32,
+    /// The worker whose it is, as it calls itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    worker: Option<&'a str>,
     started: Timestamp,
     finished: Option<Timestamp>,
     outcome: Option<AttemptOutcome>,
@@ -102,6 +121,7 @@ pub fn job<'a>(job: &'a Job, catalog: &Catalog) -> JobShown<'a> {
     let link = super::Link::to;
     let attempts = job.attempts.iter().map(|attempt| AttemptShown {
         number: attempt.number,
+        worker: attempt.remote.as_ref().and_then(|remote| remote.worker.as_deref()),
         started: attempt.started,
         finished: attempt.finished,
         outcome: attempt.outcome,
@@ -123,6 +143,8 @@ pub fn job<'a>(job: &'a Job, catalog: &Catalog) -> JobShown<'a> {
             kind: job.trigger.kind,
             scheduled_for: job.trigger.scheduled_for,
             generation: job.trigger.generation,
+            job: job.trigger.follows.map(|follows| follows.job),
+            depth: job.trigger.follows.map(|follows| follows.depth),
         },
         phase: job.phase,
         canceled: job.cancel.is_some(),
@@ -134,6 +156,9 @@ pub fn job<'a>(job: &'a Job, catalog: &Catalog) -> JobShown<'a> {
         error: job.error.as_ref(),
         created: job.created,
         started: job.started,
+        not_before: job.not_before,
+        start_by: job.start_by.filter(|_| !job.phase.is_final()),
+        done_by: job.done_by.filter(|_| !job.phase.is_final()),
         finished: job.finished,
         links: Links {
             this: link(links::job(job.id)),

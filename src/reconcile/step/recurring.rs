@@ -83,7 +83,8 @@ impl Stepper<'_> {
 
     /// Cancels what is to be replaced.
     fn make_room(&mut self, activity: &ActivityName) {
-        let active: Vec<_> = self.status(activity).active.iter().map(|job| job.id).collect();
+        let rivals = self.status(activity).active.iter().filter(|job| !job.is_follow_up());
+        let active: Vec<_> = rivals.map(|job| job.id).collect();
         active.into_iter().for_each(|job| self.cancel(job, CancelReason::Replaced));
     }
 

@@ -9,6 +9,7 @@ use super::super::waiting::{WaitReason, Waiting, waiting};
 use super::super::{Event, Launch, Refused, job_list};
 use super::world::{World, name};
 use crate::domain::job::AttemptOutcome;
+use crate::domain::limit::Concurrency;
 use crate::domain::operation::{Keep, Operation};
 use crate::domain::version::Revision;
 
@@ -148,7 +149,7 @@ fn who_may_be_claimed_waits_for_a_slot_if_none_is_left() {
     let mut world = World::with(&json!({"processing": {"operation": "a"}}));
     let among = |world: &World, running| wait(world, 0).expect("it waits").among(running);
     assert_eq!(among(&world, 1000), WaitReason::Queued, "its operation has no limit");
-    let limited = Operation { concurrency: Some(2), ..super::world::operation("a") };
+    let limited = Operation { concurrency: Some(Concurrency::of(2)), ..super::world::operation("a") };
     world.catalog.operations.insert(limited.name.clone(), Arc::new(limited));
     assert_eq!(wait(&world, 0).expect("it waits").limit, Some(2));
     assert_eq!(among(&world, 1), WaitReason::Queued);

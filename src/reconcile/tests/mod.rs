@@ -1,6 +1,9 @@
 //! The core from outside: sentences of the wire's page, and what always holds.
 
+mod follow;
 mod keep;
+mod leases;
+mod limits;
 mod lists;
 mod overlap;
 mod properties;

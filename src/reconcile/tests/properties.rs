@@ -12,6 +12,7 @@ use crate::domain::activity::{Activity, Overlap, Standing};
 use crate::domain::catalog::ActivitySpec;
 use crate::domain::condition::Reason;
 use crate::domain::id::{ActivityName, JobId, Token};
+use crate::domain::job::Grant;
 use crate::domain::job::{AttemptOutcome, Ending, JobPhase, Refusal, TriggerKind};
 use crate::domain::operation::Keep;
 use crate::domain::time::Timestamp;
@@ -172,7 +173,7 @@ impl Story {
             }
             Turn::Claim(n) => {
                 if let Some(job) = self.choose(*n, |phase| phase == JobPhase::Queued)
-                    && self.world.happen(Event::Claimed { job, slot: None }).is_ok()
+                    && self.world.happen(Event::Claimed { job, grant: Grant::default() }).is_ok()
                 {
                     assert!(!self.superseded.contains(&job), "a superseded change started");
                 }
@@ -187,7 +188,7 @@ impl Story {
             Turn::End(n, named, outcome) => self.report(*n, *named, |job, token| Event::Ended {
                 job,
                 token,
-                ending: Ending { finished: None, outcome: *outcome, exit_code: None, result: None, detail: None },
+                ending: Box::new(Ending::new(*outcome)),
             }),
         }
         if self.world.state.desired.is_none() {
@@ -324,13 +325,13 @@ impl Story {
                     let canceling = job.phase == JobPhase::Canceling;
                     let outcome = if canceling { AttemptOutcome::Canceled } else { AttemptOutcome::Succeeded };
                     let token = job.attempts.last().expect("it was tried").token;
-                    let ending = Ending { finished: None, outcome, exit_code: None, result: None, detail: None };
-                    let event = Event::Ended { job: job.id, token, ending };
+                    let ending = Ending::new(outcome);
+                    let event = Event::Ended { job: job.id, token, ending: Box::new(ending) };
                     self.world.happen(event).map_err(|refused| refused.to_string())?;
                 }
                 (None, Some(job), _) => {
                     assert!(!self.superseded.contains(&job), "a superseded change started");
-                    let event = Event::Claimed { job, slot: None };
+                    let event = Event::Claimed { job, grant: Grant::default() };
                     self.world.happen(event).map_err(|refused| refused.to_string())?;
                 }
                 (None, None, Some(at)) => {

@@ -9,6 +9,7 @@ use super::super::state::LastResult;
 use super::super::{Event, Fate, Refused, UNFINISHED_MAX};
 use super::world::{World, document, name, operation};
 use crate::domain::condition::Reason;
+use crate::domain::job::Grant;
 use crate::domain::job::{AttemptOutcome, Ending, Refusal};
 use crate::domain::time::Timestamp;
 use crate::domain::version::Generation;
@@ -384,13 +385,7 @@ fn a_document_shows_a_result_of_up_to_4_kib_and_says_where_a_larger_one_is() {
         let mut world = World::with(&json!({"processing": {"operation": "a"}}));
         world.claim(0).expect("it is ready");
         let result = json!("x".repeat(bytes - 2));
-        let ending = Ending {
-            finished: None,
-            outcome: AttemptOutcome::Succeeded,
-            exit_code: Some(0),
-            result: Some(result),
-            detail: None,
-        };
+        let ending = Ending { exit_code: Some(0), result: Some(result), ..Ending::new(AttemptOutcome::Succeeded) };
         world.end_with(0, ending).expect("it runs");
         let last = world.status().last.as_ref().expect("a job is done");
         assert_eq!(last.result == LastResult::Large, large);
@@ -404,7 +399,14 @@ fn two_jobs_of_one_resource_never_hold_the_same_slot() {
     let mut world = World::with(&json!({"processing": {"operation": "a", "overlap": "allow"}}));
     world.post("a", json!({})).expect("others are allowed beside it");
     let (one, other) = (world.id(0), world.id(1));
-    world.happen(Event::Claimed { job: one, slot: Some(0) }).expect("the slot is free");
-    assert_eq!(world.happen(Event::Claimed { job: other, slot: Some(0) }), Err(Refused::NotReady));
-    world.happen(Event::Claimed { job: other, slot: Some(1) }).expect("this one is free");
+    world
+        .happen(Event::Claimed { job: one, grant: Grant { slot: Some(0), ..Grant::default() } })
+        .expect("the slot is free");
+    assert_eq!(
+        world.happen(Event::Claimed { job: other, grant: Grant { slot: Some(0), ..Grant::default() } }),
+        Err(Refused::NotReady)
+    );
+    world
+        .happen(Event::Claimed { job: other, grant: Grant { slot: Some(1), ..Grant::default() } })
+        .expect("this one is free");
 }

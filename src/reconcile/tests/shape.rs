@@ -9,6 +9,7 @@ use super::super::{Event, show};
 use super::world::{World, document, name};
 use crate::domain::catalog::{ActivitySpec, Collection, Mapping, OperationChoice, ShownMember};
 use crate::domain::condition::Reason;
+use crate::domain::effect::{Effect, Effects};
 use crate::domain::expression::{Expression, Variable};
 use crate::domain::job::{AttemptOutcome, Ending, TriggerKind};
 use crate::domain::version::Generation;
@@ -16,6 +17,14 @@ use crate::domain::version::Generation;
 fn expression(text: &str) -> Expression {
     let variables = [Variable::Document, Variable::Status, Variable::Resource, Variable::Now];
     Expression::parse(text, &variables).expect("an expression")
+}
+
+fn merge(text: &str) -> Effect {
+    Effect { merge: Some(expression(text)), launch: None }
+}
+
+fn on_success(success: Effect) -> Effects {
+    Effects { success, failure: Effect::default() }
 }
 
 /// A world whose documents map to `processing`, as `spec` says.
@@ -35,8 +44,10 @@ fn world(spec: impl FnOnce(ActivitySpec) -> ActivitySpec) -> World {
 
 fn counting(spec: ActivitySpec) -> ActivitySpec {
     ActivitySpec {
-        on_success: Some(expression("{'count': (has(self.count) ? self.count : 0) + 1}")),
-        on_failure: Some(expression("{'count': null}")),
+        effects: Effects {
+            success: merge("{'count': (has(self.count) ? self.count : 0) + 1}"),
+            failure: merge("{'count': null}"),
+        },
         ..spec
     }
 }
@@ -127,14 +138,14 @@ fn a_job_that_is_cancelled_has_no_effect() {
 #[test]
 fn an_effect_sees_how_the_job_ended() {
     let mut world = world(|spec| ActivitySpec {
-        on_success: Some(expression("{'count': status.last.result.n + status.activeCount}")),
+        effects: on_success(merge("{'count': status.last.result.n + status.activeCount}")),
         ..spec
     });
     world.put(&json!({"stop": true}));
     world.post("a", json!({})).expect("accepted");
     world.claim(0).expect("it is ready");
     let result = Some(json!({"n": 41}));
-    let ending = Ending { finished: None, outcome: AttemptOutcome::Succeeded, exit_code: None, result, detail: None };
+    let ending = Ending { result, ..Ending::new(AttemptOutcome::Succeeded) };
     world.end_with(0, ending).expect("it runs");
     assert_eq!(count(&world), json!(41));
 }
@@ -142,7 +153,7 @@ fn an_effect_sees_how_the_job_ended() {
 #[test]
 fn an_effect_that_is_refused_leaves_the_outcome_alone_and_is_a_condition_until_one_is_applied() {
     let mut world = world(|spec| ActivitySpec {
-        on_success: Some(expression("self.email == 'bad' ? {'name': 'x'} : {'count': 1}")),
+        effects: on_success(merge("self.email == 'bad' ? {'name': 'x'} : {'count': 1}")),
         ..spec
     });
     world.put(&json!({"stop": false, "email": "bad"}));

@@ -9,7 +9,7 @@ use super::world::World;
 use crate::domain::job::{AttemptOutcome, Ending};
 
 /// The representation as text, each member on its line.
-fn shown(world: &World) -> String {
+pub(super) fn shown(world: &World) -> String {
     let desired = world.state.desired.as_ref().expect("it is there");
     let shown = show::Shown {
         key: &world.state.key,
@@ -63,8 +63,7 @@ fn a_job_that_runs() {
 fn a_resource_whose_job_succeeded_and_whose_activity_is_suspended() {
     let mut world = running();
     let result = Some(json!({"frames": 700}));
-    let ending =
-        Ending { finished: None, outcome: AttemptOutcome::Succeeded, exit_code: Some(0), result, detail: None };
+    let ending = Ending { exit_code: Some(0), result, ..Ending::new(AttemptOutcome::Succeeded) };
     world.end_with(0, ending).expect("it runs");
     world.put(&json!({"processing": {"operation": "a", "suspend": true, "overlap": "forbid"}}));
     insta::assert_snapshot!(shown(&world));
@@ -81,7 +80,7 @@ fn a_resource_that_is_being_deleted() {
 fn a_job_that_failed_twice_and_was_cancelled() {
     let mut world = running();
     let detail = Some("exited with code 3".to_owned());
-    let ending = Ending { finished: None, outcome: AttemptOutcome::Failed, exit_code: Some(3), result: None, detail };
+    let ending = Ending { exit_code: Some(3), detail, ..Ending::new(AttemptOutcome::Failed) };
     world.end_with(0, ending.clone()).expect("it runs");
     world.pass(Duration::from_secs(60));
     world.look();
@@ -99,7 +98,7 @@ fn a_large_result_is_a_link_in_the_document_and_more_than_twenty_jobs_are_counte
     }
     world.claim(0).expect("it is ready");
     let result = Some(json!("x".repeat(5000)));
-    let ending = Ending { finished: None, outcome: AttemptOutcome::Succeeded, exit_code: None, result, detail: None };
+    let ending = Ending { result, ..Ending::new(AttemptOutcome::Succeeded) };
     world.end_with(0, ending).expect("it runs");
     let value: Value = serde_json::from_str(&shown(&world)).expect("it is JSON");
     let processing = &value["status"]["processing"];

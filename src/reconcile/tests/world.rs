@@ -11,6 +11,7 @@ use crate::domain::catalog::{ActivitySpec, Catalog, Collection, PreconditionPoli
 use crate::domain::condition::Reason;
 use crate::domain::document::Document;
 use crate::domain::id::{ActivityName, JobId, ResourceKey, Token};
+use crate::domain::job::Grant;
 use crate::domain::job::{AttemptOutcome, Ending, Job};
 use crate::domain::moment::{Moment, Past};
 use crate::domain::operation::{ExecSpec, Keep, OnUnknown, Operation, Reply, RunnerSpec};
@@ -39,15 +40,20 @@ pub(crate) fn operation(name: &str) -> Operation {
         name: name.parse().expect("a name"),
         description: None,
         input: None,
-        runner: RunnerSpec::Exec(ExecSpec { command: Vec::new(), cwd: "/".into(), env: BTreeMap::new() }),
+        runner: RunnerSpec::Exec(ExecSpec::default()),
         timeout: None,
         grace: Operation::GRACE_DEFAULT,
         retry: RetryPolicy::default(),
         concurrency: None,
+        attempts_max: 100,
+        rate: None,
+        deadline: None,
+        start_deadline: None,
         priority: 0,
         on_unknown: OnUnknown::Fail,
         reply: Reply::default(),
         keep: Keep::default(),
+        effects: crate::domain::effect::Effects::default(),
     }
 }
 
@@ -184,6 +190,19 @@ impl World {
         self.happen(Event::Looked).expect("looking is always possible");
     }
 
+    /// Looks while the clock shows less than what happened before; how long it
+    /// is until the next timer, in seconds.
+    pub(crate) fn look_back(&mut self) -> Option<u64> {
+        let past = Past { wall: self.now, ..self.past.unwrap_or_else(|| Past::steady(self.now)) };
+        let moment = Moment::new(self.now, [9; 32]).after(past);
+        let after = step(self.state.clone(), Event::Looked, &self.catalog, moment).expect("looking is always possible");
+        assert_eq!(violations(&after), Vec::<String>::new());
+        self.jobs.extend(after.jobs.iter().map(|(id, job)| (*id, job.clone())));
+        self.state = after;
+        let at = self.state.observed.as_ref().and_then(Observed::wake_at)?;
+        Some(at.since(self.now).as_secs())
+    }
+
     pub(crate) fn post(&mut self, operation: &str, input: Value) -> Result<(), Refused> {
         self.post_to_be(Keep::Record, operation, input)
     }
@@ -198,15 +217,15 @@ impl World {
     }
 
     pub(crate) fn claim(&mut self, number: usize) -> Result<(), Refused> {
-        self.happen(Event::Claimed { job: self.id(number), slot: None })
+        self.happen(Event::Claimed { job: self.id(number), grant: Grant::default() })
     }
 
     pub(crate) fn end(&mut self, number: usize, outcome: AttemptOutcome) -> Result<(), Refused> {
-        self.end_with(number, Ending { finished: None, outcome, exit_code: None, result: None, detail: None })
+        self.end_with(number, Ending::new(outcome))
     }
 
     pub(crate) fn end_with(&mut self, number: usize, ending: Ending) -> Result<(), Refused> {
-        self.happen(Event::Ended { job: self.id(number), token: self.token(number), ending })
+        self.happen(Event::Ended { job: self.id(number), token: self.token(number), ending: Box::new(ending) })
     }
 
     /// Claims a job and lets it succeed.

@@ -1,23 +1,26 @@
 //! One attempt as the service knows it.
 
 use std::fs::File;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Write as _};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
+use rustix::fs::{MemfdFlags, memfd_create};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
+use super::cgroup::Group;
 use super::ending::ending;
-use super::events::Gift;
-use super::folder::{Evidence, Folder, Noted, write_exit};
-use super::record::{End, Exit, Spec};
+use super::events::Said;
+use super::folder::{Evidence, Folder, Noted, SPEC, read_json, write_exit};
+use super::last_words;
+use super::record::{End, Exit, Private, Spec};
 use super::remains;
 use super::supervisor::STOP;
 use super::watch::{Seen, Watch};
@@ -46,7 +49,7 @@ pub(super) struct Start {
     /// The program whose `supervise` supervises.
     pub(super) program: PathBuf,
     /// What the supervisor is told, or why it cannot be told.
-    pub(super) spec: Result<Spec, String>,
+    pub(super) spec: Result<(Spec, Private), String>,
     /// The job, as JSON.
     pub(super) job: Vec<u8>,
 }
@@ -172,7 +175,7 @@ impl Attempt {
                         tokio::time::sleep(AGAIN).await;
                     }
                 }
-                Seen::Ended(exit, gift) => return Report::Ended(self.ended(&exit, &gift)),
+                Seen::Ended(exit, said) => return Report::Ended(self.ended(&exit, said)),
             }
         }
     }
@@ -214,7 +217,13 @@ impl Attempt {
     async fn lose(&self, lock: File) -> Exit {
         let (folder, token) = (self.folder.clone(), self.token.clone());
         let note = move || {
+            let spec = read_json::<Spec>(&folder.file(SPEC));
+            let temporary = spec.map(|spec| spec.temporary).unwrap_or_default();
+            if let Some(path) = &temporary.cgroup {
+                Group::at(path).kill();
+            }
             remains::kill(&token);
+            temporary.remove();
             // If this fails the same is found out again.
             let _ = write_exit(folder.path(), &lost());
             drop(lock);
@@ -250,14 +259,14 @@ impl Attempt {
 
     async fn ending(&self, exit: &Exit) -> Ending {
         // Not the watch of ours: who follows it may be waiting for our gate.
-        let gift = Watch::default().last_gift(&self.folder).await;
-        self.ended(exit, &gift)
+        let said = Watch::default().last_said(&self.folder).await;
+        self.ended(exit, said)
     }
 
     /// The ending, with the time at which it was written down: it may be heard
     /// of much later.
-    fn ended(&self, exit: &Exit, gift: &Gift) -> Ending {
-        Ending { finished: self.folder.ended_at(), ..ending(exit, gift) }
+    fn ended(&self, exit: &Exit, said: Said) -> Ending {
+        Ending { finished: self.folder.ended_at(), ..ending(exit, said, || last_words::of(&self.folder)) }
     }
 }
 
@@ -290,16 +299,24 @@ async fn tell_to_stop(mut supervisor: UnixStream) {
 
 /// Makes the folder, and spawns a supervisor for it. An error leaves nothing.
 fn spawn(folder: &Folder, start: &Start) -> Result<Child, String> {
-    let spec = start.spec.as_ref().map_err(Clone::clone)?;
+    let (spec, private) = start.spec.as_ref().map_err(Clone::clone)?;
+    let private = whisper(private).map_err(|error| format!("what only its supervisor is told: {error}"))?;
     let spawned = folder.prepare(spec, &start.job).map_err(unusable).and_then(|listener| {
         // Not the runtime's command: that can fail when the process is there already.
         let mut command = Command::new(&start.program);
         command.arg(super::SUPERVISE).arg(folder.path()).arg(&spec.nonce).env_clear();
-        command.stdin(OwnedFd::from(listener)).stdout(Stdio::null()).stderr(Stdio::null());
+        command.stdin(OwnedFd::from(listener)).stdout(private).stderr(Stdio::null());
         command.spawn().map_err(|error| format!("its supervisor could not be spawned: {error}"))
     });
     // Nobody will come for the folder, so what cannot be removed does no harm.
     spawned.inspect_err(|_| drop(folder.abandon(None)))
+}
+
+/// A file in memory with what may be on no disk.
+fn whisper(private: &Private) -> io::Result<File> {
+    let mut file = File::from(memfd_create("heeler", MemfdFlags::CLOEXEC)?);
+    file.write_all(&serde_json::to_vec(private)?)?;
+    Ok(file)
 }
 
 fn unusable(error: io::Error) -> String {

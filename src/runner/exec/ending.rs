@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::events::Gift;
+use super::events::{Gift, Said};
 use super::record::{Cause, End, Exit};
 use crate::domain::job::{AttemptOutcome, Ending};
 
-/// The ending of an attempt that ended so and gave this.
-pub(super) fn ending(exit: &Exit, gift: &Gift) -> Ending {
+/// The ending of an attempt that ended so, said this, and wrote `last_words`.
+pub(super) fn ending(exit: &Exit, said: Said, last_words: impl FnOnce() -> Option<String>) -> Ending {
     let outcome = match (&exit.end, exit.cause) {
         (End::Lost(_), _) => AttemptOutcome::Lost,
         (End::Unstartable(_), _) => AttemptOutcome::Failed,
@@ -20,14 +20,18 @@ pub(super) fn ending(exit: &Exit, gift: &Gift) -> Ending {
         End::Exited(code) => Some(code),
         End::Killed(_) | End::Unstartable(_) | End::Lost(_) => None,
     };
-    let (result, refusal) = match gift {
+    let (result, refusal) = match said.gift {
         Gift::None => (None, None),
-        Gift::Value(value) => (Some(value.clone()), None),
-        Gift::Refused(reason) => (None, Some(reason.clone())),
+        Gift::Value(value) => (Some(value), None),
+        Gift::Refused(reason) => (None, Some(reason)),
     };
-    let said: Vec<String> = [cause(exit.cause), end(&exit.end), refusal].into_iter().flatten().collect();
-    let detail = (!said.is_empty()).then(|| said.join("; "));
-    Ending { finished: None, outcome, exit_code, result, detail }
+    let ran = matches!(exit.end, End::Exited(_) | End::Killed(_));
+    let words = if outcome == AttemptOutcome::Failed && ran { last_words() } else { None };
+    let words = words.map(|line| format!("its output ends with `{line}`"));
+    let told = [cause(exit.cause), exit.limit.clone(), end(&exit.end), words, refusal];
+    let told: Vec<String> = told.into_iter().flatten().collect();
+    let detail = (!told.is_empty()).then(|| told.join("; "));
+    Ending { exit_code, result, detail, error: said.error, patch: said.patch, ..Ending::new(outcome) }
 }
 
 fn cause(cause: Cause) -> Option<String> {
@@ -63,6 +67,8 @@ const fn signal_name(signal: i32) -> &'static str {
         13 => " (SIGPIPE)",
         14 => " (SIGALRM)",
         15 => " (SIGTERM)",
+        24 => " (SIGXCPU)",
+        25 => " (SIGXFSZ)",
         _ => "",
     }
 }
@@ -72,6 +78,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::domain::job::{JobError, WorkPatch};
     use crate::runner::exec::record::Kept;
 
     #[test]
@@ -94,24 +101,53 @@ mod tests {
             (End::Unstartable("no x".to_owned()), Cause::Own, Failed, None, Some("no x")),
             (End::Lost("gone".to_owned()), Cause::Own, Lost, None, Some("gone")),
         ] {
-            let exit = Exit { end, cause, log: Kept::Whole };
-            let ending = ending(&exit, &Gift::None);
+            let exit = Exit { end, cause, log: Kept::Whole, limit: None };
+            let ending = ending(&exit, Said::default(), || None);
             assert_eq!((ending.outcome, ending.exit_code), (outcome, code), "{exit:?}");
             assert_eq!(ending.detail.as_deref(), detail, "{exit:?}");
         }
     }
 
     #[test]
+    fn a_limit_that_was_reached_is_said_first() {
+        let exit = Exit { limit: Some("ate too much".to_owned()), ..Exit::by_itself(End::Killed(9)) };
+        let ending = ending(&exit, Said::default(), || None);
+        assert_eq!(ending.outcome, AttemptOutcome::Failed);
+        assert_eq!(ending.detail.as_deref(), Some("ate too much; was killed by signal 9 (SIGKILL)"));
+    }
+
+    #[test]
     fn a_refused_result_leaves_the_outcome_alone_and_is_told() {
         let exit = Exit::by_itself(End::Exited(0));
-        let ending = ending(&exit, &Gift::Refused("too large".to_owned()));
+        let ending = ending(&exit, Said { gift: Gift::Refused("too large".to_owned()), ..Said::default() }, || None);
         assert_eq!(ending.outcome, AttemptOutcome::Succeeded);
         assert_eq!((ending.result, ending.detail.as_deref()), (None, Some("too large")));
     }
 
     #[test]
     fn what_was_given_is_the_result() {
-        let ending = ending(&Exit::by_itself(End::Exited(1)), &Gift::Value(json!(5)));
+        let ending =
+            ending(&Exit::by_itself(End::Exited(1)), Said { gift: Gift::Value(json!(5)), ..Said::default() }, || None);
         assert_eq!(ending.result, Some(json!(5)));
+    }
+
+    #[test]
+    fn a_failure_repeats_the_last_words_of_the_work() {
+        let words = || Some("no such file".to_owned());
+        for (end, detail) in [
+            (End::Exited(3), Some("exited with code 3; its output ends with `no such file`")),
+            (End::Killed(9), Some("was killed by signal 9 (SIGKILL); its output ends with `no such file`")),
+            (End::Exited(0), None),
+            (End::Unstartable("no x".to_owned()), Some("no x")),
+        ] {
+            assert_eq!(ending(&Exit::by_itself(end), Said::default(), words).detail.as_deref(), detail);
+        }
+    }
+
+    #[test]
+    fn what_the_work_says_of_its_failure_and_of_the_document_goes_with_its_end() {
+        let said = Said { error: Some(JobError::new("A", "a")), patch: Some(WorkPatch::default()), gift: Gift::None };
+        let ending = ending(&Exit::by_itself(End::Exited(1)), said.clone(), || None);
+        assert_eq!((ending.error, ending.patch), (said.error, said.patch));
     }
 }

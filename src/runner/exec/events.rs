@@ -4,11 +4,11 @@
 //! Any bytes are taken: what is no event is skipped, memory is bounded, and
 //! what comes out can be stored and read back.
 //! # Not here
-//! Reading the file: [`super::watch`]. Applying `patch` events: they are ignored.
+//! Reading the file: [`super::watch`]. What patches may write: [`crate::reconcile`].
 
 use serde_json::Value;
 
-use crate::domain::job::{PROGRESS_MESSAGE_BYTES_MAX, RESULT_BYTES_MAX, clip};
+use crate::domain::job::{JobError, PROGRESS_MESSAGE_BYTES_MAX, RESULT_BYTES_MAX, WorkPatch, clip};
 
 /// The longest line that is read: a result of the largest size, with room for
 /// escapes and spaces that are not counted there.
@@ -39,13 +39,24 @@ pub(super) enum Gift {
     Refused(String),
 }
 
+/// What the work said until its end.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Said {
+    /// What it gave.
+    pub(super) gift: Gift,
+    /// What it wants to be written into observed members.
+    pub(super) patch: Option<WorkPatch>,
+    /// Why it failed.
+    pub(super) error: Option<JobError>,
+}
+
 /// What is known from the events so far.
 #[derive(Debug, Default)]
 pub(super) struct Events {
     line: Vec<u8>,
     overlong: bool,
     progress: Option<Progress>,
-    gift: Gift,
+    said: Said,
     skipped: u64,
 }
 
@@ -67,15 +78,22 @@ impl Events {
 
     /// Notes that what comes after this many bytes is not read.
     pub(super) fn refuse_rest(&mut self, bytes_max: u64) {
-        self.restart();
-        self.gift = Gift::Refused(format!(
-            "it wrote more than {} MiB of events, and its result was dropped",
-            bytes_max / (1024 * 1024)
-        ));
+        self.begin_line();
+        let much = format!("it wrote more than {} MiB of events", bytes_max / (1024 * 1024));
+        if let Some(patch) = &mut self.said.patch {
+            patch.refuse(much.clone());
+        }
+        self.said.gift = Gift::Refused(format!("{much}, and its result was dropped"));
     }
 
-    /// Forgets a line that was begun: the file was written anew.
+    /// Forgets a line that was begun, and the patches: the file was written
+    /// anew, and who reads it later reads nothing else.
     pub(super) fn restart(&mut self) {
+        self.begin_line();
+        self.said.patch = None;
+    }
+
+    fn begin_line(&mut self) {
         self.line.clear();
         self.overlong = false;
     }
@@ -85,9 +103,9 @@ impl Events {
         self.progress.take()
     }
 
-    /// The last result.
-    pub(super) const fn gift(&self) -> &Gift {
-        &self.gift
+    /// The last result and error, and all patches.
+    pub(super) const fn said(&self) -> &Said {
+        &self.said
     }
 
     /// How many lines were no events.
@@ -106,7 +124,10 @@ impl Events {
         if std::mem::take(&mut self.overlong) {
             self.skipped += 1;
             if line.trim_ascii_start().starts_with(b"{\"result\"") {
-                self.gift = too_large();
+                self.said.gift = too_large();
+            } else if line.trim_ascii_start().starts_with(b"{\"patch\"") {
+                let patch = self.said.patch.get_or_insert_default();
+                patch.refuse(format!("its patch is longer than {} KiB", LINE_BYTES_MAX / 1024));
             }
         } else if !line.trim_ascii().is_empty() {
             match serde_json::from_slice(&line) {
@@ -132,7 +153,16 @@ impl Events {
             None => {}
         }
         if let Some(result) = event.remove("result") {
-            self.gift = accept(result);
+            self.said.gift = accept(result);
+        }
+        if let Some(patch) = event.remove("patch") {
+            self.said.patch.get_or_insert_default().collect(patch);
+        }
+        if let Some(error) = event.remove("error") {
+            match JobError::said(error) {
+                Some(error) => self.said.error = Some(error),
+                None => self.skipped += 1,
+            }
         }
     }
 }
@@ -194,7 +224,7 @@ mod tests {
             ("the newest of several", "{\"progress\":0.1}\n{\"progress\":0.2}\n", progress(Some(0.2), None)),
             ("not a progress", r#"{"progress":"soon"}"#, None),
             ("no event", "[1]\n{\n\n \u{7f}nonsense", None),
-            ("a patch", r#"{"patch":[]}"#, None),
+            ("a patch", r#"{"patch":[],"error":"x"}"#, None),
         ] {
             assert_eq!(after(text).take_progress(), want, "{name}");
         }
@@ -203,10 +233,10 @@ mod tests {
     #[test]
     fn the_last_result_counts() {
         let events = after("{\"result\":1}\nnonsense\n{\"result\":{\"a\":[2]}}\n{\"progress\":1}");
-        assert_eq!(events.gift(), &Gift::Value(json!({"a": [2]})));
+        assert_eq!(events.said().gift, Gift::Value(json!({"a": [2]})));
         assert_eq!(events.skipped(), 1);
-        assert_eq!(after("{\"result\":null}").gift(), &Gift::Value(Value::Null));
-        assert_eq!(after("").gift(), &Gift::None);
+        assert_eq!(after("{\"result\":null}").said().gift, Gift::Value(Value::Null));
+        assert_eq!(after("").said().gift, Gift::None);
     }
 
     #[test]
@@ -215,23 +245,49 @@ mod tests {
         let long = format!("{{\"result\":\"{}\"}}", "x".repeat(RESULT_BYTES_MAX));
         let longer = format!("{{\"result\":\"{}\"}}\n", "x".repeat(LINE_BYTES_MAX));
         for text in [deep, long, longer] {
-            assert!(matches!(after(&text).gift(), Gift::Refused(_)), "{} bytes", text.len());
+            assert!(matches!(after(&text).said().gift, Gift::Refused(_)), "{} bytes", text.len());
         }
         let fits = format!("{{\"result\":\"{}\"}}", "x".repeat(RESULT_BYTES_MAX - 2));
-        assert!(matches!(after(&fits).gift(), Gift::Value(_)));
+        assert!(matches!(after(&fits).said().gift, Gift::Value(_)));
+    }
+
+    #[test]
+    fn patches_are_collected_and_the_last_error_counts() {
+        let events = after(
+            "{\"patch\":[{\"op\":\"add\",\"path\":\"/a\",\"value\":1}]}\n{\"error\":\"a\"}\n\
+             {\"patch\":[{\"op\":\"remove\",\"path\":\"/a\"}],\"error\":{\"reason\":\"B\",\"message\":\"b\"}}\n{\"error\":7}",
+        );
+        let patch = events.said().patch.as_ref().expect("a patch");
+        assert_eq!(patch.operations().map(<[_]>::len), Ok(2));
+        assert_eq!(events.said().error, Some(JobError::new("B", "b")));
+        assert_eq!(events.skipped(), 1);
+    }
+
+    #[test]
+    fn a_patch_that_was_not_read_whole_is_refused() {
+        let one = "{\"patch\":[{\"op\":\"add\",\"path\":\"/a\",\"value\":1}]}\n";
+        let refused = |events: &Events| events.said().patch.as_ref().is_some_and(|patch| patch.operations().is_err());
+        assert!(refused(&after(&format!("{one}{{\"patch\":[\"{}\"]}}\n", "x".repeat(LINE_BYTES_MAX)))));
+        let mut events = after(one);
+        events.refuse_rest(1);
+        assert!(refused(&events));
+        // What is written anew is read anew, and nothing of it was before.
+        let mut events = after(one);
+        events.restart();
+        assert_eq!(events.said().patch, None);
     }
 
     #[test]
     fn an_overlong_line_hides_only_itself() {
         let mut events = after(&format!("{}\n{{\"result\":1}}\n", "x".repeat(10 * LINE_BYTES_MAX)));
-        assert_eq!(events.gift(), &Gift::Value(json!(1)));
+        assert_eq!(events.said().gift, Gift::Value(json!(1)));
         assert_eq!((events.skipped(), events.take_progress()), (1, None));
     }
 
     proptest! {
         #[test]
         fn events_do_not_depend_on_how_their_bytes_come(
-            lines in prop::collection::vec("(\\{\"progress\":0\\.[0-9]\\}|\\{\"result\":[0-9]\\}|.{0,9})", 0..9),
+            lines in prop::collection::vec("X", 0..9),
             size in 1..20_usize,
         ) {
             let text = lines.join("\n");
@@ -239,7 +295,7 @@ mod tests {
             text.as_bytes().chunks(size).for_each(|piece| pieces.feed(piece));
             pieces.finish();
             let mut whole = after(&text);
-            prop_assert_eq!(pieces.gift(), whole.gift());
+            prop_assert_eq!(pieces.said(), whole.said());
             prop_assert_eq!(pieces.take_progress(), whole.take_progress());
             prop_assert_eq!(pieces.skipped(), whole.skipped());
         }

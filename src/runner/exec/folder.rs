@@ -8,6 +8,7 @@
 //! | `control` | the socket of the supervisor |
 //! | `started` | durable before the work is spawned |
 //! | `events`, `log` | what the work said |
+//! | `log.index` | what of the log came from where, and when |
 //! | `exit.json` | how it ended; durable, and written once |
 //!
 //! # Guarantees
@@ -19,7 +20,7 @@
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -38,6 +39,7 @@ pub(super) const CONTROL: &str = "control";
 pub(super) const STARTED: &str = "started";
 pub(super) const EVENTS: &str = "events";
 pub(super) const LOG: &str = "log";
+pub(super) const INDEX: &str = "log.index";
 pub(super) const EXIT: &str = "exit.json";
 const EXIT_NEW: &str = "exit.json.new";
 
@@ -127,7 +129,7 @@ impl Folder {
     pub(super) fn abandon(&self, lock: Option<File>) -> io::Result<()> {
         // This is the step that counts.
         gone(fs::remove_file(self.file(SPEC)))?;
-        for name in [JOB, EVENTS, CONTROL, LOG, EXIT_NEW, LOCK] {
+        for name in [JOB, EVENTS, CONTROL, LOG, INDEX, EXIT_NEW, LOCK] {
             gone(fs::remove_file(self.file(name)))?;
         }
         gone(fs::remove_dir_all(&self.0))?;
@@ -142,6 +144,8 @@ impl Folder {
         create(&self.file(JOB))?.write_all(job)?;
         create(&self.file(EVENTS))?;
         let listener = UnixListener::bind(self.control()?.path())?;
+        // Whoever may be let through the folder has nothing to say to the supervisor.
+        fs::set_permissions(self.file(CONTROL), fs::Permissions::from_mode(0o600))?;
         create(&self.file(LOCK))?;
         create(&self.file(SPEC))?.write_all(&json(spec)?)?;
         Ok(listener)

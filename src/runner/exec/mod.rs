@@ -11,30 +11,36 @@
 //! background goes with it. A fate is unknown only where the supervisor was
 //! killed or the machine went down.
 //! # Assumptions
-//! One service at a time uses a root. `/proc` is mounted. The work runs as the
-//! user of the service and is trusted with the folder of its attempt; what it
-//! makes run as another user can be neither stopped nor waited out.
+//! One service at a time uses a root. `/proc` is mounted. Work that runs as the
+//! user of the service is trusted with the folder of its attempt, and what it
+//! makes run as another user can be neither stopped nor waited out, unless the
+//! service runs as root.
 //! # Not here
 //! Which programs may run: the operator's file. When: [`crate::reconcile`].
 
 mod attempt;
+mod cgroup;
 mod ending;
 mod events;
 mod folder;
+mod last_words;
 mod processes;
 mod record;
 mod remains;
 mod render;
+mod step;
 #[expect(
     clippy::disallowed_methods,
     reason = "a process of its own, which has one thread, a folder it works in, and nobody else to serve"
 )]
 mod supervisor;
+mod temporary;
+mod user;
 mod watch;
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, DirBuilder, File};
+use std::fs::{DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -44,13 +50,17 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 
 use self::attempt::{Attempt, Start};
-use self::folder::{EVENTS, Folder, LOG};
-use self::record::Spec;
+pub use self::cgroup::delegated;
+use self::folder::{Folder, INDEX, LOG};
+use self::record::{Private, Spec};
 pub use self::render::PATH_DEFAULT;
 use self::render::Place;
+use self::step::{BECOME, become_work};
 pub use self::supervisor::supervise;
+use self::temporary::{memory_folder, remove_tree};
 use super::{AttemptRef, Launch, Probe, Report, Runner, StartError};
 use crate::domain::id::JobId;
+use crate::domain::secret::Surroundings;
 
 /// How much of the output of one attempt is kept.
 pub const LOG_BYTES_MAX: u64 = 10 * 1024 * 1024;
@@ -58,8 +68,8 @@ pub const LOG_BYTES_MAX: u64 = 10 * 1024 * 1024;
 /// The hidden subcommand of the program that supervises.
 pub const SUPERVISE: &str = "supervise";
 
-/// Becomes the supervisor of an attempt, if that is what this process was
-/// started as: to be asked first of all, with the arguments after the
+/// Becomes the supervisor of an attempt, or its work, if that is what this
+/// process was started as: to be asked first of all, with the arguments after the
 /// program's name, while there is one thread.
 #[must_use]
 pub fn supervise_if_asked(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
@@ -68,6 +78,7 @@ pub fn supervise_if_asked(arguments: impl IntoIterator<Item = OsString>) -> Opti
         [command, folder, nonce] if command == SUPERVISE => {
             Some(supervise(Path::new(folder), OsStr::to_str(nonce).unwrap_or_default()))
         }
+        [command, plan, arguments @ ..] if command == BECOME => Some(become_work(plan, arguments)),
         _ => None,
     }
 }
@@ -81,6 +92,10 @@ pub struct ExecConfig {
     pub program: PathBuf,
     /// How much of the output of one attempt is kept, in bytes.
     pub log_bytes_max: u64,
+    /// What templates can refer to beside the job.
+    pub surroundings: Arc<Surroundings>,
+    /// The cgroup below which each attempt gets one; see [`delegated`].
+    pub cgroups: Option<PathBuf>,
 }
 
 impl ExecConfig {
@@ -88,7 +103,13 @@ impl ExecConfig {
     /// when its file is replaced meanwhile.
     #[must_use]
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), program: PathBuf::from("/proc/self/exe"), log_bytes_max: LOG_BYTES_MAX }
+        Self {
+            root: root.into(),
+            program: PathBuf::from("/proc/self/exe"),
+            log_bytes_max: LOG_BYTES_MAX,
+            surroundings: Arc::default(),
+            cgroups: None,
+        }
     }
 }
 
@@ -96,6 +117,8 @@ impl ExecConfig {
 #[derive(Debug)]
 pub struct ExecRunner {
     config: ExecConfig,
+    /// Where secrets can be files without being on a disk.
+    memory: Option<PathBuf>,
     /// Those that are started, asked about or followed, until their end was told.
     attempts: Mutex<HashMap<AttemptRef, Arc<Attempt>>>,
 }
@@ -116,7 +139,8 @@ impl ExecRunner {
         if let Some(parent) = config.root.parent() {
             folder::sync_folder(parent)?;
         }
-        Ok(Self { config, attempts: Mutex::default() })
+        let memory = memory_folder(config.surroundings.env.get("XDG_RUNTIME_DIR"));
+        Ok(Self { config, memory, attempts: Mutex::default() })
     }
 
     /// Removes everything that is kept of a job. None of its attempts may run,
@@ -126,10 +150,7 @@ impl ExecRunner {
     /// Something could not be removed.
     pub fn forget(&self, job: JobId) -> io::Result<()> {
         self.known().retain(|attempt, _| attempt.job != job);
-        match fs::remove_dir_all(self.config.root.join(job.to_string())) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            Ok(()) | Err(_) => Ok(()),
-        }
+        remove_tree(&self.config.root.join(job.to_string()))
     }
 
     /// What an attempt wrote: its length in bytes now, and the file that holds
@@ -137,6 +158,12 @@ impl ExecRunner {
     #[must_use]
     pub fn log(&self, job: JobId, number: u32) -> Option<(u64, File)> {
         Folder::new(&self.config.root, job, number).open_plain(LOG)
+    }
+
+    /// The index of that: see [`crate::domain::log`].
+    #[must_use]
+    pub fn log_index(&self, job: JobId, number: u32) -> Option<(u64, File)> {
+        Folder::new(&self.config.root, job, number).open_plain(INDEX)
     }
 
     fn attempt(&self, attempt: AttemptRef) -> Arc<Attempt> {
@@ -155,10 +182,15 @@ impl ExecRunner {
         self.attempts.lock().expect("no holder of this lock panics")
     }
 
-    fn spec(&self, launch: &Launch, folder: &Folder) -> Result<Spec, String> {
-        let events = folder.file(EVENTS);
-        let events = events.to_str().ok_or("the path of the store is not UTF-8")?;
-        render::spec(launch, Place { nonce: nonce()?, events, log_bytes_max: self.config.log_bytes_max })
+    fn spec(&self, launch: &Launch, folder: &Folder) -> Result<(Spec, Private), String> {
+        let place = Place {
+            nonce: nonce()?,
+            folder,
+            memory: self.memory.as_deref(),
+            cgroups: self.config.cgroups.as_deref(),
+            log_bytes_max: self.config.log_bytes_max,
+        };
+        render::spec(launch, &self.config.surroundings, place)
     }
 }
 

@@ -8,6 +8,7 @@
 //! living tree, [`super::remains`] for what a lost one left.
 
 use std::collections::HashMap;
+use std::os::unix::fs::MetadataExt;
 use std::{fs, io};
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -21,6 +22,8 @@ pub(super) struct Process {
     parent: i32,
     /// When it started, in clock ticks since the boot: with the id, its identity.
     started: u64,
+    /// How many threads it has.
+    pub(super) threads: u32,
 }
 
 impl Process {
@@ -46,6 +49,15 @@ pub(super) fn all() -> io::Result<Vec<Process>> {
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok().and_then(Pid::from_raw))
         .filter_map(read)
         .collect())
+}
+
+/// How many threads a user has, all processes together.
+pub(super) fn threads_of(user: u32) -> u64 {
+    let all = all().unwrap_or_default();
+    let is_theirs = |process: &&Process| {
+        fs::metadata(format!("/proc/{}", process.pid.as_raw_pid())).is_ok_and(|found| found.uid() == user)
+    };
+    all.iter().filter(is_theirs).map(|process| u64::from(process.threads)).sum()
 }
 
 /// Those of `processes` that descend from one that is a root, without the roots.
@@ -85,7 +97,7 @@ fn parse(pid: Pid, stat: &[u8]) -> Option<Process> {
     let started = fields.nth(1)?.parse().ok()?;
     // A process whose first thread has ended looks dead while others go on.
     let is_dead = matches!(state, "Z" | "X") && threads <= 1;
-    (!is_dead).then_some(Process { pid, parent, started })
+    (!is_dead).then_some(Process { pid, parent, started, threads })
 }
 
 #[cfg(test)]
@@ -99,7 +111,7 @@ mod tests {
     #[test]
     fn a_process_is_read_whatever_its_name_is() {
         let line = b"7 (a) S 9 (b)) S 5 7 7 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 12345 1 2 3";
-        assert_eq!(parse(pid(7), line), Some(Process { pid: pid(7), parent: 5, started: 12345 }));
+        assert_eq!(parse(pid(7), line), Some(Process { pid: pid(7), parent: 5, started: 12345, threads: 1 }));
         for bad in [&b""[..], b"7 (a", b"7 (a) S", b"7 (a) S x"] {
             assert_eq!(parse(pid(7), bad), None);
         }
@@ -115,7 +127,7 @@ mod tests {
     #[test]
     fn descendants_are_found_through_every_generation_and_no_others() {
         let seen: Vec<_> = [(2, 1), (3, 2), (4, 3), (5, 1), (6, 6)]
-            .map(|(child, parent)| Process { pid: pid(child), parent, started: 0 })
+            .map(|(child, parent)| Process { pid: pid(child), parent, started: 0, threads: 1 })
             .to_vec();
         let mut found: Vec<_> = descendants(&seen, |root| root == pid(2)).iter().map(|p| p.pid.as_raw_pid()).collect();
         found.sort_unstable();

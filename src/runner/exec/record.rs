@@ -11,7 +11,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// What a supervisor is to do. Holds what may be secret: never printed.
+use super::temporary::Temporary;
+use super::user::RunAs;
+use crate::domain::operation::ExecLimits;
+
+/// What a supervisor is to do. It stays in the folder as long as that does.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Spec {
     /// Tells this folder from an abandoned one of the same attempt.
@@ -20,19 +24,43 @@ pub(super) struct Spec {
     pub(super) command: Vec<String>,
     /// The working directory, absolute.
     pub(super) cwd: PathBuf,
-    /// The whole environment.
-    pub(super) env: BTreeMap<String, String>,
     /// The longest that the work may take.
     pub(super) timeout_ms: Option<u64>,
     /// The time between SIGTERM and SIGKILL.
     pub(super) grace_ms: u64,
     /// What of its output is kept.
     pub(super) log_bytes_max: u64,
+    /// What it has only for as long as it runs.
+    #[serde(default)]
+    pub(super) temporary: Temporary,
+    /// How much it may use.
+    #[serde(default)]
+    pub(super) limits: ExecLimits,
+    /// Whom it runs as, if not as the service.
+    #[serde(default)]
+    pub(super) run_as: Option<RunAs>,
 }
 
 impl fmt::Debug for Spec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Spec").field("cwd", &self.cwd).finish_non_exhaustive()
+    }
+}
+
+/// What only a supervisor is told, and never through a file on a disk: it may
+/// hold secrets. Never printed.
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct Private {
+    /// The whole environment of the work.
+    pub(super) env: BTreeMap<String, String>,
+    /// Its secrets as files, by their names.
+    #[serde(default)]
+    pub(super) secrets: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for Private {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Private").finish_non_exhaustive()
     }
 }
 
@@ -59,12 +87,15 @@ pub(super) struct Exit {
     /// Whether all of its output was kept.
     #[serde(default)]
     pub(super) log: Kept,
+    /// The limit that it ran into, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) limit: Option<String>,
 }
 
 impl Exit {
     /// The end of an attempt that nobody stopped.
     pub(super) const fn by_itself(end: End) -> Self {
-        Self { end, cause: Cause::Own, log: Kept::Whole }
+        Self { end, cause: Cause::Own, log: Kept::Whole, limit: None }
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Its processes are no longer anybody's children, but carry its token in
 //! their environment. A process that threw its environment away and whose
-//! parent is gone is not found; nothing short of a cgroup would find it.
+//! parent is gone is found only where the attempt had a cgroup.
 
 use std::fs;
 use std::thread;

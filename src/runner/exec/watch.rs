@@ -8,7 +8,7 @@ use tokio::net::UnixStream;
 use tokio::time::{Instant, timeout_at};
 
 use super::attempt::connect;
-use super::events::{Events, Gift, Progress};
+use super::events::{Events, Progress, Said};
 use super::folder::{EVENTS, Folder};
 use super::record::Exit;
 
@@ -30,8 +30,8 @@ pub(super) enum Seen {
     Progress(Progress),
     /// Nobody answers on its socket.
     Disconnected,
-    /// It ended so, and gave this.
-    Ended(Exit, Gift),
+    /// It ended so, and said this.
+    Ended(Exit, Said),
 }
 
 /// How far an attempt was followed.
@@ -75,11 +75,11 @@ impl Watch {
         }
         loop {
             if let Some(exit) = self.exit.clone() {
-                let gift = self.last_gift(folder).await;
+                let said = self.last_said(folder).await;
                 // Where the end was there before us, so was the progress: old news.
                 return match (self.events.take_progress(), &self.line) {
                     (Some(progress), Line::Closed) => Seen::Progress(progress),
-                    (None, Line::Closed) | (_, Line::Untried | Line::Open(_)) => Seen::Ended(exit, gift),
+                    (None, Line::Closed) | (_, Line::Untried | Line::Open(_)) => Seen::Ended(exit, said),
                 };
             }
             match self.rest(folder).await {
@@ -95,7 +95,7 @@ impl Watch {
     }
 
     /// Reads the events to their end.
-    pub(super) async fn last_gift(&mut self, folder: &Folder) -> Gift {
+    pub(super) async fn last_said(&mut self, folder: &Folder) -> Said {
         while self.read(folder) {
             tokio::task::yield_now().await;
         }
@@ -103,7 +103,7 @@ impl Watch {
         if self.events.skipped() > 0 {
             tracing::debug!(lines = self.events.skipped(), "lines of the work were no events");
         }
-        self.events.gift().clone()
+        self.events.said().clone()
     }
 
     /// Waits until it is time to look, or the supervisor is gone.

@@ -1,6 +1,7 @@
 //! What is written, on which conditions, and what becomes of conflicts and failures.
 
 mod ledger;
+mod limits;
 mod once;
 
 use std::collections::VecDeque;
@@ -13,6 +14,7 @@ use serde_json::{Map, Value, json};
 
 use super::*;
 use crate::domain::id::{JobId, ResourceKey};
+use crate::domain::job::Grant;
 use crate::domain::job::{AttemptOutcome, Ending, JobPhase};
 use crate::domain::time::Timestamp;
 use crate::reconcile::tests::world::{BEGINNING, catalog, document, key, name};
@@ -29,6 +31,8 @@ enum Mishap {
     Overtaken(Txn),
     /// It is answered with this, and not applied.
     Answered(CommitError),
+    /// It is applied, and never answered.
+    Unanswered,
 }
 
 /// A store in memory that remembers transactions, and to which mishaps can happen.
@@ -62,6 +66,10 @@ impl Store for Spy {
         match mishap {
             Some(Mishap::Overtaken(other)) => drop(self.inner.commit(other).await?),
             Some(Mishap::Answered(error)) => return Err(error),
+            Some(Mishap::Unanswered) => {
+                self.inner.commit(txn).await?;
+                return std::future::pending().await;
+            }
             None => {}
         }
         locked(&self.seen).push(txn.clone());
@@ -169,11 +177,14 @@ async fn a_claim_takes_slot_and_attempt_and_leaves_the_queue_in_one_transaction(
     let key = key("42");
     let applied = put(&state, &key, &json!({"processing": {"operation": "b"}})).await;
     let job = only_job(&applied);
-    let queued = keys::queued(&"b".parse().expect("a name"), 5, BEGINNING, job);
+    let queued = keys::queued(&"b".parse().expect("a name"), None, 5, BEGINNING, job);
     assert!(last_ops(&spy).0.contains(&queued));
-    state.happen(&key, Event::Claimed { job, slot: Some(3) }).await.expect("it is ready");
+    state
+        .happen(&key, Event::Claimed { job, grant: Grant { slot: Some(3), ..Grant::default() } })
+        .await
+        .expect("it is ready");
     let (mut puts, deletes) = last_ops(&spy);
-    let slot = keys::slot(&"b".parse().expect("a name"), 3);
+    let slot = keys::slot(&"b".parse().expect("a name"), None, 3);
     let mut wanted = vec![keys::observed(&key), keys::job(job), keys::attempt(job), slot.clone()];
     puts.sort();
     wanted.sort();
@@ -181,12 +192,11 @@ async fn a_claim_takes_slot_and_attempt_and_leaves_the_queue_in_one_transaction(
     let guards = locked(&spy.seen).last().cloned().expect("it was committed").guards;
     assert!(guards.contains(&Guard::Absent(slot.clone())), "{guards:?}");
     assert!(guards.iter().any(|guard| matches!(guard, Guard::RevIs(row, _) if *row == keys::job(job))), "{guards:?}");
-    assert_eq!(state.slots(&"b".parse().expect("a name"), 9).await.expect("it reads"), vec![3]);
+    assert_eq!(state.slots(&"b".parse().expect("a name"), None, 9).await.expect("it reads"), vec![3]);
 
     let token = state.resource_state(&key, None).await.expect("it reads").jobs[&job].attempts[0].token;
-    let ending =
-        Ending { finished: None, outcome: AttemptOutcome::Succeeded, exit_code: None, result: None, detail: None };
-    state.happen(&key, Event::Ended { job, token, ending }).await.expect("it runs");
+    let ending = Ending::new(AttemptOutcome::Succeeded);
+    state.happen(&key, Event::Ended { job, token, ending: Box::new(ending) }).await.expect("it runs");
     let (_, mut deletes) = last_ops(&spy);
     let mut gone = vec![keys::attempt(job), slot, keys::unsettled(&key)];
     deletes.sort();
@@ -220,11 +230,38 @@ async fn a_slot_is_never_taken_twice() {
     let claim = |number: usize, slot| {
         let (key, job) = jobs[number].clone();
         let state = state.clone();
-        async move { state.happen(&key, Event::Claimed { job, slot: Some(slot) }).await }
+        async move {
+            state.happen(&key, Event::Claimed { job, grant: Grant { slot: Some(slot), ..Grant::default() } }).await
+        }
     };
     claim(0, 0).await.expect("it is free");
     assert!(matches!(claim(1, 0).await, Err(ApplyError::Refused(crate::reconcile::Refused::NotReady))));
     claim(1, 1).await.expect("it is free");
+}
+
+#[tokio::test]
+async fn what_is_committed_though_nobody_waits_for_it_is_seen_all_the_same() {
+    let (state, spy) = state();
+    let key = key("42");
+    put(&state, &key, &json!({"n": 1})).await;
+    let before = state.last_change(&key.collection);
+    locked(&spy.mishaps).push_back(Mishap::Unanswered);
+    let asked = changed(&json!({"processing": {"operation": "a"}}));
+    // The client hangs up while its change is being made.
+    assert!(futures_util::FutureExt::now_or_never(state.happen(&key, asked)).is_none());
+    let after = state.last_change(&key.collection);
+    assert!(before < after, "the list has the tag that it had");
+    let bell = state.hints().queue.notified();
+    state.settle_doubts().await;
+    assert!(futures_util::FutureExt::now_or_never(bell).is_some(), "nobody is told that there is a job");
+    let settled = state.last_change(&key.collection);
+    assert!(after <= settled);
+    put(&state, &self::key("7"), &json!({"n": 1})).await;
+    let other = ResourceKey { collection: "others".parse().expect("a name"), ..key };
+    put(&state, &other, &json!({})).await;
+    let last = state.last_change(&self::key("7").collection);
+    put(&state, &ResourceKey { id: "8".parse().expect("an id"), ..other }, &json!({})).await;
+    assert_eq!(state.last_change(&self::key("7").collection), last, "it is doubted no more");
 }
 
 #[tokio::test]
@@ -295,7 +332,7 @@ async fn the_first_part_of_a_tag_moves_with_desired_state_and_the_second_with_an
     let job = only_job(&first);
     let first = first.etag().expect("it is there");
     assert_eq!(first.changed, first.revision);
-    let claimed = state.happen(&key, Event::Claimed { job, slot: None }).await.expect("it is ready");
+    let claimed = state.happen(&key, Event::Claimed { job, grant: Grant::default() }).await.expect("it is ready");
     let tag = claimed.etag().expect("it is there");
     assert_eq!(tag.changed, first.changed);
     assert!(tag.revision > first.revision);
@@ -325,7 +362,7 @@ async fn a_resource_that_is_created_again_inherits_nothing() {
     let (old_job, _) = state.job(job).await.expect("it reads").expect("it is kept");
     assert_eq!((old_job.phase, old_job.uid), (JobPhase::Canceled, old));
     assert_eq!(state.unsettled(None, 9).await.expect("it reads"), vec![]);
-    assert_eq!(state.queue(&"a".parse().expect("a name"), 9).await.expect("it reads"), vec![]);
+    assert_eq!(state.queue(&"a".parse().expect("a name"), None, 9).await.expect("it reads"), vec![]);
 }
 
 #[tokio::test]
@@ -355,15 +392,14 @@ async fn what_follows_is_looked_up_where_it_is_needed() {
     let key = key("42");
     let flaky = "flaky".parse().expect("a name");
     let job = only_job(&put(&state, &key, &json!({"processing": {"operation": "flaky"}})).await);
-    let queue: Vec<_> = state.queue(&flaky, 9).await.expect("it reads");
+    let queue: Vec<_> = state.queue(&flaky, None, 9).await.expect("it reads");
     assert_eq!(queue.iter().map(|row| (row.job, row.resource.clone())).collect::<Vec<_>>(), [(job, key.clone())]);
-    let claimed = state.happen(&key, Event::Claimed { job, slot: None }).await.expect("it is ready");
+    let claimed = state.happen(&key, Event::Claimed { job, grant: Grant::default() }).await.expect("it is ready");
     let attempts = state.attempts(9).await.expect("it reads");
-    assert_eq!(attempts, [AttemptRow { job, resource: key.clone(), phase: JobPhase::Starting }]);
+    assert_eq!(attempts, [AttemptRow { job, resource: key.clone(), phase: JobPhase::Starting, is_remote: false }]);
     let token = claimed.state.jobs[&job].attempts[0].token;
-    let ending =
-        Ending { finished: None, outcome: AttemptOutcome::Failed, exit_code: None, result: None, detail: None };
-    let ended = state.happen(&key, Event::Ended { job, token, ending }).await.expect("it runs");
+    let ending = Ending::new(AttemptOutcome::Failed);
+    let ended = state.happen(&key, Event::Ended { job, token, ending: Box::new(ending) }).await.expect("it runs");
     let due = ended.state.jobs[&job].not_before.expect("it waits");
     assert_eq!(state.timers(9).await.expect("it reads"), [(due, key.clone())]);
     assert_eq!(state.attempts(9).await.expect("it reads"), []);

@@ -53,7 +53,12 @@ pub(super) struct Plan {
 impl Plan {
     /// Whether no transaction applies.
     pub(super) fn is_empty(&self) -> bool {
-        self.verdicts.iter().all(|verdict| matches!(verdict, Verdict::Conflict(_)))
+        self.applied() == 0
+    }
+
+    /// How many transactions apply.
+    pub(super) fn applied(&self) -> usize {
+        self.verdicts.iter().filter(|verdict| matches!(verdict, Verdict::Apply(_))).count()
     }
 }
 

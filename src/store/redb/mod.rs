@@ -17,6 +17,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
 
 use ::redb::{Database, StorageBackend};
 use async_trait::async_trait;
@@ -43,6 +44,18 @@ pub use self::writer::DISK_RESERVE_BYTES;
 /// Tells the free bytes of the disk.
 pub type FreeSpace = Arc<dyn Fn() -> io::Result<u64> + Send + Sync>;
 
+/// Is told of each flush of transactions.
+pub type Flushed = Arc<dyn Fn(Flush) + Send + Sync>;
+
+/// What one flush was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flush {
+    /// How many transactions it made durable.
+    pub transactions: usize,
+    /// How long that took: judging them, writing, and the disk.
+    pub took: Duration,
+}
+
 /// How a store is opened.
 #[derive(Clone)]
 pub struct Options {
@@ -55,11 +68,13 @@ pub struct Options {
     /// Where the free space is learned; `None` asks the file's file system
     /// where there is a file, and nobody otherwise.
     pub free_space: Option<FreeSpace>,
+    /// Who is told of each flush, on the thread that writes.
+    pub flushed: Option<Flushed>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { cache_bytes: 256 << 20, recovery: Recovery::Walk, check: Check::Quick, free_space: None }
+        Self { cache_bytes: 256 << 20, recovery: Recovery::Walk, check: Check::Quick, free_space: None, flushed: None }
     }
 }
 

@@ -11,10 +11,11 @@
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::group::{self, Phase, Plan, Verdict};
 use super::queue::{Commit, Forget, Forgotten, Work};
-use super::{Fault, Shared};
+use super::{Fault, Flush, Shared};
 use crate::store::{Cause, CommitError, Rev};
 
 /// The free space that transactions leave on the disk, in bytes.
@@ -52,6 +53,7 @@ fn turn(shared: &Shared, commits: Vec<Commit>, rev: Rev) -> Rev {
         answer_all(commits, || Err(CommitError::Full));
         return rev;
     }
+    let begun = Instant::now();
     let plan = match attempt(shared, |db| group::judge(db, &commits, rev)) {
         Ok(plan) => plan,
         Err(cause) => {
@@ -71,6 +73,11 @@ fn turn(shared: &Shared, commits: Vec<Commit>, rev: Rev) -> Rev {
         }
         shared.committed.send_replace(plan.rev);
         shared.turns.end();
+    }
+    let flush = (!plan.is_empty()).then(|| Flush { transactions: plan.applied(), took: begun.elapsed() });
+    // Before anybody hears of it: who asks then finds it counted.
+    if let (Some(flushed), Some(flush)) = (&shared.options.flushed, flush) {
+        flushed(flush);
     }
     answer(commits, &plan);
     plan.rev

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use heeler::api::{Api, ApiError, ChangeRequest, Intent, Trial};
 use heeler::domain::diff::Change;
 use heeler::domain::id::{JobId, ResourceKey};
+use heeler::domain::job::Grant;
 use heeler::domain::job::{AttemptOutcome, Ending, Job};
 use heeler::domain::json;
 use heeler::domain::patch::{PatchBody, PatchLimits, apply_patch};
@@ -91,12 +92,16 @@ impl World {
     /// Lets the jobs get on in some way.
     async fn work(&mut self, key: &ResourceKey, state: &ResourceState) {
         for job in state.jobs.values() {
-            let ending = |outcome| Ending { finished: None, outcome, exit_code: None, result: None, detail: None };
+            let ending = |outcome| Ending::new(outcome);
             let token = job.current().map(|attempt| attempt.token);
             let event = match (self.draw(4), token) {
-                (0, Some(token)) => Event::Ended { job: job.id, token, ending: ending(AttemptOutcome::Canceled) },
-                (1, Some(token)) => Event::Ended { job: job.id, token, ending: ending(AttemptOutcome::Failed) },
-                (1 | 2, None) => Event::Claimed { job: job.id, slot: None },
+                (0, Some(token)) => {
+                    Event::Ended { job: job.id, token, ending: Box::new(ending(AttemptOutcome::Canceled)) }
+                }
+                (1, Some(token)) => {
+                    Event::Ended { job: job.id, token, ending: Box::new(ending(AttemptOutcome::Failed)) }
+                }
+                (1 | 2, None) => Event::Claimed { job: job.id, grant: Grant::default() },
                 _ => continue,
             };
             // It may not be its turn.

@@ -28,7 +28,7 @@ schema = "schemas/wrong.json"
     heeler.toml:3:10: `server.listen`: `localhost` cannot be listened on: expected an IP address and a port such as "127.0.0.1:7117"
     heeler.toml:4:10: `server.hosts[0]`: `https://heeler.example.com` is not a host: expected a host name such as "heeler.example.com", without scheme or path
     heeler.toml:4:40: `server.hosts[1]`: expected a host name such as "heeler.example.com", without scheme or path, found an integer
-    heeler.toml:5:1: unknown key `ports` in `server`: expected `listen`, `hosts` or `cors`
+    heeler.toml:5:1: unknown key `ports` in `server`: expected `listen`, `url`, `hosts` or `cors`
     heeler.toml:8:9: `operations.transcode.input`: `/etc/heeler/schemas/none.json` cannot be read: entity not found
     heeler.toml:9:1: `operations.transcode.exec` needs `command`: expected an array of a program and its arguments
     heeler.toml:9:10: unknown key `comand` in `operations.transcode.exec`: did you mean `command`?
@@ -73,11 +73,11 @@ colour = 1
 "#;
     assert_snapshot!(refusal(text), @r#"
     heeler.toml:2:1: unknown key `operation`: did you mean `operations`?
-    heeler.toml:3:1: unknown key `color`: expected `server`, `store`, `limits`, `auth`, `operations`, `collections`, `aliases`, `retention` or `housekeeping`
+    heeler.toml:3:1: unknown key `color`: expected `server`, `store`, `limits`, `auth`, `operations`, `collections`, `aliases`, `retention`, `housekeeping`, `secrets` or `mail`
     heeler.toml:5:1: unknown key `lsiten` in `server`: did you mean `listen`?
     heeler.toml:7:1: unknown key `path` in `store`: expected `url`
     heeler.toml:9:1: unknown key `patch-operations` in `limits`: did you mean `patch_operations`?
-    heeler.toml:11:30: unknown key `shell` in `operations.o.exec`: expected `command`, `cwd` or `env`
+    heeler.toml:11:30: unknown key `shell` in `operations.o.exec`: expected `command`, `cwd`, `env`, `secrets`, `scratch`, `limits`, `user` or `group`
     heeler.toml:12:1: unknown key `time_out` in `operations.o`: did you mean `timeout`?
     heeler.toml:13:1: unknown key `rates` in `operations.o`: did you mean `rate`?
     heeler.toml:14:11: unknown key `atempts` in `operations.o.retry`: did you mean `attempts`?
@@ -92,44 +92,64 @@ fn what_a_later_version_will_understand_is_refused_and_not_ignored() {
 # Each of the lines below asks for something of a later version.
 
 
-[operations.notify]
-http = { url = "https://hooks.example.com/notify", method = "POST" }
-[operations.letter]
-mail = { to = "${resource.email}", subject = "Woof", text = "…" }
-[operations.render]
-worker = { lease = "30s" }
 [operations.transcode]
-exec = { command = ["true", "${secret.HOOK}"] }
-rate = "100/1m"
-concurrency = { limit = 2, per = "resource.owner" }
+exec = { command = ["true"] }
 reply = { mode = "sync" }
-on_success = {}
-on_failure = {}
 
 [collections.dogs]
 retired = true
 reply = { patch = 205 }
 
-[mail]
-relay = "smtp://localhost:25"
-[secrets]
-HOOK = { env = "HOOK_TOKEN" }
 [housekeeping]
 backup = "0 2 * * *"
 "#;
+    assert_snapshot!(refusal(text), @r"
+    heeler.toml:10:1: `collections.dogs.retired` is not in this version
+    heeler.toml:14:1: `housekeeping.backup` is not in this version
+    ");
+}
+
+#[test]
+fn a_limit_that_cannot_be_kept_is_refused() {
+    let text = r#"
+[operations.a]
+exec = { command = ["true"] }
+concurrency = { limit = 0, per = "resource.owner" }
+rate = "100"
+deadline = "0s"
+start_deadline = "soon"
+retry = { attempts = 5, attempts_max = 4, never = [0, "", "Gone", 600, true] }
+[operations.b]
+exec = { command = ["true"] }
+concurrency = { per = "resource." }
+rate = "0/1m"
+[operations.c]
+exec = { command = ["true"] }
+concurrency = { limit = 1, per = "secret.HOOK" }
+rate = "1/500ms"
+[operations.d]
+exec = { command = ["true"] }
+concurrency = { limits = 1 }
+rate = 5
+"#;
     assert_snapshot!(refusal(text), @r#"
-    heeler.toml:6:1: `operations.notify.http` is not in this version
-    heeler.toml:8:1: `operations.letter.mail` is not in this version
-    heeler.toml:10:1: `operations.render.worker` is not in this version
-    heeler.toml:12:32: `operations.transcode.exec.command[1]`: `secret` is not in this version: expected `input`, `resource` or `job`
-    heeler.toml:13:1: `operations.transcode.rate` is not in this version
-    heeler.toml:14:1: `operations.transcode.concurrency` with `limit` and `per` is not in this version: expected an integer
-    heeler.toml:16:1: `operations.transcode.on_success` is not in this version
-    heeler.toml:17:1: `operations.transcode.on_failure` is not in this version
-    heeler.toml:20:1: `collections.dogs.retired` is not in this version
-    heeler.toml:23:2: `mail` is not in this version
-    heeler.toml:25:2: `secrets` is not in this version
-    heeler.toml:28:1: `housekeeping.backup` is not in this version
+    heeler.toml:4:25: `operations.a.concurrency.limit`: expected an integer from 1 to 10000, found 0
+    heeler.toml:5:8: `operations.a.rate`: expected a number of starts within a time, such as "100/1m", found `100`
+    heeler.toml:6:12: `operations.a.deadline`: expected a duration longer than 0s
+    heeler.toml:7:18: `operations.a.start_deadline`: `soon` is not a duration: expected a length of time such as 10s, 1h 30m or PT10M
+    heeler.toml:8:40: `operations.a.retry.attempts_max`: expected an integer from 5 to 100, found 4
+    heeler.toml:8:52: `operations.a.retry.never[0]`: expected an integer from 1 to 599, found 0
+    heeler.toml:8:55: `operations.a.retry.never[1]`: expected a reason such as "InvalidInput", found an empty string
+    heeler.toml:8:67: `operations.a.retry.never[3]`: expected an integer from 1 to 599, found 600
+    heeler.toml:8:72: `operations.a.retry.never[4]`: expected an integer from 1 to 599, found a boolean
+    heeler.toml:11:15: `operations.b.concurrency`: expected `limit`, how many jobs run at once
+    heeler.toml:11:33: `operations.b.concurrency.per`: `.` is no part of an expression
+    heeler.toml:12:8: `operations.b.rate`: expected 1 to 10000 starts, found 0
+    heeler.toml:15:35: `operations.c.concurrency.per`: jobs are counted by `input`, `resource` or `job`
+    heeler.toml:16:8: `operations.c.rate`: expected a time of 1s to 31d, found `1/500ms`
+    heeler.toml:19:15: `operations.d.concurrency`: expected `limit`, how many jobs run at once
+    heeler.toml:19:17: unknown key `limits` in `operations.d.concurrency`: did you mean `limit`?
+    heeler.toml:20:8: `operations.d.rate`: expected a number of starts within a time, such as "100/1m", found an integer
     "#);
 }
 
@@ -249,7 +269,7 @@ schema = 1
 preconditions = true
 activities = ["processing"]
 "#;
-    assert_snapshot!(refusal(&text.replace("[operations]\np", "[operations.p]\nexec")), @r##"
+    assert_snapshot!(refusal(&text.replace("[operations]\np", "[operations.p]\nexec")), @r#"
     heeler.toml:3:10: `server.listen`: expected an IP address and a port such as "127.0.0.1:7117", found an integer
     heeler.toml:4:9: `server.hosts`: expected an array of host names, found a string
     heeler.toml:6:7: `store.url`: expected a store such as "redb:heeler.redb", found an array
@@ -264,14 +284,14 @@ activities = ["processing"]
     heeler.toml:15:11: `operations.o.timeout`: expected a duration such as "30m", found an integer
     heeler.toml:16:9: `operations.o.grace`: expected a duration such as "30m", found a boolean
     heeler.toml:17:9: `operations.o.retry`: expected a table, found an array
-    heeler.toml:18:15: `operations.o.concurrency`: expected an integer from 1 to 4294967295, found a string
+    heeler.toml:18:15: `operations.o.concurrency`: expected an integer from 1 to 10000, found a string
     heeler.toml:19:12: `operations.o.priority`: expected an integer from -2147483648 to 2147483647, found a float
     heeler.toml:20:14: `operations.o.on_unknown`: expected "fail" or "retry", found an integer
     heeler.toml:22:8: `operations.p.exec`: expected a table, found a string
     heeler.toml:24:10: `collections.c.schema`: expected the path of a JSON Schema file, found an integer
     heeler.toml:25:17: `collections.c.preconditions`: expected "required" or "optional", found a boolean
     heeler.toml:26:14: `collections.c.activities`: expected a table of activities, found an array
-    "##);
+    "#);
 }
 
 #[test]
@@ -298,7 +318,7 @@ exec.command = ["true"]
 on_unknown = "retry"
 retry.attempts = 1
 "#;
-    assert_snapshot!(refusal(text), @r##"
+    assert_snapshot!(refusal(text), @r#"
     heeler.toml:3:11: `limits.running`: expected an integer from 1 to 10000, found 0
     heeler.toml:4:8: `limits.body`: expected a size from 1KiB to 16MiB
     heeler.toml:5:12: `limits.document`: expected a size from 1KiB to 16MiB
@@ -309,16 +329,14 @@ retry.attempts = 1
     heeler.toml:12:22: `operations.o.retry.attempts`: expected an integer from 1 to 100, found 101
     heeler.toml:12:36: `operations.o.retry.factor`: expected a number not below 1, found 0.5
     heeler.toml:12:63: `operations.o.retry.max`: the longest wait cannot be shorter than `backoff`
-    heeler.toml:12:78: `operations.o.retry.never[0]`: expected an integer from 1 to 255, found 0
-    heeler.toml:12:81: `operations.o.retry.never[1]`: expected an integer from 1 to 255, found 256
-    heeler.toml:12:86: `operations.o.retry.never[2]`: expected an integer from 1 to 255, found a string
-    heeler.toml:13:15: `operations.o.concurrency`: expected an integer from 1 to 4294967295, found 0
+    heeler.toml:12:78: `operations.o.retry.never[0]`: expected an integer from 1 to 599, found 0
+    heeler.toml:13:15: `operations.o.concurrency`: expected an integer from 1 to 10000, found 0
     heeler.toml:14:12: `operations.o.priority`: expected an integer from -2147483648 to 2147483647, found 2147483648
     heeler.toml:17:22: `operations.p.retry.attempts`: expected an integer from 1 to 100, found 0
     heeler.toml:17:34: `operations.p.retry.factor`: expected a number not below 1, found inf
     heeler.toml:17:45: `operations.p.retry.max`: the longest wait cannot be shorter than the default of `backoff`, 10s
     heeler.toml:21:18: `operations.q.retry.attempts`: expected at least 2, because `on_unknown = "retry"` makes another attempt
-    "##);
+    "#);
 }
 
 #[test]
@@ -363,9 +381,8 @@ exec = { command = ["true"], cwd = "${input.folder}" }
 exec = { command = ["true"], env = { HEELER_JOB = "x", "A=B" = "x", "" = "x" } }
 "#;
     assert_snapshot!(refusal(text), @r##"
-    heeler.toml:2:13: `operations.none` has no runner: expected `exec = { command = […] }`
+    heeler.toml:2:13: `operations.none` has no runner: expected `exec = { command = […] }`, `http = { url = … }`, `mail = { to = … }` or `worker = {}`
     heeler.toml:4:13: `operations.two` has two runners, `exec` and `worker`: expected exactly one
-    heeler.toml:6:1: `operations.two.worker` is not in this version
     heeler.toml:8:1: `operations.no-command.exec` needs `command`: expected an array of a program and its arguments
     heeler.toml:10:16: `operations.empty-command.exec.command`: expected an array of a program and its arguments, found an empty array
     heeler.toml:12:17: `operations.empty-program.exec.command[0]`: expected a program, found an empty string
@@ -391,7 +408,6 @@ ${}""" }
     heeler.toml:3:57: `operations.o.exec.command[3]`: this `${` is never closed: expected a `}`, or `$${` for a literal `${`
     heeler.toml:3:69: `operations.o.exec.command[4]`: empty expression: expected a path such as `input.preset`
     heeler.toml:3:78: `operations.o.exec.command[5]`: a NUL byte cannot be part of an argument
-    heeler.toml:4:16: `operations.o.exec.env.A`: `env` is not in this version: expected `input`, `resource` or `job`
     heeler.toml:5:3: `operations.o.exec.env.B`: empty expression: expected a path such as `input.preset`
     "##);
 }
@@ -511,7 +527,7 @@ whn = "true"
 when = "status.phase == 'idle'"
 message = "no"
 "#;
-    assert_snapshot!(refusal(text), @r"
+    assert_snapshot!(refusal(text), @r#"
     heeler.toml:6:27: `collections.dogs.observed[1]`: expected a JSON Pointer such as `/a/b`: empty, or led by `/`, with `~` only in `~0` and `~1`
     heeler.toml:6:36: `collections.dogs.observed[2]`: the service itself writes `id`, `_links` or `status`
     heeler.toml:6:49: `collections.dogs.observed[3]`: expected a member of the document, not all of it
@@ -524,13 +540,12 @@ message = "no"
     heeler.toml:12:54: `collections.dogs.activities.barks.show`: `/barks/next/x` and `/barks/next` are in each other's way
     heeler.toml:12:77: `collections.dogs.activities.barks.show`: `/barkCount` and `/barkCount` are in each other's way
     heeler.toml:13:25: `collections.dogs.activities.barks.on_success.merge`: unknown function `sise`: did you mean `size`?
-    heeler.toml:14:1: `collections.dogs.activities.barks.on_failure` needs `merge`: expected an expression that gives an object
-    heeler.toml:14:16: `collections.dogs.activities.barks.on_failure.launch` is not in this version
+    heeler.toml:14:25: `collections.dogs.activities.barks.on_failure.launch`: expected a table with `operation` and maybe `input`, found an integer
     heeler.toml:16:1: `collections.dogs.activities.naps.input` maps a document of its own shape, so `collections.dogs.activities.naps` needs `operation`
     heeler.toml:16:10: `collections.dogs.activities.naps.input`: unknown variable `status`: expected `self`, `resource` or `now`
     heeler.toml:19:1: `collections.dogs.activities.walks` has both `operation` and `operations`: expected one of them
     heeler.toml:21:14: `collections.dogs.activities.eats.operations`: expected at least one operation
-    heeler.toml:22:1: `collections.dogs.activities.eats.on_success` needs `merge`: expected an expression that gives an object
+    heeler.toml:22:1: `collections.dogs.activities.eats.on_success` needs `merge`, an expression that gives an object, or `launch`, such as `{ operation = "notify" }`
     heeler.toml:24:16: `collections.cats.activities.meows.on_success.merge` has nothing to write: list the members under `observed` of the collection
     heeler.toml:25:1: `collections.dogs.rules[0]` needs `message`: expected a sentence that says why, for who is refused
     heeler.toml:26:25: `collections.dogs.rules[0].when`: the expression ends here: expected a value
@@ -538,7 +553,7 @@ message = "no"
     heeler.toml:29:10: `collections.dogs.rules[1].status`: expected an integer from 400 to 499, found 200
     heeler.toml:30:1: unknown key `whn` in `collections.dogs.rules[1]`: did you mean `when`?
     heeler.toml:32:9: `collections.dogs.rules[2].when`: unknown variable `status`: expected `self` or `old`
-    ");
+    "#);
 }
 
 #[test]

@@ -7,9 +7,11 @@ use std::time::Duration;
 use heeler::config::{Config, Limits, StoreUrl, load};
 use heeler::domain::catalog::PreconditionPolicy;
 use heeler::domain::expression::Scope;
-use heeler::domain::operation::{ExecSpec, OnUnknown, Operation, RunnerSpec};
+use heeler::domain::limit::Rate;
+use heeler::domain::operation::{Account, ExecLimits, ExecSpec, OnUnknown, Operation, RunnerSpec, Scratch};
 use heeler::domain::principal::{Access, Role};
-use heeler::domain::retry::RetryPolicy;
+use heeler::domain::retry::{Never, RetryPolicy};
+use heeler::domain::secret::{Secrets, Surroundings};
 use serde_json::json;
 
 use super::{cron, read};
@@ -34,6 +36,7 @@ body = "2MiB"
 document = 4096
 depth = 32
 patch_operations = 50
+log = "64KiB"
 
 [operations.transcode]
 description = "Transcode a video"
@@ -104,7 +107,7 @@ fn operation(text: &str) -> Operation {
 
 fn exec(config: &Config, name: &str) -> ExecSpec {
     let name = name.parse().expect("a name");
-    let RunnerSpec::Exec(exec) = config.catalog.operations[&name].runner.clone();
+    let RunnerSpec::Exec(exec) = config.catalog.operations[&name].runner.clone() else { panic!("it is a program") };
     exec
 }
 
@@ -129,8 +132,14 @@ fn a_full_file_is_read_as_it_is_written() {
         "bb0347f468d97f35fb3ddffcca4112d02ae8b97dd0bc69ed1c8eaede1e0d8bc6".parse().expect("a digest")
     );
     assert_eq!(config.store, StoreUrl::Redb(PathBuf::from("/etc/heeler/heeler.redb")));
-    let limits =
-        Limits { running: 8, body_bytes: 2 * 1024 * 1024, document_bytes: 4096, depth: 32, patch_operations: 50 };
+    let limits = Limits {
+        running: 8,
+        body_bytes: 2 * 1024 * 1024,
+        document_bytes: 4096,
+        depth: 32,
+        patch_operations: 50,
+        log_bytes: 65_536,
+    };
     assert_eq!(config.limits, limits);
 
     let transcode = &config.catalog.operations[&"transcode".parse().expect("a name")];
@@ -143,15 +152,40 @@ fn a_full_file_is_read_as_it_is_written() {
         backoff: Duration::from_secs(20),
         factor: 3.0,
         max: Duration::from_secs(360),
-        never: vec![65],
+        never: vec![Never::Code(65)],
     };
     assert_eq!(transcode.retry, retry);
-    assert_eq!((transcode.concurrency, transcode.priority), (Some(4), -3));
+    assert_eq!((limit(transcode), transcode.priority), (Some(4), -3));
     assert_eq!(transcode.on_unknown, OnUnknown::Retry);
 
     let videos = &config.catalog.collections[&"videos".parse().expect("a name")];
     assert_eq!(format!("{:?}", videos.schema), "Some(Schema(Video))");
     assert_eq!(videos.preconditions, PreconditionPolicy::Optional);
+}
+
+#[test]
+fn limits_of_every_kind_are_read() {
+    let config = accepted(
+        r#"
+[operations.a]
+exec = { command = ["true"] }
+concurrency = { limit = 2, per = "resource.owner" }
+rate = "100/1m"
+deadline = "2h"
+start_deadline = "10m"
+retry = { attempts = 3, attempts_max = 10, never = [65, "Gone"] }
+[operations.b]
+exec = { command = ["true"] }
+"#,
+    );
+    let operation = |name: &str| &config.catalog.operations[&name.parse().expect("a name")];
+    let (a, b) = (operation("a"), operation("b"));
+    assert!(a.concurrency.as_ref().is_some_and(|it| it.limit == 2 && it.per.is_some()), "{:?}", a.concurrency);
+    assert_eq!(a.rate, Some(Rate { count: 100, period: Duration::from_secs(60) }));
+    assert_eq!((a.deadline, a.start_deadline), (Some(Duration::from_secs(7200)), Some(Duration::from_secs(600))));
+    assert_eq!((a.retry.attempts, a.attempts_max), (3, 10));
+    assert_eq!(a.retry.never, [Never::Code(65), Never::Reason("Gone".to_owned())]);
+    assert_eq!((b.rate, b.deadline, b.start_deadline, b.attempts_max), (None, None, None, 100));
 }
 
 #[test]
@@ -167,9 +201,18 @@ fn the_example_in_the_documentation_is_read() {
     let lines = source.lines().map(|line| line.trim_start_matches("//!").trim_start());
     let example: Vec<_> =
         lines.skip_while(|line| *line != "```toml").skip(1).take_while(|line| *line != "```").collect();
-    let config = accepted(&example.join("\n"));
+    let config = super::read_by_a_program(&example.join("\n"), "bark").unwrap_or_else(|errors| panic!("{errors}"));
     assert_eq!(config.limits, Limits::default());
-    assert_eq!((config.catalog.operations.len(), config.catalog.collections.len()), (1, 1));
+    assert_eq!((config.catalog.operations.len(), config.catalog.collections.len()), (5, 1));
+}
+
+#[test]
+fn a_secret_comes_from_the_environment_or_from_a_file_without_its_line_end() {
+    let config = accepted("[secrets]\nHOOK = { env = \"HOOK_TOKEN\" }\nFILE = { file = \"hook.token\" }\n");
+    let Surroundings { secrets, env } = &config.surroundings;
+    assert_eq!((secrets.get("HOOK"), secrets.get("FILE")), (Some("canary"), Some("canary of a file")));
+    assert_eq!(env.get("HOOK_TOKEN"), Some("canary"));
+    assert!(!format!("{config:?}").contains("canary"), "{config:?}");
 }
 
 #[test]
@@ -181,7 +224,8 @@ fn line_ends_and_a_byte_order_mark_of_another_system_are_no_trouble() {
 fn each_element_of_a_command_becomes_one_argument() {
     let transcode = exec(&accepted(FULL), "transcode");
     let input = json!({"source": "a b; rm -rf /", "target": "${input.source}"});
-    let scope = Scope { input: &input, resource: &json!({}), job: &json!({}) };
+    let none = Secrets::none();
+    let scope = Scope { input: &input, resource: &json!({}), job: &json!({}), secret: &none, env: &none };
     let command: Vec<_> = transcode.command.iter().map(|element| element.render(&scope).expect("text")).collect();
     assert_eq!(command, ["ffmpeg", "-i", "a b; rm -rf /", "-y", "${input.source}"]);
     assert_eq!(transcode.env["LANG"].as_literal(), Some("C"));
@@ -190,9 +234,9 @@ fn each_element_of_a_command_becomes_one_argument() {
 #[test]
 fn relative_paths_start_at_the_folder_of_the_file() {
     let config = accepted(FULL);
-    assert_eq!(exec(&config, "transcode").cwd, Path::new("/etc/heeler/media"));
+    assert_eq!(exec(&config, "transcode").cwd.as_deref(), Some(Path::new("/etc/heeler/media")));
     let notify = exec(&config, "notify");
-    assert_eq!(notify.cwd, Path::new("/etc/heeler"));
+    assert_eq!(notify.cwd.as_deref(), Some(Path::new("/etc/heeler")));
     assert_eq!(notify.command[0].as_literal(), Some("/etc/heeler/bin/notify"));
     // A name without a folder is looked up in PATH, and an absolute path stays.
     assert_eq!(exec(&config, "transcode").command[0].as_literal(), Some("ffmpeg"));
@@ -200,7 +244,43 @@ fn relative_paths_start_at_the_folder_of_the_file() {
         "[operations.o]\nexec = { command = [\"/bin/true\"], cwd = \"/srv\" }\n[collections.c]\nschema = \"/srv/video.json\"",
     );
     assert_eq!(exec(&config, "o").command[0].as_literal(), Some("/bin/true"));
-    assert_eq!(exec(&config, "o").cwd, Path::new("/srv"));
+    assert_eq!(exec(&config, "o").cwd.as_deref(), Some(Path::new("/srv")));
+}
+
+#[test]
+fn what_an_attempt_may_use_and_has_for_itself_is_read() {
+    let config = accepted(
+        r#"
+[operations.o.exec]
+command = ["true"]
+scratch = true
+user = "nobody"
+group = 65534
+secrets = { "token.txt" = "x" }
+limits = { memory = "512MiB", cpu = "150%", cpu_time = "1500ms", processes = 64, files = 256, file_size = "1GiB" }
+[operations.p.exec]
+command = ["true"]
+scratch = true
+cwd = "media"
+user = "1000"
+"#,
+    );
+    let o = exec(&config, "o");
+    assert_eq!((o.cwd, o.scratch), (None, Scratch::Folder));
+    assert_eq!((o.user, o.group), (Some(Account::Name("nobody".to_owned())), Some(Account::Id(65534))));
+    assert_eq!(o.secrets["token.txt"].as_literal(), Some("x"));
+    let limits = ExecLimits {
+        memory: Some(512 << 20),
+        cpu_percent: Some(150),
+        cpu_seconds: Some(2),
+        processes: Some(64),
+        files: Some(256),
+        file_size: Some(1 << 30),
+    };
+    assert_eq!(o.limits, limits);
+    let p = exec(&config, "p");
+    assert_eq!((p.cwd.as_deref(), p.scratch), (Some(Path::new("/etc/heeler/media")), Scratch::Folder));
+    assert_eq!((p.user, p.limits), (Some(Account::Id(1000)), ExecLimits::default()));
 }
 
 #[test]
@@ -224,7 +304,7 @@ fn an_empty_file_has_the_defaults() {
 fn an_operation_has_these_defaults() {
     let operation = operation("");
     assert_eq!((operation.timeout, operation.grace), (None, Duration::from_secs(10)));
-    assert_eq!((operation.concurrency, operation.priority), (None, 0));
+    assert_eq!((limit(&operation), operation.priority), (None, 0));
     assert_eq!((operation.on_unknown, operation.retry), (OnUnknown::Fail, RetryPolicy::default()));
 }
 
@@ -266,4 +346,10 @@ fn a_file_on_disk_is_read_with_the_schemas_beside_it() {
     let config = load(&file, &cron).unwrap_or_else(|errors| panic!("{errors}"));
     let collection = &config.catalog.collections[&"c".parse().expect("a name")];
     assert_eq!(format!("{:?}", collection.schema), "Some(Schema(C))");
+}
+
+/// How many jobs of it run at once, whatever they are about.
+fn limit(operation: &Operation) -> Option<u32> {
+    let concurrency = operation.concurrency.as_ref()?;
+    concurrency.per.is_none().then_some(concurrency.limit)
 }

@@ -1,6 +1,7 @@
 //! What comes back from the work: progress, a result, a log, an exit code.
 
 use heeler::domain::job::{AttemptOutcome, RESULT_BYTES_MAX};
+use heeler::domain::log::Stream;
 use heeler::runner::{Report, Runner};
 use serde_json::json;
 
@@ -77,15 +78,45 @@ async fn an_exit_code_or_a_signal_decides() {
 }
 
 #[tokio::test]
-async fn the_log_has_both_streams_in_order_and_grows_while_the_work_runs() {
+async fn the_log_has_both_streams_as_they_were_read_and_grows_while_the_work_runs() {
     let world = World::new();
-    let launch = world.script("echo one; echo two >&2; echo three; until [ -e $W/go ]; do sleep 0.01; done; echo four");
+    let wait = |name: &str| format!("until [ -e $W/{name} ]; do sleep 0.01; done");
+    let script = format!("echo one; {}; echo two >&2; {}; echo three", wait("a"), wait("b"));
+    let launch = world.script(&script);
     let attempt = launch.attempt;
     world.runner.start(launch).await.expect("it starts");
-    until("the beginning is there", || world.log(attempt) == "one\ntwo\nthree\n").await;
+    for (log, next) in [("one\n", "a"), ("one\ntwo\n", "b")] {
+        until("the beginning is there", || world.log(attempt) == log).await;
+        std::fs::write(world.file(next), "").expect("a file");
+    }
+    world.end(attempt).await;
+    assert_eq!(world.log(attempt), "one\ntwo\nthree\n");
+    let index = world.log_index(attempt);
+    let told: Vec<_> = index.iter().map(|entry| (entry.stream.as_str(), entry.length)).collect();
+    assert_eq!(told, [("stdout", 4), ("stderr", 4), ("stdout", 6)]);
+    assert!(index.iter().all(|entry| entry.at.is_some()) && index.is_sorted_by_key(|entry| entry.at), "{index:?}");
+}
+
+#[tokio::test]
+async fn a_line_is_one_piece_though_it_is_written_in_several_and_the_other_stream_goes_on() {
+    let world = World::new();
+    // The end of the first line is not long in coming.
+    let launch = world.script("printf 'on'; echo other >&2; printf 'e\\n'; printf 'no end'");
+    let attempt = launch.attempt;
+    world.run(launch).await;
+    let log = world.log(attempt);
+    assert!(["one\nother\nno end", "other\none\nno end"].contains(&log.as_str()), "{log:?}");
+}
+
+#[tokio::test]
+async fn what_is_written_without_the_end_of_a_line_is_seen_all_the_same() {
+    let world = World::new();
+    let launch = world.script("printf 'name: '; until [ -e $W/go ]; do sleep 0.01; done");
+    let attempt = launch.attempt;
+    world.runner.start(launch).await.expect("it starts");
+    until("it is there", || world.log(attempt) == "name: ").await;
     std::fs::write(world.file("go"), "").expect("a file");
     world.end(attempt).await;
-    assert_eq!(world.log(attempt), "one\ntwo\nthree\nfour\n");
 }
 
 #[tokio::test]
@@ -99,6 +130,9 @@ async fn a_log_is_bounded_and_the_work_is_not_held_up_by_that() {
     let (length, _) = world.runner.log(attempt.job, attempt.number).expect("a log");
     assert!((64 * 1024..65 * 1024).contains(&length), "{length}");
     assert!(world.log(attempt).ends_with("[heeler: the output was cut here; a log holds 65536 bytes]\n"));
+    let index = world.log_index(attempt);
+    assert_eq!(index.iter().map(|entry| u64::from(entry.length)).sum::<u64>(), length);
+    assert_eq!(index.last().map(|entry| entry.stream), Some(Stream::Service));
 }
 
 #[tokio::test]

@@ -6,16 +6,11 @@ use std::os::unix::fs::PermissionsExt;
 
 use heeler::domain::expression::Template;
 use heeler::domain::job::AttemptOutcome;
-use heeler::domain::operation::{ExecSpec, Operation, RunnerSpec};
+use heeler::domain::operation::ExecLimits;
 use heeler::runner::Runner;
 use serde_json::{Value, json};
 
-use super::world::{HOSTILE, World};
-
-fn exec(operation: &mut Operation) -> &mut ExecSpec {
-    let RunnerSpec::Exec(exec) = &mut operation.runner;
-    exec
-}
+use super::world::{HOSTILE, World, exec};
 
 #[tokio::test]
 async fn an_argument_stays_one_argument_whatever_is_in_it() {
@@ -111,15 +106,19 @@ async fn what_cannot_be_started_says_why() {
         (script.to_str().expect("UTF-8"), None, "is not a program; a script needs a first line"),
         ("true", Some("nowhere"), "nowhere` is not there; create it or change `cwd`"),
     ] {
-        let mut launch = world.launch(&[command]);
-        let operation = std::sync::Arc::make_mut(&mut launch.operation);
-        if let Some(cwd) = cwd {
-            exec(operation).cwd = world.file(cwd);
+        // With limits it is another process that finds it out.
+        for limits in [ExecLimits::default(), ExecLimits { files: Some(64), ..ExecLimits::default() }] {
+            let mut launch = world.launch(&[command]);
+            let operation = std::sync::Arc::make_mut(&mut launch.operation);
+            if let Some(cwd) = cwd {
+                exec(operation).cwd = Some(world.file(cwd));
+            }
+            exec(operation).limits = limits;
+            let (_, ending) = world.run(launch).await;
+            assert_eq!((ending.outcome, ending.exit_code), (AttemptOutcome::Failed, None), "{command}");
+            let detail = ending.detail.expect("a reason");
+            assert!(detail.contains(said), "{command}: {detail}");
         }
-        let (_, ending) = world.run(launch).await;
-        assert_eq!((ending.outcome, ending.exit_code), (AttemptOutcome::Failed, None), "{command}");
-        let detail = ending.detail.expect("a reason");
-        assert!(detail.contains(said), "{command}: {detail}");
     }
 }
 

@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 use heeler::domain::expression::Template;
 use heeler::domain::id::{JobId, Token};
 use heeler::domain::job::Ending;
-use heeler::domain::operation::{ExecSpec, Keep, OnUnknown, Operation, Reply, RunnerSpec};
+use heeler::domain::log::{ENTRY_BYTES, Entry};
+use heeler::domain::operation::{ExecSpec, Keep, OnUnknown, Operation, Reply, RunnerKind, RunnerSpec};
 use heeler::domain::retry::RetryPolicy;
+use heeler::domain::secret::Surroundings;
 use heeler::runner::exec::{ExecConfig, ExecRunner};
 use heeler::runner::{AttemptRef, Launch, Report, Runner};
 use serde_json::{Value, json};
@@ -22,21 +24,27 @@ pub(super) const DEADLINE: Duration = Duration::from_secs(30);
 /// A root, and the runner that uses it.
 pub(super) struct World {
     folder: tempfile::TempDir,
+    cgroups: Option<PathBuf>,
     pub(super) runner: ExecRunner,
 }
 
 impl World {
     pub(super) fn new() -> Self {
+        Self::in_cgroups(None)
+    }
+
+    /// One whose attempts have cgroups below this one.
+    pub(super) fn in_cgroups(cgroups: Option<PathBuf>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let runner = runner(folder.path());
-        Self { folder, runner }
+        let runner = runner(folder.path(), cgroups.as_deref());
+        Self { folder, cgroups, runner }
     }
 
     /// Drops everything that the service knew, as its end does.
     pub(super) fn restart(self) -> Self {
         drop(self.runner);
-        let runner = runner(self.folder.path());
-        Self { folder: self.folder, runner }
+        let runner = runner(self.folder.path(), self.cgroups.as_deref());
+        Self { folder: self.folder, cgroups: self.cgroups, runner }
     }
 
     /// A file that the work can use.
@@ -98,9 +106,19 @@ impl World {
             let report = self.runner.next_report(attempt);
             match tokio::time::timeout(DEADLINE, report).await.expect("it ends in time") {
                 Report::Ended(ending) => return (said, ending),
-                progress @ Report::Progress { .. } => said.push(progress),
+                other @ (Report::Progress { .. } | Report::Accepted(_)) => said.push(other),
             }
         }
+    }
+
+    /// What of the log came from where.
+    pub(super) fn log_index(&self, attempt: AttemptRef) -> Vec<Entry> {
+        let Some((_, mut file)) = self.runner.log_index(attempt.job, attempt.number) else { return Vec::new() };
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut file, &mut bytes).expect("bytes");
+        let (entries, rest) = bytes.as_chunks::<ENTRY_BYTES>();
+        assert!(rest.is_empty());
+        entries.iter().map(|entry| Entry::decode(*entry)).collect()
     }
 
     pub(super) fn log(&self, attempt: AttemptRef) -> String {
@@ -111,37 +129,58 @@ impl World {
     }
 }
 
+/// The secret `TOKEN`.
+pub(super) const SECRET: &str = "s3cret of the world";
+
+/// The program of an operation.
+pub(super) fn exec(operation: &mut Operation) -> &mut ExecSpec {
+    let RunnerSpec::Exec(exec) = &mut operation.runner else { panic!("it is a program") };
+    exec
+}
+
+pub(super) fn template(text: &str) -> Template {
+    Template::parse(text).expect("a template")
+}
+
 /// What a shell would love to take apart.
 pub(super) const HOSTILE: &str = "a b; $(touch $W/x) `id` \" ' \n * \\ |&<>";
 
-fn runner(folder: &Path) -> ExecRunner {
+fn runner(folder: &Path, cgroups: Option<&Path>) -> ExecRunner {
     let mut config = ExecConfig::new(folder.join("attempts"));
     config.program = PathBuf::from(env!("CARGO_BIN_EXE_heeler"));
     config.log_bytes_max = 64 * 1024;
+    let secrets = [("TOKEN".to_owned(), SECRET.to_owned())].into_iter().collect();
+    config.surroundings = Arc::new(Surroundings { secrets, ..Surroundings::default() });
+    config.cgroups = cgroups.map(Path::to_owned);
     ExecRunner::new(config).expect("a root")
 }
 
 fn operation(command: &[&str], folder: &Path) -> Operation {
     let world = folder.to_str().expect("UTF-8");
-    let template = |text: &str| Template::parse(text).expect("a template");
     Operation {
         name: "work".parse().expect("a name"),
         description: None,
         input: None,
         runner: RunnerSpec::Exec(ExecSpec {
             command: command.iter().map(|text| template(text)).collect(),
-            cwd: folder.to_owned(),
+            cwd: Some(folder.to_owned()),
             env: BTreeMap::from([("W".to_owned(), template(world))]),
+            ..ExecSpec::default()
         }),
         // A test that fails leaves nothing running for long.
         timeout: Some(2 * DEADLINE),
         grace: Duration::from_secs(20),
         retry: RetryPolicy::default(),
         concurrency: None,
+        attempts_max: 100,
+        rate: None,
+        deadline: None,
+        start_deadline: None,
         priority: 0,
         on_unknown: OnUnknown::Fail,
         reply: Reply::default(),
         keep: Keep::default(),
+        effects: heeler::domain::effect::Effects::default(),
     }
 }
 
@@ -152,7 +191,7 @@ fn attempt_ref() -> AttemptRef {
     bytes[15] = NUMBER.fetch_add(1, Ordering::Relaxed);
     let time = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("a clock").as_nanos();
     bytes[4..12].copy_from_slice(&time.to_be_bytes()[8..]);
-    AttemptRef { job: JobId::from_bytes(bytes), number: 1, token: Token::from_bytes(bytes) }
+    AttemptRef { job: JobId::from_bytes(bytes), number: 1, token: Token::from_bytes(bytes), runner: RunnerKind::Exec }
 }
 
 /// Waits until something holds.
@@ -162,6 +201,14 @@ pub(super) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
         assert!(start.elapsed() < DEADLINE, "{what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+/// How many processes have their working directory in this world: also those
+/// that threw their environment away.
+pub(super) fn inhabitants(world: &World) -> usize {
+    let entries = fs::read_dir("/proc").expect("/proc");
+    let cwds = entries.filter_map(|entry| fs::read_link(entry.ok()?.path().join("cwd")).ok());
+    cwds.filter(|cwd| *cwd == world.file("")).count()
 }
 
 /// The living processes of an attempt, without its supervisor.
@@ -199,6 +246,7 @@ pub(super) fn kill(pid: i32) {
 pub(super) fn progress(report: &Report) -> Value {
     match report {
         Report::Progress { fraction, message } => json!([fraction, message]),
+        Report::Accepted(_) => json!("accepted"),
         Report::Ended(_) => json!("ended"),
     }
 }

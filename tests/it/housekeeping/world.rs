@@ -1,6 +1,6 @@
 //! A store in a file, a clock that a test turns, and work that is done at once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,6 +11,7 @@ use heeler::clock::{Clock, Entropy};
 use heeler::domain::catalog::{ActivitySpec, Catalog, Collection};
 use heeler::domain::document::Document;
 use heeler::domain::id::{ActivityName, JobId, ResourceKey};
+use heeler::domain::job::Grant;
 use heeler::domain::job::{AttemptOutcome, Ending};
 use heeler::domain::operation::{ExecSpec, Keep, OnUnknown, Operation, Reply, RunnerSpec};
 use heeler::domain::patch::PatchLimits;
@@ -105,15 +106,20 @@ fn catalog() -> Catalog {
         name: "bark".parse().expect("a name"),
         description: None,
         input: None,
-        runner: RunnerSpec::Exec(ExecSpec { command: Vec::new(), cwd: "/".into(), env: BTreeMap::new() }),
+        runner: RunnerSpec::Exec(ExecSpec::default()),
         timeout: None,
         grace: Operation::GRACE_DEFAULT,
         retry: RetryPolicy::default(),
         concurrency: None,
+        attempts_max: 100,
+        rate: None,
+        deadline: None,
+        start_deadline: None,
         priority: 0,
         on_unknown: OnUnknown::Fail,
         reply: Reply::default(),
         keep: Keep::default(),
+        effects: heeler::domain::effect::Effects::default(),
     };
     let dogs =
         Collection { activities: vec![ActivitySpec::new(barks())], ..Collection::new("dogs".parse().expect("a name")) };
@@ -189,11 +195,11 @@ impl World {
     /// A job that waits no longer, as it ended.
     pub(super) async fn bark(&self, id: &str, outcome: AttemptOutcome) -> JobId {
         let job = self.post(id).await;
-        self.happen(&dog(id), Event::Claimed { job, slot: None }).await;
+        self.happen(&dog(id), Event::Claimed { job, grant: Grant::default() }).await;
         let claimed = self.state.job(job).await.expect("it reads").expect("it is there").0;
         let token = claimed.current().expect("it was claimed").token;
-        let ending = Ending { finished: None, outcome, exit_code: None, result: None, detail: None };
-        self.happen(&dog(id), Event::Ended { job, token, ending }).await;
+        let ending = Ending::new(outcome);
+        self.happen(&dog(id), Event::Ended { job, token, ending: Box::new(ending) }).await;
         // A resource counts on by milliseconds where the clock stands still.
         self.pass(Duration::from_secs(1));
         job

@@ -75,11 +75,34 @@ impl Client {
             .collect();
         let mut answer = Answer { status, line, headers, body: Vec::new() };
         let bodiless = method == "HEAD" || status < 200 || matches!(status, 204 | 304);
-        if !bodiless {
+        if !bodiless && answer.header("transfer-encoding") == Some("chunked") {
+            answer.body = self.chunks().await;
+        } else if !bodiless {
             let length = answer.header("content-length").map(|length| length.parse::<usize>().expect("a length"));
             answer.body = self.body(length).await;
         }
         Some(answer)
+    }
+
+    /// A body in chunks, with whatever was after it left where it is.
+    async fn chunks(&mut self) -> Vec<u8> {
+        let mut body = Vec::new();
+        loop {
+            let line = loop {
+                if let Some(line) = self.buffer.windows(2).position(|two| two == b"\r\n") {
+                    break line;
+                }
+                assert!(self.fill().await, "the connection was closed within a chunk");
+            };
+            let length: Vec<u8> = self.buffer.drain(..line + 2).take(line).collect();
+            let length = std::str::from_utf8(&length).expect("the length of a chunk");
+            let length = usize::from_str_radix(length, 16).expect("the length of a chunk");
+            let chunk = self.body(Some(length + 2)).await;
+            body.extend_from_slice(&chunk[..length]);
+            if length == 0 {
+                return body;
+            }
+        }
     }
 
     async fn body(&mut self, length: Option<usize>) -> Vec<u8> {

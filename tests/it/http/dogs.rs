@@ -1,6 +1,5 @@
 //! The dogs of the transcripts: operations that answer in every way there is.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,15 +17,20 @@ pub(super) fn operation(name: &str) -> Operation {
         name: name.parse().expect("a name"),
         description: None,
         input: None,
-        runner: RunnerSpec::Exec(ExecSpec { command: Vec::new(), cwd: "/".into(), env: BTreeMap::new() }),
+        runner: RunnerSpec::Exec(ExecSpec::default()),
         timeout: None,
         grace: Operation::GRACE_DEFAULT,
         retry: RetryPolicy::default(),
         concurrency: None,
+        attempts_max: 100,
+        rate: None,
+        deadline: None,
+        start_deadline: None,
         priority: 0,
         on_unknown: OnUnknown::Fail,
         reply: Reply::default(),
         keep: Keep::default(),
+        effects: heeler::domain::effect::Effects::default(),
     }
 }
 

@@ -97,7 +97,7 @@ impl Service {
                 let _ = self.api.launch(&key(*n), &processing(), &world::asking(Some(body)), &unconditional()).await;
             }
             Write::Work => {
-                for claim in self.steps.claimable().await.expect("a store that can be read") {
+                for claim in self.steps.claimable().await.expect("a store that can be read").claims {
                     if let Some(launch) = self.steps.claim(&claim).await.expect("a store that can be written") {
                         self.steps.start(launch).await.expect("a store that can be written");
                     }

@@ -12,7 +12,8 @@
 //! pages without their style.
 //!
 //! In a request `{etag}` is the tag of the last answer that had one, and
-//! `{job 2}` the id of the second job that any answer has named.
+//! `{job 2}` the id of the second job that any answer has named, `{token 2}` the
+//! second token that a worker was given.
 //!
 //! A line `> jobs start`, `> jobs succeed` or `> jobs stop` before a request
 //! lets the world do so first; one such as `> jobs go: succeeded {"bark": "woof"}`
@@ -82,6 +83,7 @@ fn difference(written: &str, heard: &str) -> Option<String> {
 /// What is declared where a transcript takes place.
 fn catalog_of(path: &Path) -> Catalog {
     match path.file_stem().and_then(|stem| stem.to_str()) {
+        Some("leases") => world::workers(),
         Some("mounts" | "aliases" | "members" | "job_lists" | "queue" | "views" | "beliefs") => world::shapes(),
         Some(_) | None => world::catalog(),
     }
@@ -141,12 +143,16 @@ async fn look(served: &Served, text: &str) {
 struct Seen {
     etag: String,
     jobs: Vec<String>,
+    tokens: Vec<String>,
 }
 
 impl Seen {
     fn note(&mut self, answer: &Answer) {
         self.etag = answer.header("etag").map_or_else(|| std::mem::take(&mut self.etag), str::to_owned);
         let body = String::from_utf8_lossy(&answer.body);
+        for rest in body.split("\"token\":\"").skip(1) {
+            self.tokens.extend(rest.split('"').next().map(str::to_owned));
+        }
         for rest in body.split("\"/v1/jobs/").skip(1) {
             let id = rest.split(['"', '/']).next().expect("a split gives something").to_owned();
             if !self.jobs.contains(&id) {
@@ -156,9 +162,10 @@ impl Seen {
     }
 
     fn fill(&self, request: &str) -> String {
-        let jobs = self.jobs.iter().enumerate();
         let filled = request.replace("{etag}", &self.etag);
-        jobs.fold(filled, |request, (at, id)| request.replace(&format!("{{job {}}}", at + 1), id))
+        let named = [("job", &self.jobs), ("token", &self.tokens)].into_iter();
+        let named = named.flat_map(|(name, known)| known.iter().enumerate().map(move |(at, text)| (name, at, text)));
+        named.fold(filled, |request, (name, at, text)| request.replace(&format!("{{{name} {}}}", at + 1), text))
     }
 }
 
@@ -175,7 +182,7 @@ pub(super) fn ending(text: &str) -> Ending {
     };
     let result = serde_json::from_str(rest).ok();
     let detail = (result.is_none() && !rest.is_empty()).then(|| rest.to_owned());
-    Ending { finished: None, outcome, exit_code: None, result, detail }
+    Ending { result, detail, ..Ending::new(outcome) }
 }
 
 /// Whom the service of a transcript lets in.

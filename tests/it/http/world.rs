@@ -16,8 +16,11 @@ use heeler::clock::{Clock, Entropy};
 use heeler::domain::catalog::{ActivitySpec, Catalog, Collection};
 use heeler::domain::id::{JobId, ResourceKey};
 use heeler::domain::job::Ending;
-use heeler::domain::operation::Operation;
+use heeler::domain::limit::Concurrency;
+use heeler::domain::log::{Entry, Stream};
+use heeler::domain::operation::{OnUnknown, Operation, RunnerSpec, WorkerSpec};
 use heeler::domain::patch::PatchLimits;
+use heeler::domain::retry::{Never, RetryPolicy};
 use heeler::domain::time::Timestamp;
 use heeler::engine::Steps;
 use heeler::http::{Http, HttpConfig, serve};
@@ -119,6 +122,15 @@ impl AttemptLogs for Logs {
         (number == 1).then_some((LOG.len() as u64, file))
     }
 
+    fn index(&self, _job: JobId, number: u32) -> Option<(u64, std::fs::File)> {
+        let streams = [Stream::Stdout, Stream::Stderr, Stream::Stdout];
+        let line = |stream| Entry { at: Some(Timestamp::from_millis(1_795_255_200_123)), stream, length: 8 }.encode();
+        let index: Vec<u8> = streams.into_iter().flat_map(line).collect();
+        let mut file = tempfile::tempfile().expect("a temporary file");
+        file.write_all(&index).expect("room for an index");
+        (number == 1).then_some((index.len() as u64, file))
+    }
+
     fn forget(&self, _job: JobId) -> std::io::Result<()> {
         Ok(())
     }
@@ -139,11 +151,32 @@ pub(super) fn catalog() -> Catalog {
     }
 }
 
+/// `videos`, whose work workers do: `render`, which is tried twice, and one after the other.
+pub(super) fn workers() -> Catalog {
+    let mut catalog = catalog();
+    let render = Operation {
+        runner: RunnerSpec::Worker(WorkerSpec { lease: Duration::from_secs(3600) }),
+        retry: RetryPolicy { attempts: 2, never: vec![Never::Reason("Corrupt".to_owned())], ..RetryPolicy::default() },
+        on_unknown: OnUnknown::Retry,
+        concurrency: Some(Concurrency::of(2)),
+        ..dogs::operation("render")
+    };
+    catalog.operations.insert(render.name.clone(), Arc::new(render));
+    let videos = Collection {
+        activities: vec![ActivitySpec::new("processing".parse().expect("a name"))],
+        observed: vec!["/frames".parse().expect("a pointer")],
+        ..Collection::new("videos".parse().expect("a name"))
+    };
+    catalog.collections.insert(videos.name.clone(), Arc::new(videos));
+    catalog
+}
+
 /// Collections under paths of their own, and aliases.
 pub(super) fn shapes() -> Catalog {
     let (text, file) = (include_str!("shapes.toml"), Path::new("shapes.toml"));
     let no_file = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
-    let outside = heeler::config::Outside { read: &no_file, cron: &crate::config::cron };
+    let env = heeler::domain::secret::Secrets::none();
+    let outside = heeler::config::Outside { read: &no_file, env: &env, cron: &crate::config::cron };
     heeler::config::parse(text, file, Path::new("/"), outside).unwrap_or_else(|errors| panic!("{errors}")).catalog
 }
 
@@ -211,7 +244,7 @@ pub(super) async fn serve_these(catalog: Catalog, config: HttpConfig) -> Served 
 impl Served {
     /// Lets every waiting job start.
     pub(super) async fn start_jobs(&self) {
-        for claim in self.steps.claimable().await.expect("a store that can be read") {
+        for claim in self.steps.claimable().await.expect("a store that can be read").claims {
             if let Some(launch) = self.steps.claim(&claim).await.expect("a store that can be written") {
                 self.steps.start(launch).await.expect("a store that can be written");
             }
@@ -241,7 +274,7 @@ impl Served {
     /// What the runner is told of the jobs that may start: they do.
     pub(super) async fn launches(&self) -> Vec<Launch> {
         let mut launches = Vec::new();
-        for claim in self.steps.claimable().await.expect("a store that can be read") {
+        for claim in self.steps.claimable().await.expect("a store that can be read").claims {
             launches.extend(self.steps.claim(&claim).await.expect("a store that can be written"));
         }
         launches

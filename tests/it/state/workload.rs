@@ -1,6 +1,5 @@
 //! A mixed run of events over a few resources, drawn from a seed.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -11,7 +10,9 @@ use heeler::clock::{Clock, Entropy};
 use heeler::domain::catalog::{ActivitySpec, Catalog, Collection, PreconditionPolicy};
 use heeler::domain::document::Document;
 use heeler::domain::id::{JobId, ResourceKey, Token};
+use heeler::domain::job::Grant;
 use heeler::domain::job::{AttemptOutcome, Ending, Job};
+use heeler::domain::limit::Concurrency;
 use heeler::domain::operation::{ExecSpec, Keep, OnUnknown, Operation, Reply, RunnerSpec};
 use heeler::domain::retry::RetryPolicy;
 use heeler::domain::time::Timestamp;
@@ -66,15 +67,20 @@ fn catalog() -> Catalog {
         name: name.parse().expect("a name"),
         description: None,
         input: None,
-        runner: RunnerSpec::Exec(ExecSpec { command: Vec::new(), cwd: "/".into(), env: BTreeMap::new() }),
+        runner: RunnerSpec::Exec(ExecSpec::default()),
         timeout: None,
         grace: Operation::GRACE_DEFAULT,
         retry: RetryPolicy { attempts, backoff: Duration::from_secs(2), ..RetryPolicy::default() },
-        concurrency: Some(4),
+        concurrency: Some(Concurrency::of(4)),
+        attempts_max: 100,
+        rate: None,
+        deadline: None,
+        start_deadline: None,
         priority: 0,
         on_unknown,
         reply: Reply::default(),
         keep: Keep::default(),
+        effects: heeler::domain::effect::Effects::default(),
     };
     let operations = [operation("once", 1, OnUnknown::Fail), operation("thrice", 3, OnUnknown::Retry)];
     let collection = Collection {
@@ -169,7 +175,7 @@ impl Workload {
                 input: json!({}),
                 keep: if slot < Some(2) { Keep::Nothing } else { Keep::Record },
             },
-            (5..=9, Some(job)) => Event::Claimed { job: job.id, slot },
+            (5..=9, Some(job)) => Event::Claimed { job: job.id, grant: Grant { slot, ..Grant::default() } },
             (10..=15, Some(job)) => self.report(job.id, job.attempts.last().map(|attempt| attempt.token)),
             (16, Some(job)) => Event::CancelAsked { job: job.id },
             (17, Some(job)) => Event::Kept { job: job.id },
@@ -187,11 +193,7 @@ impl Workload {
             6 => AttemptOutcome::Canceled,
             _ => AttemptOutcome::Lost,
         };
-        Event::Ended {
-            job,
-            token,
-            ending: Ending { finished: None, outcome, exit_code: None, result: Some(json!(1)), detail: None },
-        }
+        Event::Ended { job, token, ending: Box::new(Ending { result: Some(json!(1)), ..Ending::new(outcome) }) }
     }
 
     fn changed(&mut self) -> Event {

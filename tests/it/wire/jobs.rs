@@ -220,7 +220,7 @@ fn the_log_can_be_had_in_parts() {
     let world = world();
     let service = world.start();
     service.put("/v1/notes/42", &json!({}));
-    let job = service.launch(ACTIVITY, &script("printf 0123456789; printf abcdef >&2"));
+    let job = service.launch(ACTIVITY, &script("printf 0123456789; printf abcdef"));
     service.finished(&job);
     let log = format!("{job}/log");
     let whole = service.get(&log);

@@ -4,14 +4,23 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::super::parse::error;
-use super::super::{RenderError, Scope, Template};
+use super::super::{RenderError, Scope, Surrounding, Template};
+use crate::domain::secret::Secrets;
 
 fn render(text: &str) -> Result<String, RenderError> {
     let input = json!({
         "preset": "slow", "n": 3, "f": 1.0, "yes": true, "none": null, "nul": "a\0b",
         "a": {"b-c": {"_d": "deep"}}, "list": [{"x": "first"}, "second"],
     });
-    let scope = Scope { input: &input, resource: &json!({"id": "lassie"}), job: &json!({"id": "j1"}) };
+    let secret: Secrets = [("HOOK".to_owned(), "s3cret".to_owned())].into_iter().collect();
+    let env: Secrets = [("LANG".to_owned(), "C".to_owned()), ("EMPTY".to_owned(), String::new())].into_iter().collect();
+    let scope = Scope {
+        input: &input,
+        resource: &json!({"id": "lassie"}),
+        job: &json!({"id": "j1"}),
+        secret: &secret,
+        env: &env,
+    };
     Template::parse(text).expect("a template").render(&scope)
 }
 
@@ -23,6 +32,8 @@ fn a_path_is_replaced_by_what_it_leads_to() {
         ("${input.f}${input.yes}", "1.0true"),
         ("${input.a.b-c._d}", "deep"),
         ("${input.list[0].x},${input.list[1]}", "first,second"),
+        ("Bearer ${secret.HOOK}", "Bearer s3cret"),
+        ("${env.LANG}${env.EMPTY}", "C"),
         ("", ""),
         ("$${input.preset}", "${input.preset}"),
         ("$$${x}", "$${x}"),
@@ -43,6 +54,8 @@ fn what_is_no_path_is_an_expression() {
         ("${input.a.`b-c`._d}", "deep"),
         ("${input.f}${input.f * 2.0}", "1.02.0"),
         ("${resource.id + '-' + job.id}", "lassie-j1"),
+        ("${has(env.NOPE) ? env.NOPE : 'de'}", "de"),
+        ("${size(secret.HOOK)}", "6"),
     ] {
         assert_eq!(render(text).as_deref(), Ok(want), "{text}");
     }
@@ -77,6 +90,13 @@ fn a_path_to_what_is_not_one_text_is_named_with_what_was_found() {
         ("${input.list}", "`${input.list}` is an array: expected a string, number or boolean"),
         ("${input.nul}", "`${input.nul}` contains a NUL byte, which an argument cannot hold"),
         ("${input.nul + 'c'}", "`${input.nul + 'c'}` contains a NUL byte, which an argument cannot hold"),
+        ("${env.NOPE}", "`${env.NOPE}` is not set in the environment of the service"),
+        ("${secret.HOOK.x}", "`${secret.HOOK.x}` is not there"),
+        ("${secret.HOOK + 1}", "`${secret.HOOK + 1}` has no value: `+` does not take a string and an int"),
+        (
+            "${int(secret.HOOK)}",
+            "`${int(secret.HOOK)}` has no value: `int` cannot make anything of this string: expected a whole number from -2^63 to 2^63-1",
+        ),
         ("${[1]}", "`${[1]}` is an array: expected a string, number or boolean"),
         ("${size(input.nope)}", "`${size(input.nope)}` has no value: there is no member `input.nope`"),
         ("${input.n + 'a'}", "`${input.n + 'a'}` has no value: `+` does not take an int and a string"),
@@ -96,7 +116,6 @@ fn an_error_says_where_it_is_and_what_was_expected() {
         ("${size(imput.a)}", 7, "unknown variable `imput`: did you mean `input`?"),
         ("ä${sice(input.a)}", 4, "unknown function `sice`: did you mean `size`?"),
         ("${input.a + }", 11, "the expression ends here: expected a value"),
-        ("${1 + secret.HOOK}", 6, "`secret` is not in this version: expected `input`, `resource` or `job`"),
         ("${input..a}", 8, "`..` is no part of an expression"),
         ("${input[]}", 8, "found `]`: expected a value"),
         ("${input + 'ä}", 10, "this text is never closed: expected a `'`"),
@@ -104,17 +123,42 @@ fn an_error_says_where_it_is_and_what_was_expected() {
         (
             "${input-size}",
             2,
-            "unknown variable `input-size`: expected `input`, `resource` or `job`; a subtraction has spaces around \
+            "unknown variable `input-size`: expected `input`, `resource`, `job`, `secret` or `env`; a subtraction has spaces around \
              its `-`",
         ),
         ("${imput.a}", 2, "unknown variable `imput`: did you mean `input`?"),
-        ("${ self.a}", 3, "unknown variable `self`: expected `input`, `resource` or `job`"),
-        ("${secret.HOOK}", 2, "`secret` is not in this version: expected `input`, `resource` or `job`"),
-        ("${env.HOME}", 2, "`env` is not in this version: expected `input`, `resource` or `job`"),
+        ("${ self.a}", 3, "unknown variable `self`: expected `input`, `resource`, `job`, `secret` or `env`"),
         ("a\0", 1, "a NUL byte cannot be part of an argument"),
     ] {
         assert_eq!(Template::parse(text), Err(error(offset, message)), "{text}");
     }
+}
+
+#[test]
+fn which_secrets_and_variables_are_read_is_known_before_rendering() {
+    for (text, root, want) in [
+        ("${secret.A}-${secret.B.c}", Surrounding::Secret, vec![(2, Some("A")), (14, Some("B"))]),
+        ("ä ${1 + size(secret['A'])}${env.A}", Surrounding::Secret, vec![(5, Some("A"))]),
+        ("${env.A}${secret.A}", Surrounding::Env, vec![(2, Some("A"))]),
+        ("${has(env.A) ? env.A : env.B}", Surrounding::Env, vec![(2, Some("A")), (2, Some("B"))]),
+        ("${secret[input.name]}", Surrounding::Secret, vec![(2, None)]),
+        ("${secret[0]}", Surrounding::Secret, vec![(2, None)]),
+        ("${secret}", Surrounding::Secret, vec![(2, None)]),
+        ("${env.exists(e, e == input.x)}", Surrounding::Env, vec![(2, None)]),
+        ("${input.list.map(secret, secret.A)}", Surrounding::Secret, vec![]),
+        ("secret.A $${secret.A} ${input.secret}", Surrounding::Secret, vec![]),
+    ] {
+        let template = Template::parse(text).expect("a template");
+        let reads = template.reads(root);
+        let found: Vec<_> = reads.iter().map(|read| (read.offset, read.member.as_deref())).collect();
+        assert_eq!(found, want, "{text}");
+    }
+}
+
+/// A job with this input and nothing else.
+fn about(input: &Value) -> Scope<'_> {
+    const NONE: &Secrets = &Secrets::none();
+    Scope { input, resource: &Value::Null, job: &Value::Null, secret: NONE, env: NONE }
 }
 
 proptest! {
@@ -123,7 +167,7 @@ proptest! {
         text in "(\\$|\\$\\{|\\{|\\}|input|job|\\.|\\[|\\]|[0-9]|ä|-| |'|\"|r'|\\\\|//|\n|\0|.){0,20}"
     ) {
         match Template::parse(&text) {
-            Ok(template) => { let _ = template.render(&Scope { input: &json!("x"), resource: &json!({}), job: &json!([1]) }); }
+            Ok(template) => { let _ = template.render(&about(&json!("x"))); }
             Err(error) => prop_assert!(text.is_char_boundary(error.offset), "{error:?}"),
         }
     }
@@ -136,17 +180,15 @@ proptest! {
             other => vec![other],
         }).collect();
         let template = Template::parse(&format!("<${{'{escaped}'}}>")).expect("a template");
-        let scope = Scope { input: &Value::Null, resource: &Value::Null, job: &Value::Null };
-        prop_assert_eq!(template.render(&scope), Ok(format!("<{text}>")));
+        prop_assert_eq!(template.render(&about(&Value::Null)), Ok(format!("<{text}>")));
     }
 
     #[test]
     fn text_without_an_expression_renders_as_itself(text in "[^\0]{0,40}") {
-        let scope = Scope { input: &Value::Null, resource: &Value::Null, job: &Value::Null };
         if !text.contains("${") {
             let template = Template::parse(&text).expect("no expression");
             prop_assert_eq!(template.as_literal(), Some(text.as_str()));
-            prop_assert_eq!(template.render(&scope), Ok(text));
+            prop_assert_eq!(template.render(&about(&Value::Null)), Ok(text));
         }
     }
 
@@ -158,7 +200,7 @@ proptest! {
 
     #[test]
     fn a_string_renders_as_itself_even_if_it_looks_like_an_expression(text in "(\\$|\\{|\\}|input|ä| ){0,12}") {
-        let scope = Scope { input: &json!({"a": text}), resource: &Value::Null, job: &Value::Null };
-        prop_assert_eq!(Template::parse("${input.a}").expect("a path").render(&scope), Ok(text));
+        let input = json!({"a": text});
+        prop_assert_eq!(Template::parse("${input.a}").expect("a path").render(&about(&input)), Ok(text));
     }
 }

@@ -12,12 +12,13 @@
 //! Events, results, outcomes: the service reads and judges them.
 
 mod control;
+mod limits;
 mod log;
 mod tree;
 mod work;
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek as _};
 use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -28,15 +29,19 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, WaitStatus, getpid, set_child_subreaper, setsid};
+use rustix::process::{Pid, Signal, WaitStatus, getpid, kill_process_group, set_child_subreaper, setsid};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
 pub(super) use self::control::STOP;
 use self::control::{Control, Wish};
+use self::limits::{Enforcement, Found};
 use self::log::Log;
 use self::tree::Reaped;
-use super::folder::{JOB, LOCK, LOG, SPEC, STARTED, create, read_json, sync_folder, write_exit};
-use super::record::{Cause, End, Exit, Spec};
+pub(super) use self::work::refusal;
+use self::work::{Given, Spawned};
+use super::folder::{EVENTS, INDEX, JOB, LOCK, LOG, SPEC, STARTED, create, read_json, sync_folder, write_exit};
+use super::record::{Cause, End, Exit, Private, Spec};
+use super::step::Refusal;
 
 /// The time between two attempts to kill what does not go away.
 const KILL_AGAIN: Duration = Duration::from_millis(20);
@@ -50,7 +55,8 @@ const WRITE_AGAIN: Duration = Duration::from_secs(1);
 
 /// Supervises the attempt in this folder: the whole life of the process.
 ///
-/// Standard input is the listening socket. Refuses (exit code 1), without
+/// Standard input is the listening socket, standard output a file in memory
+/// with what may be on no disk. Refuses (exit code 1), without
 /// having done anything, if the folder is not the one with this nonce, if the
 /// attempt was abandoned or if it was begun before.
 #[must_use]
@@ -65,6 +71,7 @@ pub fn supervise(folder: &Path, nonce: &str) -> ExitCode {
 /// An attempt that is ours alone.
 struct Begun {
     spec: Spec,
+    private: Private,
     listener: UnixListener,
     children: UnixStream,
 }
@@ -86,7 +93,17 @@ fn begin(folder: &Path, nonce: &str) -> io::Result<(Begun, File)> {
     let listener = UnixListener::from(io::stdin().as_fd().try_clone_to_owned()?);
     listener.set_nonblocking(true)?;
     set_child_subreaper(Some(getpid()))?;
-    Ok((Begun { spec, listener, children }, lock))
+    Ok((Begun { spec, private: private()?, listener, children }, lock))
+}
+
+/// Reads what may be on no disk, and leaves nothing of it in the file.
+fn private() -> io::Result<Private> {
+    let mut file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    file.rewind()?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    file.set_len(0)?;
+    Ok(serde_json::from_slice(&bytes)?)
 }
 
 fn is_ours(nonce: &str) -> io::Result<Spec> {
@@ -114,25 +131,37 @@ impl Begun {
         for folder in [".", "..", "../.."] {
             sync_folder(Path::new(folder))?;
         }
-        match self.start() {
-            Ok(mut supervision) => {
-                let exit = supervision.run();
-                // Clients stay connected until there is something to be read.
-                write(&exit)
-            }
-            Err(detail) => write(&Exit::by_itself(End::Unstartable(detail))),
-        }
+        let temporary = self.spec.temporary.clone();
+        let mut supervision = None;
+        let exit = match self.start() {
+            // Clients stay connected until there is something to be read.
+            Ok(started) => supervision.insert(started).run(),
+            Err(detail) => Exit::by_itself(End::Unstartable(detail)),
+        };
+        // Before the end is written: after that nobody would come for it.
+        temporary.remove();
+        write(&exit)
     }
 
     fn start(self) -> Result<Supervision, String> {
         let unusable = |error| format!("the folder of the attempt cannot be used: {error}");
+        self.spec.temporary.make(&self.private, self.spec.run_as)?;
+        if let Some(run_as) = self.spec.run_as {
+            run_as.let_through(&[EVENTS])?;
+        }
+        let enforcement = Enforcement::begin(&self.spec)?;
         let stdin = File::open(JOB).map_err(unusable)?;
         let file = create(Path::new(LOG)).map_err(unusable)?;
-        let (log, output) = Log::new(file, self.spec.log_bytes_max).map_err(unusable)?;
-        let main = work::spawn(&self.spec, stdin, output)?;
+        let index = create(Path::new(INDEX)).map_err(unusable)?;
+        let (log, output) = Log::new(file, index, self.spec.log_bytes_max).map_err(unusable)?;
+        let given = Given { spec: &self.spec, private: &self.private, bounds: enforcement.bounds() };
+        let Spawned { main, refusal } = work::spawn(given, stdin, output)?;
+        enforcement.stand_out();
         let deadline = self.spec.timeout().and_then(|timeout| Instant::now().checked_add(timeout));
         Ok(Supervision {
             main,
+            refusal,
+            enforcement,
             end: None,
             cause: Cause::Own,
             stage: Stage::Working { deadline },
@@ -148,6 +177,8 @@ impl Begun {
 struct Supervision {
     spec: Spec,
     main: Pid,
+    refusal: Option<Refusal>,
+    enforcement: Enforcement,
     end: Option<End>,
     cause: Cause,
     stage: Stage,
@@ -172,11 +203,20 @@ impl Supervision {
             if matches!(self.reap(), Tree::Gone)
                 && let Some(end) = self.end.take()
             {
-                return Exit { end, cause: self.cause, log: self.log.finish() };
+                return self.exit(end);
             }
             let wake = self.advance(Instant::now());
-            self.wait(wake);
+            self.wait(wake.into_iter().chain(self.log.wake()).min());
         }
+    }
+
+    fn exit(&mut self, end: End) -> Exit {
+        let log = self.log.finish();
+        if let Some(detail) = self.refusal.as_ref().and_then(Refusal::said) {
+            return Exit { log, ..Exit::by_itself(End::Unstartable(detail)) };
+        }
+        let limit = if self.cause == Cause::Own { self.enforcement.verdict(&end) } else { None };
+        Exit { end, cause: self.cause, log, limit }
     }
 
     fn reap(&mut self) -> Tree {
@@ -199,13 +239,21 @@ impl Supervision {
                 self.cause = Cause::TimedOut(self.spec.timeout_ms.unwrap_or_default());
                 self.stop(now)
             }
-            Stage::Working { deadline } => deadline,
+            Stage::Working { .. } if self.enforcement.look(now) == Found::Over => {
+                // It took too much already: nothing more is asked of it.
+                self.kill_group();
+                self.stage = Stage::Killing;
+                self.advance(now)
+            }
+            Stage::Working { deadline } => deadline.into_iter().chain(self.enforcement.wake()).min(),
             Stage::Stopping { kill_at: Some(kill_at) } if now >= kill_at => {
+                self.kill_group();
                 self.stage = Stage::Killing;
                 self.advance(now)
             }
             Stage::Stopping { kill_at } => kill_at,
             Stage::Killing => {
+                self.enforcement.kill();
                 tree::kill();
                 now.checked_add(KILL_AGAIN)
             }
@@ -217,6 +265,15 @@ impl Supervision {
         let kill_at = now.checked_add(self.spec.grace());
         self.stage = Stage::Stopping { kill_at };
         kill_at
+    }
+
+    /// Kills the group that the work began as, in one stroke, which no fork is
+    /// faster than: what has left it is looked for afterwards.
+    fn kill_group(&self) {
+        // While its leader is not reaped its number is nobody else's.
+        if self.end.is_none() {
+            let _ = kill_process_group(self.main, Signal::KILL);
+        }
     }
 
     /// Somebody wants the work to end. It counts if the main process has not ended before.
@@ -234,7 +291,7 @@ impl Supervision {
         let timeout = timeout.and_then(|duration| Timespec::try_from(duration).ok());
         let mut sources = vec![PollFd::new(&self.children, PollFlags::IN)];
         sources.extend(self.control.sources());
-        sources.extend(self.log.pipe().map(|pipe| PollFd::new(pipe, PollFlags::IN)));
+        sources.extend(self.log.pipes().map(|pipe| PollFd::new(pipe, PollFlags::IN)));
         // Interrupted or not, everything is looked at.
         let _ = poll(&mut sources, timeout.as_ref());
         drop(sources);

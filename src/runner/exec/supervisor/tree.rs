@@ -61,7 +61,7 @@ fn signal_all(signal: Signal, then: Option<Signal>) -> HashSet<Process> {
     let mut told = HashSet::new();
     let mut quiet = 0;
     for _ in 0..PASSES_MAX {
-        let new: Vec<Process> = tree().into_iter().filter(|process| met.insert(process.identity())).collect();
+        let new: Vec<Process> = members().into_iter().filter(|process| met.insert(process.identity())).collect();
         for process in &new {
             process.signal(signal);
             if let Some(then) = then {
@@ -78,7 +78,8 @@ fn signal_all(signal: Signal, then: Option<Signal>) -> HashSet<Process> {
     told
 }
 
-fn tree() -> Vec<Process> {
+/// Every living process of the tree.
+pub(super) fn members() -> Vec<Process> {
     // Without /proc there would not even be a supervisor: a failure passes.
     processes::all().map_or_else(|_| Vec::new(), |all| processes::descendants(&all, |pid| pid == getpid()))
 }

@@ -1,7 +1,7 @@
 //! The program that does the work: found and spawned, without a shell.
 
 use std::fs::File;
-use std::io::PipeWriter;
+use std::os::unix::fs::fchown;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,14 +10,35 @@ use rustix::fs::{Access, AtFlags, CWD, accessat};
 use rustix::io::Errno;
 use rustix::process::Pid;
 
-use crate::runner::exec::record::Spec;
+use super::log::Outputs;
+use crate::runner::exec::record::{Private, Spec};
+use crate::runner::exec::step::{BECOME, Bound, Plan, Refusal};
+use crate::runner::exec::user::RunAs;
+
+/// The work that was spawned.
+#[derive(Debug)]
+pub(super) struct Spawned {
+    /// Its main process.
+    pub(super) main: Pid,
+    /// Where that says that it could not become the work.
+    pub(super) refusal: Option<Refusal>,
+}
+
+/// What the work is spawned with.
+pub(super) struct Given<'g> {
+    pub(super) spec: &'g Spec,
+    pub(super) private: &'g Private,
+    /// What it has to be held to by itself.
+    pub(super) bounds: Vec<Bound>,
+}
 
 /// Spawns the work in its own process group, with nothing of this process but
-/// its user.
+/// its user, and not even that if it is to run as another.
 ///
 /// # Errors
 /// It cannot be started: what is wrong and what can be done, for people.
-pub(super) fn spawn(spec: &Spec, stdin: File, output: PipeWriter) -> Result<Pid, String> {
+pub(super) fn spawn(given: Given<'_>, stdin: File, output: Outputs) -> Result<Spawned, String> {
+    let Given { spec, private, bounds } = given;
     let name = spec.command.first().ok_or("there is no command")?;
     if !spec.cwd.is_dir() {
         return Err(format!(
@@ -25,22 +46,49 @@ pub(super) fn spawn(spec: &Spec, stdin: File, output: PipeWriter) -> Result<Pid,
             spec.cwd.display()
         ));
     }
-    let path = spec.env.get("PATH").map_or("", String::as_str);
+    let path = private.env.get("PATH").map_or("", String::as_str);
     let program = find(name, path, &spec.cwd)?;
-    let again = output.try_clone().map_err(|error| format!("no pipe for the output: {error}"))?;
-    let mut command = Command::new(&program);
+    let Outputs { stdout, stderr } = output;
+    if let Some(RunAs { uid, gid }) = spec.run_as {
+        // Programs open these once more, as `/dev/stdin` and the like. Most do not.
+        let _ = fchown(&stdin, Some(uid), Some(gid));
+        let _ = fchown(&stdout, Some(uid), Some(gid));
+        let _ = fchown(&stderr, Some(uid), Some(gid));
+    }
+    let needs_step = spec.run_as.is_some() || spec.temporary.cgroup.is_some() || !bounds.is_empty();
+    let refusal = needs_step.then(Refusal::new).transpose().map_err(|error| format!("no memory file: {error}"))?;
+    let mut command = match &refusal {
+        None => Command::new(&program),
+        Some(refusal) => {
+            let plan = Plan {
+                refusal: refusal.number(),
+                cgroup: spec.temporary.cgroup.clone(),
+                bounds,
+                run_as: spec.run_as,
+                program: program.clone(),
+                cwd: spec.cwd.clone(),
+            };
+            let plan = serde_json::to_string(&plan).map_err(|error| error.to_string())?;
+            let mut command = Command::new("/proc/self/exe");
+            command.arg(BECOME).arg(plan).arg(name);
+            command
+        }
+    };
+    if refusal.is_none() {
+        command.arg0(name).current_dir(&spec.cwd);
+    }
     command
-        .arg0(name)
         .args(&spec.command[1..])
         .env_clear()
-        .envs(&spec.env)
-        .current_dir(&spec.cwd)
+        .envs(&private.env)
         .process_group(0)
         .stdin(stdin)
-        .stdout(Stdio::from(output))
-        .stderr(Stdio::from(again));
+        .stdout(Stdio::from(stdout))
+        .stderr(Stdio::from(stderr));
     // Reaped with everything else of the tree, not through its handle.
-    command.spawn().map(|child| Pid::from_child(&child)).map_err(|error| refusal(&program, &error))
+    let spawned = command.spawn().map(|child| Pid::from_child(&child));
+    let main = spawned.map_err(|error| self::refusal(&program, &error))?;
+    Ok(Spawned { main, refusal })
 }
 
 /// The file of a program: a name with a slash is a path from the working
@@ -61,14 +109,17 @@ fn is_program(file: &Path) -> bool {
     file.is_file() && accessat(CWD, file, Access::EXEC_OK, AtFlags::empty()).is_ok()
 }
 
-fn refusal(program: &Path, error: &std::io::Error) -> String {
+/// Why a program could not be started, for people.
+pub(in crate::runner::exec) fn refusal(program: &Path, error: &std::io::Error) -> String {
     let program = program.display();
     match Errno::from_io_error(error) {
         Some(Errno::NOENT) => {
             format!("the program `{program}`, or the interpreter that its first line names, was not found; install it")
         }
         Some(Errno::ACCESS | Errno::PERM) => {
-            format!("the program `{program}` may not be executed; check its mode and owner")
+            format!(
+                "the program `{program}` may not be executed, or its working directory not be entered; check their modes and owners"
+            )
         }
         Some(Errno::TOOBIG) => {
             format!("the arguments for `{program}` are too long; let it read its standard input instead")

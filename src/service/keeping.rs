@@ -7,11 +7,12 @@ use std::sync::Arc;
 use tempfile::TempDir;
 use tracing::warn;
 
-use crate::cli::exit::Failure;
+use super::error::Error;
 use crate::config::StoreUrl;
+use crate::metrics::{AT_ONCE, MOMENTS, Metrics};
 use crate::store::Store;
 use crate::store::memory::MemoryStore;
-use crate::store::redb::{Options, RedbStore};
+use crate::store::redb::{Flush, Flushed, Options, RedbStore};
 
 /// An open store and its folder of attempts.
 #[derive(Debug)]
@@ -24,16 +25,17 @@ pub(super) enum Keeping {
 
 impl Keeping {
     /// Opens, or creates, what the URL names.
-    pub(super) fn open(url: &StoreUrl) -> Result<Self, Failure> {
+    pub(super) fn open(url: &StoreUrl, metrics: &Metrics) -> Result<Self, Error> {
+        let flushed = counting(metrics);
         match url {
             StoreUrl::Redb(path) => {
-                let store =
-                    RedbStore::open(path, Options::default()).map_err(|error| Failure::Store(Box::new(error)))?;
+                let store = RedbStore::open(path, Options { flushed: Some(flushed), ..Options::default() })
+                    .map_err(|error| Error::Store(Box::new(error)))?;
                 Ok(Self::File { store: Arc::new(store), attempts: attempts_of(path) })
             }
             StoreUrl::Memory => {
                 let attempts = tempfile::Builder::new().prefix("heeler-").tempdir();
-                let attempts = attempts.map_err(|error| Failure::Store(error.into()))?;
+                let attempts = attempts.map_err(|error| Error::Store(error.into()))?;
                 Ok(Self::Memory { store: Arc::new(MemoryStore::new()), attempts })
             }
         }
@@ -69,4 +71,23 @@ fn attempts_of(store: &Path) -> PathBuf {
     let mut name = OsString::from(store);
     name.push(".attempts");
     PathBuf::from(name)
+}
+
+/// Counts what is flushed.
+fn counting(metrics: &Metrics) -> Flushed {
+    let commits = metrics.counter("heeler_commits_total", "Transactions that were made durable.", &[]);
+    let sizes =
+        metrics.histogram("heeler_commit_batch_size", "How many transactions one flush made durable.", &[], AT_ONCE);
+    let times = metrics.histogram(
+        "heeler_commit_duration_seconds",
+        "How long flushes took: judging, writing, and the disk.",
+        &[],
+        MOMENTS,
+    );
+    Arc::new(move |flush: Flush| {
+        commits.add(flush.transactions as u64);
+        #[expect(clippy::cast_precision_loss, reason = "a group is at most some thousands")]
+        sizes.observe(flush.transactions as f64);
+        times.took(flush.took);
+    })
 }

@@ -1,6 +1,6 @@
 //! Keeps a configuration from leaving out what is stored.
 
-use crate::cli::exit::Failure;
+use super::error::Error;
 use crate::domain::id::CollectionName;
 use crate::state::{State, StateError};
 
@@ -9,9 +9,9 @@ const PAGE: usize = 500;
 
 /// Refuses a configuration that omits a collection which holds resources: they
 /// would be out of reach, and their jobs would run on unseen.
-pub(super) async fn refuse(state: &State) -> Result<(), Failure> {
-    let undeclared = count(state).await.map_err(|error| Failure::Store(error.into()))?;
-    if undeclared.is_empty() { Ok(()) } else { Err(Failure::Undeclared(undeclared)) }
+pub(super) async fn refuse(state: &State) -> Result<(), Error> {
+    let undeclared = count(state).await.map_err(|error| Error::Store(error.into()))?;
+    if undeclared.is_empty() { Ok(()) } else { Err(Error::Undeclared(undeclared)) }
 }
 
 async fn count(state: &State) -> Result<Vec<(CollectionName, u64)>, StateError> {

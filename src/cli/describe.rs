@@ -5,25 +5,25 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::cli::exit::Failure;
-use crate::cli::output::say;
+use super::exit::Failure;
+use super::output::say;
 use crate::config::Config;
-use crate::http::openapi;
+use crate::service::{openapi_document, type_schemas};
 
 /// Prints the OpenAPI document.
-pub(in crate::cli) fn print(config: &Config) {
-    say(&pretty(&openapi::document(&config.catalog, &config.access)));
+pub(super) fn print(config: &Config) {
+    say(&pretty(&openapi_document(config)));
 }
 
 /// Writes the OpenAPI document and the schemas of our own types into a folder.
-pub(in crate::cli) fn write(config: &Config, folder: &Path) -> Result<(), Failure> {
+pub(super) fn write(config: &Config, folder: &Path) -> Result<(), Failure> {
     let into = |name: &str, value: &Value| {
         let path = folder.join(name);
         let written = fs::write(&path, format!("{}\n", pretty(value)));
         written.map_err(|error| Failure::Usage(format!("{} cannot be written: {error}", path.display())))
     };
-    into("openapi.json", &openapi::document(&config.catalog, &config.access))?;
-    openapi::type_schemas().iter().try_for_each(|(name, schema)| into(&format!("{name}.json"), schema))
+    into("openapi.json", &openapi_document(config))?;
+    type_schemas().iter().try_for_each(|(name, schema)| into(&format!("{name}.json"), schema))
 }
 
 fn pretty(value: &Value) -> String {

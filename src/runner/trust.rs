@@ -1,0 +1,84 @@
+//! Whom the runners believe to be who they say they are.
+//!
+//! # Guarantees
+//! Certificates are verified against these authorities, with ring, by TLS 1.2
+//! or later.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use tokio_rustls::rustls::crypto::ring::default_provider;
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+/// Certificate authorities, read when they are first needed.
+///
+/// Those of the machine, so that what an organisation adds to them counts here
+/// as everywhere; `SSL_CERT_FILE` and `SSL_CERT_DIR` name others.
+#[derive(Clone)]
+pub struct Trust(Arc<Inner>);
+
+struct Inner {
+    given: Option<Vec<CertificateDer<'static>>>,
+    read: OnceLock<Result<Read, String>>,
+}
+
+/// What was read.
+#[derive(Clone)]
+pub(super) struct Read {
+    /// For requests.
+    pub(super) client: Arc<ClientConfig>,
+    /// The authorities themselves.
+    pub(super) authorities: Arc<Vec<CertificateDer<'static>>>,
+}
+
+impl fmt::Debug for Trust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Trust").finish_non_exhaustive()
+    }
+}
+
+impl Trust {
+    /// The authorities of the machine.
+    #[must_use]
+    pub fn of_the_machine() -> Self {
+        Self(Arc::new(Inner { given: None, read: OnceLock::new() }))
+    }
+
+    /// These authorities, each as a certificate in DER, and no others.
+    #[must_use]
+    pub fn only(authorities: Vec<Vec<u8>>) -> Self {
+        let given = authorities.into_iter().map(CertificateDer::from).collect();
+        Self(Arc::new(Inner { given: Some(given), read: OnceLock::new() }))
+    }
+
+    /// Reads them, unless that was done before.
+    ///
+    /// # Errors
+    /// There are none: why, for people.
+    pub(super) async fn read(&self) -> Result<Read, String> {
+        let inner = Arc::clone(&self.0);
+        let read = tokio::task::spawn_blocking(move || inner.read.get_or_init(|| inner.load()).clone());
+        read.await.unwrap_or_else(|error| Err(error.to_string()))
+    }
+}
+
+impl Inner {
+    fn load(&self) -> Result<Read, String> {
+        let mut roots = RootCertStore::empty();
+        let found = self.given.clone().unwrap_or_else(|| rustls_native_certs::load_native_certs().certs);
+        // Machines have some that nobody can read any more.
+        let authorities: Vec<_> = found.into_iter().filter(|found| roots.add(found.clone()).is_ok()).collect();
+        if authorities.is_empty() {
+            return Err("this machine trusts no certificate authorities: install them, or name a file of them in \
+                        `SSL_CERT_FILE`"
+                .to_owned());
+        }
+        let client = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| error.to_string())?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(Read { client: Arc::new(client), authorities: Arc::new(authorities) })
+    }
+}
