@@ -17,5 +17,6 @@ mod service;
 mod state;
 mod store;
 mod tidy;
+mod watching;
 mod wire;
 mod workers;
