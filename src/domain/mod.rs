@@ -29,6 +29,7 @@ pub mod log;
 pub mod moment;
 pub mod near;
 pub mod operation;
+pub mod outlook;
 pub mod outward;
 pub mod patch;
 pub mod paths;

@@ -37,7 +37,7 @@ pub use job_counts::WAITING_KEPT;
 pub use ledger::TickRow;
 pub use lookup::{AttemptRow, QueueRow, StateError, StoredResource};
 pub use once::{ONCE_KEPT, OnceName, Remember};
-pub use record::{OnceRecord, Subject};
+pub use record::{DeclaredRecord, OnceRecord, Seen, Subject};
 pub use rounds::{Busy, Place};
 pub use rows::rows_of;
 pub use stages::{Stage, Stages};
