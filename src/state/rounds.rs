@@ -113,7 +113,8 @@ impl State {
                 found.push(key);
             }
         }
-        Ok((found, page.more))
+        let more = page.more && !found.is_empty();
+        Ok((found, more))
     }
 
     /// Under which declaration the resources of a collection were looked at

@@ -186,6 +186,24 @@ impl World {
         self.catalog.operations.remove(&operation).is_some()
     }
 
+    /// What is declared of the collection.
+    pub(crate) fn declared(&self) -> Collection {
+        self.catalog.declared(&self.state.key.collection).expect("it is declared").clone()
+    }
+
+    /// The operator declares the collection anew; nobody has looked since.
+    pub(crate) fn declare(&mut self, collection: Collection) {
+        let catalog = &mut self.catalog;
+        catalog.retired.remove(&collection.name);
+        catalog.collections.insert(collection.name.clone(), Arc::new(collection));
+        catalog.retire();
+    }
+
+    /// What was declared anew is heeded.
+    pub(crate) fn heed(&mut self) {
+        self.happen(Event::Redeclared).expect("that is always possible");
+    }
+
     pub(crate) fn look(&mut self) {
         self.happen(Event::Looked).expect("looking is always possible");
     }

@@ -97,16 +97,32 @@ exec = { command = ["true"] }
 reply = { mode = "sync" }
 
 [collections.dogs]
-retired = true
+editable = true
 reply = { patch = 205 }
 
 [housekeeping]
 backup = "0 2 * * *"
 "#;
     assert_snapshot!(refusal(text), @r"
-    heeler.toml:10:1: `collections.dogs.retired` is not in this version
+    heeler.toml:10:1: `collections.dogs.editable` is not in this version
     heeler.toml:14:1: `housekeeping.backup` is not in this version
     ");
+}
+
+#[test]
+fn a_collection_is_out_of_service_or_in_it_and_is_read_all_the_same() {
+    let text = r#"
+[collections.dogs]
+retired = "yes"
+[collections.cats]
+retired = true
+schema = "schemas/missing.json"
+path = "/v1/birds"
+[collections.birds]
+[aliases]
+"/cat" = "/v1/cats/{id}"
+"#;
+    assert_snapshot!(refusal(text), @"");
 }
 
 #[test]

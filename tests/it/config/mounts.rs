@@ -38,6 +38,24 @@ editable = false
 }
 
 #[test]
+fn a_collection_out_of_service_keeps_its_place_and_what_leads_there() {
+    let text = r#"
+[collections.dogs]
+retired = true
+path = "/dogs"
+[collections.cats]
+retired = false
+[aliases]
+"/rex" = "/dogs/rex"
+"#;
+    let catalog = read(text).unwrap_or_else(|errors| panic!("{errors}")).catalog;
+    let (dogs, cats) = ("dogs".parse().expect("a name"), "cats".parse().expect("a name"));
+    assert!(catalog.is_retired(&dogs) && !catalog.collections.contains_key(&dogs));
+    assert!(!catalog.is_retired(&cats) && catalog.collections.contains_key(&cats));
+    assert_eq!((catalog.path_of(&dogs).as_ref(), catalog.aliases.len()), ("/dogs", 1));
+}
+
+#[test]
 fn a_collection_is_at_a_path_of_its_own() {
     let text = r#"
 [collections.a]
