@@ -110,22 +110,6 @@ backup = "0 2 * * *"
 }
 
 #[test]
-fn a_collection_is_out_of_service_or_in_it_and_is_read_all_the_same() {
-    let text = r#"
-[collections.dogs]
-retired = "yes"
-[collections.cats]
-retired = true
-schema = "schemas/missing.json"
-path = "/v1/birds"
-[collections.birds]
-[aliases]
-"/cat" = "/v1/cats/{id}"
-"#;
-    assert_snapshot!(refusal(text), @"");
-}
-
-#[test]
 fn a_limit_that_cannot_be_kept_is_refused() {
     let text = r#"
 [operations.a]
