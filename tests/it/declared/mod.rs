@@ -1,6 +1,7 @@
 //! What is stored under a configuration that is another one by now: the real
 //! binary, started again and again.
 
+mod mappings;
 mod retired;
 mod violations;
 
