@@ -16,7 +16,7 @@ use super::jobs::{JobFilter, encode};
 use super::{Api, ApiError, PAGE_ITEMS_DEFAULT, PageRequest};
 use crate::domain::id::{CollectionName, JobId, ResourceKey};
 use crate::domain::version::Revision;
-use crate::state::{Change, Dealt, Item, JobFacts, LogPlace, Seen, State, Subscription, Topic};
+use crate::state::{Change, Dealt, Item, JobFacts, LogPlace, Shown, State, Subscription, Topic};
 
 /// What is watched.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -253,7 +253,7 @@ impl Watching {
 
     /// Tells what there is to see of a change.
     async fn tell(&mut self, change: &Change) -> Result<(), ApiError> {
-        let Seen { body, facts } = change.seen.get_or_try_init(|| self.api.see(&change.item)).await?;
+        let Shown { body, facts } = change.seen.get_or_try_init(|| self.api.see(&change.item)).await?;
         let at = change.at.into();
         let fate = match (&self.watched, facts) {
             (Watched::Jobs(filter), Some(facts)) => filter.picks(facts),
@@ -296,19 +296,19 @@ impl JobFilter {
 
 impl Api {
     /// What there is to see of something now.
-    async fn see(&self, item: &Item) -> Result<Seen, ApiError> {
+    async fn see(&self, item: &Item) -> Result<Shown, ApiError> {
         Ok(match item {
             Item::Resource(key) => {
                 let stored = self.state.resource(key).await?;
-                Seen { body: stored.map(|stored| stored.show(key, self.catalog())), facts: None }
+                Shown { body: stored.map(|stored| stored.show(key, self.catalog())), facts: None }
             }
             Item::Job(id) => match self.state.job(*id).await? {
                 Some((job, _)) => {
                     let body = Some(encode(&job, self.catalog()));
                     let (operation, phase, resource) = (job.operation, job.phase, job.resource);
-                    Seen { body, facts: Some(JobFacts { operation, phase, resource }) }
+                    Shown { body, facts: Some(JobFacts { operation, phase, resource }) }
                 }
-                None => Seen { body: None, facts: None },
+                None => Shown { body: None, facts: None },
             },
         })
     }

@@ -77,6 +77,7 @@
 //! path = "/v1/videos"                # the default; any path that nothing else needs
 //! id = "[a-z0-9-]+"                  # what an id looks like that a client chooses, of those that any id can be
 //! observed = ["/runs"]               # members that effects write
+//! retired = false                    # the default; true takes it out of service, with all that is in it
 //! [collections.videos.activities.processing]
 //! # of the jobs that were asked for: what is merged, what follows, or both
 //! on_success = { merge = "{'runs': 1}", launch = { operation = "transcode", input = "{'of': job.id}" } }
@@ -283,9 +284,11 @@ pub fn parse_with(
     let operations = declared::operations(&root, operations, declared, &mut report);
     let collections = collections::collections(&root, &operations, &mut files, &mut report);
     let collections = declared::collections(&root, collections, declared, &mut report);
-    let mut catalog = Catalog { collections, operations, aliases: Vec::new() };
+    let mut catalog = Catalog { collections, operations, ..Catalog::default() };
     mounts::judge(&root, &catalog.collections, &mut report);
     catalog.aliases = mounts::aliases(&root, &catalog, &mut report);
+    // What is out of service keeps its place until it is back.
+    catalog.retire();
     let config = Config {
         server: server::server(&root, &mut report),
         store: server::store(&root, base, &mut report),

@@ -16,8 +16,11 @@ use super::schema::Schema;
 /// Everything that is declared, as it is now.
 #[derive(Debug, Clone, Default)]
 pub struct Catalog {
-    /// The collections, by name.
+    /// The collections that are in service, by name. What has a URL is one of these.
     pub collections: BTreeMap<CollectionName, Arc<Collection>>,
+    /// Those that are out of service, by name: their resources are kept, and
+    /// nothing is done for them.
+    pub retired: BTreeMap<CollectionName, Arc<Collection>>,
     /// The operations, by name.
     pub operations: BTreeMap<OperationName, Arc<Operation>>,
     /// Further paths of what has a path already.
@@ -25,11 +28,29 @@ pub struct Catalog {
 }
 
 impl Catalog {
+    /// What is declared of a collection, in service or not.
+    #[must_use]
+    pub fn declared(&self, name: &CollectionName) -> Option<&Collection> {
+        self.collections.get(name).or_else(|| self.retired.get(name)).map(AsRef::as_ref)
+    }
+
+    /// Whether a collection is out of service.
+    #[must_use]
+    pub fn is_retired(&self, name: &CollectionName) -> bool {
+        self.retired.contains_key(name)
+    }
+
+    /// Sets those collections apart that are declared to be out of service.
+    pub fn retire(&mut self) {
+        let out = |collection: &Arc<Collection>| collection.availability == Availability::Retired;
+        self.retired.extend(self.collections.extract_if(.., |_, collection| out(collection)));
+    }
+
     /// Where a collection is mounted. One that is no longer declared is named
     /// as it would be by default.
     #[must_use]
     pub fn path_of(&self, name: &CollectionName) -> Cow<'_, str> {
-        match self.collections.get(name) {
+        match self.declared(name) {
             Some(collection) => Cow::Borrowed(&collection.path),
             None => Cow::Owned(Collection::default_path(name)),
         }
@@ -59,6 +80,8 @@ pub struct Collection {
     pub rules: Vec<Rule>,
     /// How a PATCH is answered whose client wants no representation.
     pub patched: PatchedReply,
+    /// Whether it is in service.
+    pub availability: Availability,
 }
 
 impl Collection {
@@ -76,6 +99,7 @@ impl Collection {
             observed_as: STATUS.to_owned(),
             rules: Vec::new(),
             patched: PatchedReply::default(),
+            availability: Availability::default(),
         }
     }
 
@@ -115,6 +139,17 @@ impl Collection {
     pub fn is_vocabulary(&self, member: &str) -> bool {
         self.activity(member).is_some_and(|activity| activity.mapping.is_none())
     }
+}
+
+/// Whether a collection is in service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Availability {
+    /// It is.
+    #[default]
+    Served,
+    /// It is not: it has no URL, its jobs are cancelled, its ticks are skipped,
+    /// and all that is as before once it is in service again.
+    Retired,
 }
 
 /// Whether a change of an existing resource must name a precondition.

@@ -265,6 +265,8 @@ pub enum CancelReason {
     Deleted,
     /// It took longer than it may: it ends as failed.
     Deadline,
+    /// The collection is out of service.
+    Retired,
 }
 
 impl CancelReason {
@@ -279,6 +281,7 @@ impl CancelReason {
             Self::Removed => "removed",
             Self::Deleted => "deleted",
             Self::Deadline => "deadline",
+            Self::Retired => "retired",
         }
     }
 }

@@ -30,6 +30,7 @@ pub mod marks;
 pub mod moment;
 pub mod near;
 pub mod operation;
+pub mod outlook;
 pub mod outward;
 pub mod patch;
 pub mod paths;

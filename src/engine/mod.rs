@@ -11,6 +11,7 @@
 
 mod attempts;
 mod chores;
+mod declarations;
 mod dispatcher;
 mod housekeeping;
 mod run;

@@ -105,6 +105,8 @@ impl Engine {
         loops.spawn(async move { engine.sweep().await });
         let engine = Arc::clone(self);
         loops.spawn(async move { engine.announce().await });
+        let engine = Arc::clone(self);
+        loops.spawn(async move { engine.heed_declarations().await });
     }
 
     /// Tells those who watch what was committed.
@@ -294,6 +296,16 @@ impl Engine {
             self.steps.bound_log(&self.housekeeping.kept).await?;
             self.steps.forget_answers().await?;
             self.sleep(SWEEP).await;
+        }
+    }
+
+    /// Looks at what is stored under other declarations than these: at the
+    /// start, and whenever there are others.
+    async fn heed_declarations(self: Arc<Self>) -> Result<(), StepError> {
+        loop {
+            let bell = self.steps.state.hints().declarations.notified();
+            self.steps.heed_declarations().await?;
+            bell.await;
         }
     }
 

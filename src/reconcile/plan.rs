@@ -2,6 +2,7 @@
 
 mod outside;
 mod recurring;
+mod retired;
 
 use serde_json::{Value, json};
 
@@ -216,8 +217,7 @@ pub fn plan(state: &ResourceState, catalog: &Catalog, look: impl Into<Look>) -> 
 
 /// Those that the operator declared, in that order, and those that still have a past.
 fn activities(state: &ResourceState, catalog: &Catalog) -> Vec<ActivityName> {
-    let specs =
-        catalog.collections.get(&state.key.collection).into_iter().flat_map(|collection| &collection.activities);
+    let specs = catalog.declared(&state.key.collection).into_iter().flat_map(|collection| &collection.activities);
     let declared: Vec<ActivityName> = specs.map(|spec| spec.name.clone()).collect();
     let past = state.observed.iter().flat_map(|observed| observed.activities.keys());
     let past: Vec<ActivityName> = past.filter(|name| !declared.contains(name)).cloned().collect();
@@ -249,6 +249,9 @@ impl<'a> ActivityView<'a> {
             self.cancel_all(CancelReason::Deleted, actions);
             self.unschedule(actions);
             return;
+        }
+        if self.is_retired() {
+            return self.retire(actions);
         }
         self.end_waits(actions);
         match &self.wanted {
@@ -431,6 +434,7 @@ impl<'a> ActivityView<'a> {
     fn reason(&self) -> Reason {
         let pending = self.status.asked.as_ref().filter(|asked| asked.fate == Fate::Pending);
         let obstacle = match (&self.wanted, pending) {
+            (_, _) if self.is_retired() => None,
             (Wanted::Unreadable(_), _) => Some(Reason::InvalidActivity),
             (Wanted::Failed(_), _) => Some(Reason::ExpressionFailed),
             (Wanted::Activity(activity), Some(_)) => self.obstacle(activity).filter(|reason| !reason.is_settled()),

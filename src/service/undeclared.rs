@@ -17,7 +17,7 @@ pub(super) async fn refuse(state: &State) -> Result<(), Error> {
 async fn count(state: &State) -> Result<Vec<(CollectionName, u64)>, StateError> {
     let mut counted = Vec::new();
     for name in state.collections_with_resources().await? {
-        if !state.catalog().collections.contains_key(&name) {
+        if state.catalog().declared(&name).is_none() {
             let count = resources_of(state, &name).await?;
             counted.push((name, count));
         }

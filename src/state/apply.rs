@@ -323,6 +323,8 @@ impl State {
     fn place_of(&self, state: &ResourceState, decision: &Decision) -> Option<(OperationName, Rate, u32)> {
         let Decision::Happen(Event::Claimed { job, grant }) = decision else { return None };
         let operation = self.catalog.operations.get(&state.jobs.get(job)?.operation)?;
+        // Of what is out of service nothing is claimed.
+        let operation = Some(operation).filter(|_| !self.catalog.is_retired(&state.key.collection))?;
         Some((operation.name.clone(), operation.rate?, grant.place?))
     }
 

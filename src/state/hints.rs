@@ -15,6 +15,8 @@ pub struct Hints {
     pub attempts: Notify,
     /// A timer was set.
     pub timers: Notify,
+    /// The declarations are others than before.
+    pub declarations: Notify,
 }
 
 impl Hints {

@@ -170,6 +170,12 @@ pub fn bookmark(chore: &str) -> Key {
     Builder::new(BOOKMARK).text(chore).key()
 }
 
+/// How far the resources of a collection are looked at under its declaration.
+#[must_use]
+pub fn declared(collection: &CollectionName) -> Key {
+    Builder::new(BOOKMARK).text("declared").text(collection.as_str()).key()
+}
+
 /// Whether a row says how far a chore got.
 #[must_use]
 pub fn is_bookmark(key: &Key) -> bool {

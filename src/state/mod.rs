@@ -34,13 +34,13 @@ use std::time::Duration;
 
 pub use apply::{Applied, ApplyError, Decision, Loaded, Tried, show_state};
 pub use claims::{Claim, Claims};
-pub use feed::{Change, Dealt, Item, JobFacts, PENDING_MAX, Part, Place as LogPlace, Seen, Subscription, Topic};
+pub use feed::{Change, Dealt, Item, JobFacts, PENDING_MAX, Part, Place as LogPlace, Shown, Subscription, Topic};
 pub use hints::Hints;
 pub use job_counts::WAITING_KEPT;
 pub use ledger::TickRow;
 pub use lookup::{AttemptRow, QueueRow, StateError, StoredResource};
 pub use once::{ONCE_KEPT, OnceName, Remember};
-pub use record::{OnceRecord, Subject};
+pub use record::{DeclaredRecord, OnceRecord, Seen, Subject};
 pub use rounds::{Busy, Place};
 pub use rows::rows_of;
 pub use stages::{Stage, Stages};

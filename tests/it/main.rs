@@ -4,6 +4,7 @@
 mod api;
 mod cli;
 mod config;
+mod declared;
 mod exec;
 mod housekeeping;
 mod http;

@@ -89,12 +89,12 @@ pub struct Change {
     /// What changed.
     pub item: Item,
     /// What there was to see.
-    pub seen: OnceCell<Seen>,
+    pub seen: OnceCell<Shown>,
 }
 
 /// What there is to see of an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
+pub struct Shown {
     /// Its representation, as JSON; `None` if it is gone.
     pub body: Option<Bytes>,
     /// What a job is picked out by.

@@ -97,14 +97,14 @@ exec = { command = ["true"] }
 reply = { mode = "sync" }
 
 [collections.dogs]
-retired = true
+editable = true
 reply = { patch = 205 }
 
 [housekeeping]
 backup = "0 2 * * *"
 "#;
     assert_snapshot!(refusal(text), @r"
-    heeler.toml:10:1: `collections.dogs.retired` is not in this version
+    heeler.toml:10:1: `collections.dogs.editable` is not in this version
     heeler.toml:14:1: `housekeeping.backup` is not in this version
     ");
 }
