@@ -98,7 +98,7 @@ fn catalog() -> Catalog {
     Catalog {
         collections: [(collection.name.clone(), Arc::new(collection))].into(),
         operations: [(operation.name.clone(), Arc::new(operation))].into(),
-        aliases: Vec::new(),
+        ..Catalog::default()
     }
 }
 

@@ -79,7 +79,7 @@ pub(crate) fn catalog() -> Catalog {
     Catalog {
         collections: [(collection.name.clone(), Arc::new(collection))].into(),
         operations: operations.map(|operation| (operation.name.clone(), Arc::new(operation))).into(),
-        aliases: Vec::new(),
+        ..Catalog::default()
     }
 }
 

@@ -60,10 +60,6 @@ pub use self::supervisor::supervise;
 use self::temporary::{memory_folder, remove_tree};
 use super::{AttemptRef, Launch, Probe, Report, Runner, StartError};
 use crate::domain::id::JobId;
-use crate::domain::secret::Surroundings;
-
-/// How much of the output of one attempt is kept.
-pub const LOG_BYTES_MAX: u64 = 10 * 1024 * 1024;
 
 /// The hidden subcommand of the program that supervises.
 pub const SUPERVISE: &str = "supervise";
@@ -90,10 +86,8 @@ pub struct ExecConfig {
     pub root: PathBuf,
     /// A program that calls [`supervise_if_asked`].
     pub program: PathBuf,
-    /// How much of the output of one attempt is kept, in bytes.
-    pub log_bytes_max: u64,
-    /// What templates can refer to beside the job.
-    pub surroundings: Arc<Surroundings>,
+    /// A folder that the system made for what this user runs, if it did.
+    pub runtime: Option<PathBuf>,
     /// The cgroup below which each attempt gets one; see [`delegated`].
     pub cgroups: Option<PathBuf>,
 }
@@ -103,13 +97,7 @@ impl ExecConfig {
     /// when its file is replaced meanwhile.
     #[must_use]
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self {
-            root: root.into(),
-            program: PathBuf::from("/proc/self/exe"),
-            log_bytes_max: LOG_BYTES_MAX,
-            surroundings: Arc::default(),
-            cgroups: None,
-        }
+        Self { root: root.into(), program: PathBuf::from("/proc/self/exe"), runtime: None, cgroups: None }
     }
 }
 
@@ -139,7 +127,7 @@ impl ExecRunner {
         if let Some(parent) = config.root.parent() {
             folder::sync_folder(parent)?;
         }
-        let memory = memory_folder(config.surroundings.env.get("XDG_RUNTIME_DIR"));
+        let memory = memory_folder(config.runtime.as_deref());
         Ok(Self { config, memory, attempts: Mutex::default() })
     }
 
@@ -183,14 +171,9 @@ impl ExecRunner {
     }
 
     fn spec(&self, launch: &Launch, folder: &Folder) -> Result<(Spec, Private), String> {
-        let place = Place {
-            nonce: nonce()?,
-            folder,
-            memory: self.memory.as_deref(),
-            cgroups: self.config.cgroups.as_deref(),
-            log_bytes_max: self.config.log_bytes_max,
-        };
-        render::spec(launch, &self.config.surroundings, place)
+        let place =
+            Place { nonce: nonce()?, folder, memory: self.memory.as_deref(), cgroups: self.config.cgroups.as_deref() };
+        render::spec(launch, place)
     }
 }
 

@@ -126,7 +126,7 @@ fn catalog() -> Catalog {
     Catalog {
         collections: [(dogs.name.clone(), Arc::new(dogs))].into(),
         operations: [(operation.name.clone(), Arc::new(operation))].into(),
-        aliases: Vec::new(),
+        ..Catalog::default()
     }
 }
 
