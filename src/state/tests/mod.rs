@@ -1,5 +1,6 @@
 //! What is written, on which conditions, and what becomes of conflicts and failures.
 
+mod declared;
 mod ledger;
 mod limits;
 mod once;

@@ -12,10 +12,13 @@ use super::{DONE, NOTES, REFUSED, Reloading, script, signal};
 use crate::service::client::request;
 use crate::service::{World, until};
 
-/// What is said of each mistake: where, and what.
-fn refused(it: &Reloading, configuration: &str) -> Vec<String> {
+/// What is said of so many mistakes: where each is, and what.
+fn refused(it: &Reloading, configuration: &str, mistakes: usize) -> Vec<String> {
+    let before = it.lines(REFUSED).len();
     it.configure(configuration);
-    let told = it.told(REFUSED);
+    it.hang_up();
+    until("each mistake is told", || it.lines(REFUSED).len() >= before + mistakes);
+    let told = it.lines(REFUSED).split_off(before);
     assert!(told.iter().all(|line| line.contains(" ERROR ")), "{told:?}");
     told.iter().map(|line| line.split("stays: ").nth(1).unwrap_or(line).to_owned()).collect()
 }
@@ -51,16 +54,14 @@ fn mistakes_are_told_one_a_line_each_with_its_place_and_the_old_file_counts() {
             ],
         ),
     ] {
-        // All of them are in one piece of the log.
-        let told = refused(&it, configuration);
-        until(name, || told.len() == wants.len() || it.lines(REFUSED).len() >= wants.len());
+        let told = refused(&it, configuration, wants.len());
         for (told, want) in told.iter().zip(wants) {
             assert!(told.contains(want), "{name}: {told:?} has not {want:?}");
         }
-        assert_eq!(told.len(), wants.len(), "{name}: {told:?}");
         assert_eq!(it.asked_for("bark").status, 202, "{name}: the old operation is there");
         assert_eq!(it.asked_for("meow").status, 422, "{name}: nothing of the new file is");
     }
+    assert_eq!(it.lines(REFUSED).len(), 7, "each mistake is told once");
     fs::remove_file(it.world.file("heeler.toml")).expect("it was there");
     assert!(it.told(REFUSED)[0].contains("heeler.toml:1:1: cannot be read"), "{:?}", it.lines(REFUSED));
     assert_eq!(

@@ -1,6 +1,7 @@
 //! The real binary goes by another configuration while it serves.
 
 mod attempts;
+mod embedded;
 mod judged;
 mod limits;
 mod storm;
