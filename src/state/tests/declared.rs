@@ -50,12 +50,13 @@ async fn nothing_is_created_where_nothing_is_declared_any_more() {
 #[tokio::test]
 async fn who_holds_creations_up_sees_all_that_were_begun_and_no_other_begins() {
     let (state, spy) = state();
-    locked(&spy.mishaps).push_back(Mishap::Unanswered);
+    locked(&spy.mishaps).push_back(Mishap::Late);
     let (first, second) = (key("1"), key("2"));
     let mut putting = Box::pin(state.happen(&first, changed(&json!({}))));
     assert!((&mut putting).now_or_never().is_none());
     let mut holding = Box::pin(state.hold_creations());
     assert!((&mut holding).now_or_never().is_none(), "one is under way");
+    // Whoever asked goes away, and the commit is still made.
     drop(putting);
     let held = holding.await.expect("the store is there");
     assert!(state.resource(&first).await.expect("it reads").is_some());
