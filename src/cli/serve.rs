@@ -54,8 +54,13 @@ async fn reloads(reloader: Reloader, mut hangups: Hangups) -> Infallible {
                 info!(added, changed, removed, "reloaded: {changes}");
             }
             Err(Error::Configuration(errors)) => errors.as_slice().iter().for_each(|error| {
-                let file = error.file.display();
-                error!(%file, line = error.line, column = error.column, "the old configuration stays: {error}");
+                let (file, line, column) = (error.file.display(), error.line, error.column);
+                error!(
+                    config.file = %file,
+                    config.line = line,
+                    config.column = column,
+                    "the old configuration stays: {error}"
+                );
             }),
             Err(error) => {
                 error!(error = &error as &dyn std::error::Error, "the old configuration stays");
