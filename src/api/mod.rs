@@ -75,6 +75,19 @@ impl Api {
         Self { state, catalog, logs, limits, running: None, flights, creating, handing }
     }
 
+    /// The same use cases over this state, which may be under other
+    /// declarations, and within these limits.
+    #[must_use]
+    pub fn over(&self, state: State, limits: PatchLimits) -> Self {
+        let catalog = Arc::clone(state.catalog());
+        Self { state, catalog, limits, ..self.clone() }
+    }
+
+    /// The same under the newest declarations.
+    fn under_newest(&self) -> Self {
+        self.over(self.state.newest(), self.limits)
+    }
+
     /// The same where no more than so many attempts run at once, whatever they are of.
     #[must_use]
     pub fn running_at_most(self, running: usize) -> Self {

@@ -108,6 +108,7 @@ use toml::de::DeTable;
 
 mod activities;
 mod auth;
+mod changes;
 mod collections;
 mod cors;
 mod declared;
@@ -115,6 +116,7 @@ mod effects;
 mod error;
 mod exec;
 mod files;
+mod fixed;
 mod housekeeping;
 mod mounts;
 mod operations;
@@ -127,8 +129,10 @@ mod server;
 mod templates;
 mod worker;
 
+pub use changes::Changes;
 pub use declared::Declared;
 pub use error::{ConfigError, ConfigErrors, ERRORS_MAX, Place};
+pub use fixed::{Places, judge as judge_fixed};
 pub use housekeeping::{Housekeeping, JudgeCron, PER_ACTIVITY_MAX};
 pub use secrets::SECRET_BYTES_MAX;
 pub use server::{
@@ -172,6 +176,8 @@ pub struct Config {
     pub relay: Option<Relay>,
     /// What templates can refer to beside jobs.
     pub surroundings: Surroundings,
+    /// Where in the file stands what is fixed once a service has started.
+    pub places: Places,
 }
 
 const ROOT: Keys = Keys {
@@ -299,6 +305,7 @@ pub fn parse_with(
         housekeeping: housekeeping::housekeeping(&root, outside.cron, &mut report),
         relay,
         surroundings,
+        places: fixed::places(&root, &report),
     };
     if report.is_empty() { Ok(config) } else { Err(report.into_errors()) }
 }

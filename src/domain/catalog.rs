@@ -10,6 +10,7 @@ use super::expression::Expression;
 use super::id::{ActivityName, CollectionName, OperationName};
 use super::id_pattern::IdPattern;
 use super::json::Pointer;
+use super::means::Means;
 use super::operation::Operation;
 use super::schema::Schema;
 
@@ -25,6 +26,8 @@ pub struct Catalog {
     pub operations: BTreeMap<OperationName, Arc<Operation>>,
     /// Further paths of what has a path already.
     pub aliases: Vec<Alias>,
+    /// With what attempts are made.
+    pub means: Arc<Means>,
 }
 
 impl Catalog {
@@ -58,7 +61,7 @@ impl Catalog {
 }
 
 /// A named set of resources.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Collection {
     /// Its name.
     pub name: CollectionName,
@@ -173,7 +176,7 @@ pub enum PatchedReply {
 }
 
 /// What the operator says of one activity.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ActivitySpec {
     /// Its name: that of a member of the document, and of its jobs' URL.
     pub name: ActivityName,
@@ -249,7 +252,7 @@ impl OperationChoice {
 }
 
 /// How a document of its own shape says what it wants.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Mapping {
     /// The input of the operation; `{}` without one.
     pub input: Option<Expression>,
@@ -258,7 +261,7 @@ pub struct Mapping {
 }
 
 /// A member that shows observed state.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ShownMember {
     /// Where it is in the representation.
     pub pointer: Pointer,
@@ -267,7 +270,7 @@ pub struct ShownMember {
 }
 
 /// A guard: what no change may lead to.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
     /// Holds for what is forbidden, given `self` and `old`.
     pub when: Expression,

@@ -27,6 +27,7 @@ pub mod limit;
 pub mod links;
 pub mod log;
 pub mod marks;
+pub mod means;
 pub mod moment;
 pub mod near;
 pub mod operation;

@@ -40,7 +40,7 @@ impl Steps {
     /// # Errors
     /// The store failed.
     pub async fn heed_declarations(&self) -> Result<Part, StepError> {
-        let catalog = self.state.catalog().clone();
+        let catalog = self.state().catalog().clone();
         let mut all = Part::default();
         // Those first for which work is to stop.
         for collection in catalog.retired.values().chain(catalog.collections.values()) {
@@ -58,20 +58,20 @@ impl Steps {
     /// declaration, and says how many that were.
     async fn heed_all(&self, collection: &Collection) -> Result<u64, StepError> {
         let (name, digest) = (&collection.name, outlook::digest(collection));
-        let mut after = match self.state.declared(name).await?.filter(|known| known.digest == digest) {
+        let mut after = match self.state().declared(name).await?.filter(|known| known.digest == digest) {
             Some(DeclaredRecord { seen: Seen::All, .. }) => return Ok(0),
             Some(DeclaredRecord { seen: Seen::Until(last), .. }) => Some(last),
             None => None,
         };
         let mut looked_at = 0;
         loop {
-            let (keys, more) = self.state.some_of_collection(name, after.as_ref(), PART).await?;
+            let (keys, more) = self.state().some_of_collection(name, after.as_ref(), PART).await?;
             let looks = stream::iter(keys.iter().map(Ok));
             looks.try_for_each_concurrent(SIDE_BY_SIDE, |key| self.heed(key)).await?;
             looked_at += keys.len() as u64;
             after = keys.into_iter().next_back().map(|key| key.id).filter(|_| more);
             let seen = after.clone().map_or(Seen::All, Seen::Until);
-            self.state.keep_declared(name, &DeclaredRecord { digest: digest.clone(), seen }).await?;
+            self.state().keep_declared(name, &DeclaredRecord { digest: digest.clone(), seen }).await?;
             if after.is_none() {
                 return Ok(looked_at);
             }
@@ -82,7 +82,7 @@ impl Steps {
     /// for as long as it takes.
     async fn heed(&self, key: &ResourceKey) -> Result<(), StepError> {
         loop {
-            match self.state.happen(key, Event::Redeclared).await {
+            match self.state().happen(key, Event::Redeclared).await {
                 // One that cannot be read is no reason to leave all others alone.
                 Err(ApplyError::State(error @ StateError::Damaged { .. })) => {
                     error!(resource = %key, error = &error as &dyn std::error::Error, "it cannot be looked at");
@@ -90,7 +90,7 @@ impl Steps {
                 }
                 happened => match unless_refused(happened) {
                     Ok(_) => return Ok(()),
-                    Err(StepError::Later(_)) => self.state.clock().sleep(RECORD_AGAIN).await,
+                    Err(StepError::Later(_)) => self.base.clock().sleep(RECORD_AGAIN).await,
                     Err(error) => return Err(error),
                 },
             }

@@ -214,11 +214,25 @@ impl Engine {
             bell.wake.notify_one();
         }
         loop {
-            bell.wake.notified().await;
+            self.rung(chore, bell).await;
             bell.busy.store(true, Ordering::Relaxed);
-            let result = self.steps.do_chore(chore, &self.housekeeping.kept, counts).await;
+            let result = self.steps.do_chore(chore, &self.steps.dials.kept(), counts).await;
             bell.busy.store(false, Ordering::Relaxed);
             result?;
+        }
+    }
+}
+
+impl Engine {
+    /// Waits until it is time for a chore; for the full sweep that is also when
+    /// something else was declared.
+    async fn rung(&self, chore: Chore, bell: &Bell) {
+        match chore {
+            Chore::Sweep => tokio::select! {
+                () = bell.wake.notified() => {}
+                () = self.steps.base.hints().everything.notified() => {}
+            },
+            Chore::Retention | Chore::Ticks | Chore::Log => bell.wake.notified().await,
         }
     }
 }
@@ -247,7 +261,7 @@ impl Steps {
                 Err(error) => break Err(error),
             }
             if chore == Chore::Sweep {
-                self.state.clock().sleep(SWEEP_PACE).await;
+                self.base.clock().sleep(SWEEP_PACE).await;
             }
         };
         let duration = started.elapsed();
@@ -257,7 +271,7 @@ impl Steps {
         match result {
             Ok(()) => {
                 counts.done.add(1);
-                counts.last.set(self.state.clock().now().as_millis() as f64 / 1000.0);
+                counts.last.set(self.base.clock().now().as_millis() as f64 / 1000.0);
                 if done > 0 {
                     info!(kind, looked_at, done, duration_ms, "housekeeping");
                 } else {

@@ -124,6 +124,13 @@ pub enum Action {
         /// What it is counted by.
         limit_key: Option<LimitKey>,
     },
+    /// A queued job that may be claimed is of another priority by now.
+    Reorder {
+        /// The job.
+        job: JobId,
+        /// The priority of its operation.
+        priority: i32,
+    },
     /// The time of a job is over.
     Overdue {
         /// The job.
@@ -386,7 +393,13 @@ impl<'a> ActivityView<'a> {
         for (older, job) in self.status.active.iter().enumerate().filter(|(_, job)| queued(job)) {
             let eligible = self.place(job).filter(|_| standing == Standing::Active && self.may_start(older, job));
             match (eligible, &job.ready) {
-                (Some((_, key)), Some(ready)) if ready.limit_key == key => taken = true,
+                (Some((priority, key)), Some(ready)) if ready.limit_key == key => {
+                    taken = true;
+                    // It keeps its turn among those of its new priority.
+                    if ready.priority != priority {
+                        actions.push(Action::Reorder { job: job.id, priority });
+                    }
+                }
                 // It is counted by something else now: its place is another one.
                 (Some(_) | None, Some(_)) => actions.push(Action::Hold { job: job.id }),
                 (Some((priority, limit_key)), None) if !taken && !any_ready => {

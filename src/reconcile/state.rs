@@ -192,7 +192,7 @@ pub struct Held {
 /// The place of a job among those that may be claimed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ready {
-    /// The priority of its operation when it became ready.
+    /// The priority of its operation.
     pub priority: i32,
     /// When it became ready.
     pub at: Timestamp,

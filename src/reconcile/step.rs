@@ -378,6 +378,11 @@ impl Stepper<'_> {
                 let at = self.now();
                 self.active(job, |active| active.ready = Some(Ready { priority, at, limit_key }));
             }
+            Action::Reorder { job, priority } => self.active(job, |active| {
+                if let Some(ready) = active.ready.as_mut() {
+                    ready.priority = priority;
+                }
+            }),
             Action::Overdue { job } => {
                 // One that is final or being stopped already refuses, and that is as good.
                 let _ = self.job_event(job, JobEvent::Overdue);

@@ -5,7 +5,7 @@
 //! or later.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::CertificateDer;
@@ -20,7 +20,8 @@ pub struct Trust(Arc<Inner>);
 
 struct Inner {
     given: Option<Vec<CertificateDer<'static>>>,
-    read: OnceLock<Result<Read, String>>,
+    /// What the last reading gave, once it is done.
+    read: RwLock<Arc<OnceLock<Result<Read, String>>>>,
 }
 
 /// What was read.
@@ -42,14 +43,14 @@ impl Trust {
     /// The authorities of the machine.
     #[must_use]
     pub fn of_the_machine() -> Self {
-        Self(Arc::new(Inner { given: None, read: OnceLock::new() }))
+        Self(Arc::new(Inner { given: None, read: RwLock::default() }))
     }
 
     /// These authorities, each as a certificate in DER, and no others.
     #[must_use]
     pub fn only(authorities: Vec<Vec<u8>>) -> Self {
         let given = authorities.into_iter().map(CertificateDer::from).collect();
-        Self(Arc::new(Inner { given: Some(given), read: OnceLock::new() }))
+        Self(Arc::new(Inner { given: Some(given), read: RwLock::default() }))
     }
 
     /// Reads them, unless that was done before.
@@ -58,8 +59,14 @@ impl Trust {
     /// There are none: why, for people.
     pub(super) async fn read(&self) -> Result<Read, String> {
         let inner = Arc::clone(&self.0);
-        let read = tokio::task::spawn_blocking(move || inner.read.get_or_init(|| inner.load()).clone());
+        let reading = Arc::clone(&inner.read.read().unwrap_or_else(PoisonError::into_inner));
+        let read = tokio::task::spawn_blocking(move || reading.get_or_init(|| inner.load()).clone());
         read.await.unwrap_or_else(|error| Err(error.to_string()))
+    }
+
+    /// Lets them be read again when they are next needed.
+    pub fn read_anew(&self) {
+        *self.0.read.write().unwrap_or_else(PoisonError::into_inner) = Arc::default();
     }
 }
 

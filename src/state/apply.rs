@@ -147,6 +147,10 @@ pub enum ApplyError<E> {
     /// The core refuses the event.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// The collection of the resource was declared when it was asked for, and
+    /// is no longer.
+    #[error("the collection is no longer declared")]
+    Undeclared,
     /// An answer is remembered already under the name of this one.
     #[error("a request with this idempotency key was answered already")]
     Remembered,
@@ -239,6 +243,14 @@ impl State {
             let place = self.place_of(&loaded.state, &decision);
             let after = self.follow(&loaded, decision)?;
             let mut txn = transaction(&loaded, &after);
+            // Held until the commit is decided.
+            let _creating = match (&loaded.state.desired, &after.desired) {
+                (None, Some(_)) => match self.newest.creating(&key.collection, self.edition()).await {
+                    Some(creating) => Some(creating),
+                    None => return Err(ApplyError::Undeclared),
+                },
+                (Some(_), _) | (None, None) => None,
+            };
             if let Some((operation, rate, place)) = place
                 && !self.take_place(&operation, rate, place, &mut txn).await?
             {
@@ -291,13 +303,17 @@ impl State {
         }
         // Commits are made in the order in which they are handed over: behind
         // this one, which changes nothing, those are decided.
-        let behind = Txn { ops: vec![Op::Delete(keys::bookmark(SETTLED))], ..Txn::default() };
-        if let Ok(rev) = self.store.commit(behind).await {
+        if let Ok(rev) = self.commit_nothing().await {
             self.changes.settle(&doubted, rev);
             self.hints.ring_for_claims();
             self.hints.attempts.notify_one();
             self.hints.timers.notify_one();
         }
+    }
+
+    /// Commits nothing, behind everything that was handed over before.
+    pub(super) async fn commit_nothing(&self) -> Result<Rev, CommitError> {
+        self.store.commit(Txn { ops: vec![Op::Delete(keys::bookmark(SETTLED))], ..Txn::default() }).await
     }
 
     /// Decides what is to happen to a resource, and lets it happen to a copy
@@ -322,9 +338,9 @@ impl State {
     /// The place in the rate of its operation that a claim takes.
     fn place_of(&self, state: &ResourceState, decision: &Decision) -> Option<(OperationName, Rate, u32)> {
         let Decision::Happen(Event::Claimed { job, grant }) = decision else { return None };
-        let operation = self.catalog.operations.get(&state.jobs.get(job)?.operation)?;
+        let operation = self.edition.catalog.operations.get(&state.jobs.get(job)?.operation)?;
         // Of what is out of service nothing is claimed.
-        let operation = Some(operation).filter(|_| !self.catalog.is_retired(&state.key.collection))?;
+        let operation = Some(operation).filter(|_| !self.edition.catalog.is_retired(&state.key.collection))?;
         Some((operation.name.clone(), operation.rate?, grant.place?))
     }
 
@@ -333,7 +349,7 @@ impl State {
         // Cheap: documents are shared, and of jobs only the unfinished ones are here.
         let state = loaded.state.clone();
         match decision {
-            Decision::Happen(event) => step(state, event, &self.catalog, self.moment()),
+            Decision::Happen(event) => step(state, event, &self.edition.catalog, self.moment()),
             Decision::Leave => Ok(state),
         }
     }
@@ -385,7 +401,7 @@ impl State {
     /// What is known after a commit; wakes those who act on it.
     fn committed(&self, loaded: Loaded, state: ResourceState, txn: &Txn, rev: Rev) -> Applied {
         self.ticks.count(&loaded.state, &state);
-        self.jobs.count(&loaded.state, &state);
+        self.edition.jobs.count(&loaded.state, &state);
         let mut rows: BTreeMap<Key, Rev> = loaded.rows.into_iter().map(|(key, entry)| (key, entry.rev)).collect();
         for op in &txn.ops {
             match op {

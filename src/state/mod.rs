@@ -12,6 +12,7 @@ mod apply;
 mod changes;
 mod claims;
 mod feed;
+mod declared;
 mod hints;
 mod job_counts;
 pub mod keys;
@@ -35,6 +36,7 @@ use std::time::Duration;
 pub use apply::{Applied, ApplyError, Decision, Loaded, Tried, show_state};
 pub use claims::{Claim, Claims};
 pub use feed::{Change, Dealt, Item, JobFacts, PENDING_MAX, Part, Place as LogPlace, Shown, Subscription, Topic};
+pub use declared::NothingCreated;
 pub use hints::Hints;
 pub use job_counts::WAITING_KEPT;
 pub use ledger::TickRow;
@@ -61,6 +63,7 @@ use crate::store::{CommitError, Rev, Store};
 use changes::Changes;
 use claims::Turns;
 use feed::Feed;
+use declared::{Edition, Newest};
 use job_counts::JobCounts;
 use locks::Locks;
 use tick_counts::TickCounts;
@@ -72,14 +75,16 @@ pub struct State {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
-    catalog: Arc<Catalog>,
+    /// The declarations that it goes by.
+    edition: Edition,
+    newest: Arc<Newest>,
     locks: Arc<Locks>,
     hints: Arc<Hints>,
     changes: Arc<Changes>,
     feed: Arc<Feed>,
     watch: Arc<Watch>,
     ticks: TickCounts,
-    jobs: Arc<JobCounts>,
+    metrics: Metrics,
     turns: Arc<Turns>,
     /// Where the time is noted that things take, if anybody asks.
     stages: Option<Arc<Stages>>,
@@ -92,23 +97,40 @@ impl State {
         let newest = *store.committed().borrow();
         let (changes, feed) = (Arc::new(Changes::new(newest)), Arc::new(Feed::new(newest)));
         let (locks, hints, watch, turns) = (Arc::default(), Arc::default(), Arc::default(), Arc::default());
-        let uncounted = Metrics::default();
-        let ticks = TickCounts::of(&uncounted);
-        let jobs = Arc::new(JobCounts::of(&uncounted, catalog.operations.keys()));
-        Self { store, clock, entropy, catalog, locks, hints, changes, feed, watch, ticks, jobs, turns, stages: None }
+        let metrics = Metrics::default();
+        let ticks = TickCounts::of(&metrics);
+        let edition = first_edition(catalog, &metrics);
+        let newest = Arc::new(Newest::new(edition.clone()));
+        Self {
+            store,
+            clock,
+            entropy,
+            edition,
+            newest,
+            locks,
+            hints,
+            changes,
+            feed,
+            watch,
+            ticks,
+            metrics,
+            turns,
+            stages: None,
+        }
     }
 
-    /// The same state, counted there.
+    /// The same state, counted there; before anything is declared anew.
     #[must_use]
     pub fn counted(self, metrics: &Metrics) -> Self {
-        let jobs = Arc::new(JobCounts::of(metrics, self.catalog.operations.keys()));
-        Self { ticks: TickCounts::of(metrics), jobs, ..self }
+        let edition = first_edition(self.edition.catalog, metrics);
+        let newest = Arc::new(Newest::new(edition.clone()));
+        Self { ticks: TickCounts::of(metrics), metrics: metrics.clone(), edition, newest, ..self }
     }
 
-    /// What is declared.
+    /// What is declared in the edition that it goes by.
     #[must_use]
-    pub fn catalog(&self) -> &Arc<Catalog> {
-        &self.catalog
+    pub const fn catalog(&self) -> &Arc<Catalog> {
+        &self.edition.catalog
     }
 
     /// The store itself.
@@ -175,6 +197,11 @@ impl State {
     pub fn set_back(&self) -> u64 {
         self.watch.set_back()
     }
+}
+
+fn first_edition(catalog: Arc<Catalog>, metrics: &Metrics) -> Edition {
+    let jobs = Arc::new(JobCounts::of(metrics, catalog.operations.keys()));
+    Edition { number: 0, catalog, jobs }
 }
 
 impl Now for State {

@@ -12,6 +12,7 @@ mod kill;
 mod native;
 mod outward;
 mod readme;
+mod reload;
 mod schemas;
 mod seeds;
 mod service;

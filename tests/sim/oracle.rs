@@ -380,6 +380,7 @@ impl Oracle {
             | Action::EndWait { .. }
             | Action::Overdue { .. }
             | Action::Hold { .. }
+            | Action::Reorder { .. }
             | Action::Remove => true,
         };
         let left: Vec<_> = plan.actions.iter().filter(is_left).collect();

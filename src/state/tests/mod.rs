@@ -1,5 +1,6 @@
 //! What is written, on which conditions, and what becomes of conflicts and failures.
 
+mod declared;
 mod ledger;
 mod limits;
 mod once;
@@ -33,6 +34,8 @@ enum Mishap {
     Answered(CommitError),
     /// It is applied, and never answered.
     Unanswered,
+    /// It is applied before the next one is, and never answered.
+    Late,
 }
 
 /// A store in memory that remembers transactions, and to which mishaps can happen.
@@ -42,6 +45,7 @@ struct Spy {
     seen: Mutex<Vec<Txn>>,
     mishaps: Mutex<VecDeque<Mishap>>,
     unreadable: Mutex<bool>,
+    late: Mutex<Option<Txn>>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -62,12 +66,20 @@ impl Store for Spy {
     }
 
     async fn commit(&self, txn: Txn) -> Result<Rev, CommitError> {
+        let late = locked(&self.late).take();
+        if let Some(late) = late {
+            self.inner.commit(late).await?;
+        }
         let mishap = locked(&self.mishaps).pop_front();
         match mishap {
             Some(Mishap::Overtaken(other)) => drop(self.inner.commit(other).await?),
             Some(Mishap::Answered(error)) => return Err(error),
             Some(Mishap::Unanswered) => {
                 self.inner.commit(txn).await?;
+                return std::future::pending().await;
+            }
+            Some(Mishap::Late) => {
+                *locked(&self.late) = Some(txn);
                 return std::future::pending().await;
             }
             None => {}
