@@ -38,6 +38,7 @@ use crate::domain::version::ETag;
 use crate::state::State;
 
 pub use crate::domain::links;
+pub use crate::state::backup::Backup;
 pub use crate::state::{Load, LocalTime, Stage, Stages, Subject, describe_shown};
 pub use error::{AlreadyApplied, ApiError};
 pub use jobs::{AttemptLog, LogState};
@@ -89,6 +90,14 @@ impl Api {
     #[must_use]
     pub fn catalog(&self) -> &Catalog {
         &self.catalog
+    }
+
+    /// Begins a backup of everything that is stored, once those before it are done.
+    ///
+    /// # Errors
+    /// [`ApiError::Store`].
+    pub async fn begin_backup(&self) -> Result<Backup, ApiError> {
+        Ok(self.state.begin_backup().await?)
     }
 }
 

@@ -19,6 +19,7 @@ mod logs;
 mod options;
 mod outward;
 mod reach;
+pub mod stock;
 mod supervise;
 mod undeclared;
 
@@ -48,13 +49,14 @@ use crate::clock::{SystemClock, SystemEntropy};
 use crate::config::{self, Config, Limits};
 use crate::domain::operation::RunnerKind;
 use crate::domain::patch::PatchLimits;
-use crate::engine::{self, Engine, EngineConfig, Housekeeping, StepError};
+use crate::engine::{self, BackupPlan, Engine, EngineConfig, Housekeeping, StepError};
 use crate::http::{self, Http, HttpConfig};
 use crate::metrics::Metrics;
 use crate::runner::Runner;
 use crate::runner::exec::{self, ExecConfig, ExecRunner};
 use crate::runner::native::{NativeConfig, NativeRunner};
 use crate::state::State;
+use crate::state::backup::BackupShelf;
 use crate::store;
 use keeping::Keeping;
 
@@ -273,8 +275,11 @@ fn judge_cron(text: &str) -> Result<(), String> {
 }
 
 fn housekeeping(config: &Config, metrics: Metrics) -> Housekeeping {
-    let config::Housekeeping { retention, log, sweep } = config.housekeeping.clone();
-    Housekeeping { retention, log, sweep, kept: config.retention, metrics }
+    let config::Housekeeping { retention, log, sweep, backup, backups } = config.housekeeping.clone();
+    let config::Backups { folder, keep } = backups;
+    let backup =
+        backup.map(|at| BackupPlan { at, shelf: BackupShelf { folder, keep, name: keeping::name_of(&config.store) } });
+    Housekeeping { retention, log, sweep, backup, kept: config.retention, metrics }
 }
 
 fn http_config(config: &Config, addresses: Vec<SocketAddr>) -> HttpConfig {

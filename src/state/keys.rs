@@ -421,6 +421,13 @@ pub fn read_expiry(key: &Key) -> Option<(Timestamp, Key)> {
     Some((at, once(reader.text()?, reader.text()?)))
 }
 
+/// The row that says when a row that remembers an answer is forgotten.
+#[must_use]
+pub fn expiry_of(once: &Key, at: Timestamp) -> Option<Key> {
+    let mut reader = Reader::new(once, ONCE)?;
+    Some(expiry(at, reader.text()?, reader.text()?))
+}
+
 /// Whether a row remembers an answer.
 #[must_use]
 pub fn is_once(key: &Key) -> bool {

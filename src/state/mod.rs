@@ -9,6 +9,7 @@
 //! Who caused an event, and what is done about it in the world.
 
 mod apply;
+pub mod backup;
 mod changes;
 mod claims;
 mod hints;
@@ -25,6 +26,7 @@ mod stages;
 #[cfg(test)]
 mod tests;
 mod tick_counts;
+pub mod verify;
 mod waiting;
 mod watch;
 
@@ -46,6 +48,8 @@ pub use waiting::{COUNTED_MAX, InQueue, Load};
 pub use crate::reconcile::ledger::version as ledger_version;
 pub use crate::reconcile::show::{LocalTime, describe as describe_shown, job as show_job, tick as show_tick, upcoming};
 pub use crate::reconcile::{Event, Launch, Observed, Refused, ResourceState, Scheduled, UNFINISHED_MAX};
+
+use tokio::sync::Semaphore;
 
 use crate::clock::{Clock, Entropy};
 use crate::domain::catalog::Catalog;
@@ -76,6 +80,7 @@ pub struct State {
     ticks: TickCounts,
     jobs: Arc<JobCounts>,
     turns: Arc<Turns>,
+    backups: Arc<Semaphore>,
     /// Where the time is noted that things take, if anybody asks.
     stages: Option<Arc<Stages>>,
 }
@@ -89,7 +94,8 @@ impl State {
         let uncounted = Metrics::default();
         let ticks = TickCounts::of(&uncounted);
         let jobs = Arc::new(JobCounts::of(&uncounted, catalog.operations.keys()));
-        Self { store, clock, entropy, catalog, locks, hints, changes, watch, ticks, jobs, turns, stages: None }
+        let backups = Arc::new(Semaphore::new(backup::BACKUPS_MAX));
+        Self { store, clock, entropy, catalog, locks, hints, changes, watch, ticks, jobs, turns, backups, stages: None }
     }
 
     /// The same state, counted there.
