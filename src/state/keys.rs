@@ -425,7 +425,8 @@ pub fn read_expiry(key: &Key) -> Option<(Timestamp, Key)> {
 #[must_use]
 pub fn expiry_of(once: &Key, at: Timestamp) -> Option<Key> {
     let mut reader = Reader::new(once, ONCE)?;
-    Some(expiry(at, reader.text()?, reader.text()?))
+    let (principal, key) = (reader.text()?, reader.text()?);
+    reader.rest().is_empty().then(|| expiry(at, principal, key))
 }
 
 /// Whether a row remembers an answer.

@@ -15,6 +15,7 @@ mod schemas;
 mod seeds;
 mod service;
 mod state;
+mod stock;
 mod store;
 mod tidy;
 mod wire;

@@ -43,7 +43,7 @@ fn text(key: &Key) -> String {
 
 /// Whether a row is made of others, and nothing but those.
 pub(super) fn is_index(key: &Key) -> bool {
-    matches!(key.0.first(), Some(b'n' | b'q' | b'w' | b'k' | b'a' | b'd' | b'u' | b'f'))
+    matches!(key.0.first(), Some(b'n' | b'q' | b'w' | b'k' | b'a' | b'd' | b'u' | b'f' | b'x'))
 }
 
 impl Verifier<'_> {
@@ -192,7 +192,8 @@ impl Verifier<'_> {
     }
 
     fn expiry(&mut self, key: &Key) -> Result<(), ReadError> {
-        let Some((at, row)) = keys::read_expiry(key) else {
+        let read = keys::read_expiry(key).filter(|(at, row)| keys::expiry_of(row, *at).as_ref() == Some(key));
+        let Some((at, row)) = read else {
             return self.found(words(key), "its key does not read");
         };
         match self.entry(&row)?.map(|entry| record::decode_once(&entry.value)) {
