@@ -117,7 +117,7 @@ fn backups(field: &Field<'_>, base: &Path, backups: &mut Backups, report: &mut R
         && let Some(text) = field.text(FOLDER, report)
     {
         if text.is_empty() {
-            field.expected::<()>(FOLDER, report);
+            field.refuse::<()>(format!("expected {FOLDER}, found an empty text"), report);
         }
         backups.folder = base.join(text).components().collect();
     }

@@ -96,7 +96,12 @@ fn what_is_wrong_with_backups_is_said_all_at_once() {
 backup = "0 25 * * *"
 backups = { folder = "", keep = 0, kept = 7 }
 "#;
-    assert_snapshot!(refusal(text), @"");
+    assert_snapshot!(refusal(text), @r#"
+    heeler.toml:3:10: `housekeeping.backup`: `0 25 * * *` is not a cron expression: one of its fields cannot be read
+    heeler.toml:4:22: `housekeeping.backups.folder`: expected a folder such as "backups", found an empty text
+    heeler.toml:4:33: `housekeeping.backups.keep`: expected an integer from 1 to 10000, found 0
+    heeler.toml:4:36: unknown key `kept` in `housekeeping.backups`: expected `folder` or `keep`
+    "#);
     assert_snapshot!(refusal("[housekeeping]\nbackups = { keep = 3 }"), @"");
     assert_snapshot!(refusal("[housekeeping]\nbackup = \"0 4 * * *\"\nbackups = \"backups\""), @"");
 }

@@ -35,7 +35,7 @@ fn backups_are_made_by_the_clock_the_newest_are_kept_and_each_is_counted() {
     assert!(ask(service.address(), "PUT /v1/dogs/rex", "{}").starts_with("HTTP/1.1 201 "));
     let backups = || -> Vec<PathBuf> {
         let own =
-            names(&world).into_iter().filter(|name| name.starts_with("heeler-2026") || name.starts_with("heeler-2"));
+            names(&world).into_iter().filter(|name| name.starts_with("heeler-2"));
         own.filter(|name| name.ends_with("Z.backup")).map(|name| world.path().join("safe").join(name)).collect()
     };
     let metrics = || ask(service.address(), "GET /metrics", "");
@@ -44,7 +44,7 @@ fn backups_are_made_by_the_clock_the_newest_are_kept_and_each_is_counted() {
     until("three were made", || runs() >= 3);
     until("as many are kept as may be", || backups().len() == 2);
     let rows = backups().iter().filter_map(|path| check(fs::File::open(path).ok()?).ok()).map(|all| all.rows).max();
-    assert!(rows.is_some_and(|rows| rows >= 2), "the document is in one of them");
+    assert!(rows.is_some_and(|rows| rows >= 1), "the document is in one of them");
     let names = names(&world);
     assert!(names.contains(&"heeler-notes.backup".to_owned()), "{names:?}");
     assert!(!names.iter().any(|name| name.contains("20200101")), "{names:?}");

@@ -10,7 +10,7 @@ use std::thread;
 use heeler::store::backup::check;
 use serde_json::json;
 
-use crate::cli::world::{World as Program, ask, ask_with};
+use crate::cli::world::{Running, World as Program, ask, ask_with};
 use crate::service::client::{JSON, request};
 use crate::service::{World, until};
 
@@ -156,7 +156,7 @@ fn the_service_of_the_file_is_asked_where_the_store_is_in_use() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
     let notes = "[collections.notes]\npreconditions = \"optional\"\n";
     let world = Program::with(&format!("[server]\nlisten = \"127.0.0.1:{port}\"\n{notes}"));
-    let service = world.serve(&["--listen", &format!("127.0.0.1:{port}")]);
+    let service = Running::start(&mut world.heeler(&["serve"]));
     assert!(ask(service.address(), "PUT /v1/notes/a", "{}").starts_with("HTTP/1.1 201 "));
     let ended = world.run(&["backup", "a.backup"]);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
@@ -206,7 +206,7 @@ fn only_an_admin_gets_a_backup() {
 #[test]
 fn without_tokens_a_backup_is_for_loopback_addresses_alone() {
     let world = Program::with("[collections.notes]\n");
-    let service = world.serve(&["--listen", "0.0.0.0:0", "--insecure"]);
+    let service = Running::start(&mut world.heeler(&["serve", "--listen", "0.0.0.0:0", "--insecure"]));
     let address = service.address().replace("0.0.0.0", "127.0.0.1");
     let answer = ask(&address, "GET /v1/admin/backup", "");
     assert!(answer.starts_with("HTTP/1.1 403 ") && answer.contains("for loopback addresses"), "{answer}");
@@ -218,7 +218,7 @@ fn a_service_that_ends_breaks_a_backup_off_and_what_was_read_is_none() {
     let service = world.start();
     let large = "x".repeat(900_000);
     for n in 0..24 {
-        assert_eq!(service.put(&format!("/v1/things/{n}"), &json!({ "text": large, "processing": null })).status, 201);
+        assert_eq!(service.put(&format!("/v1/things/{n}"), &json!({ "text": large })).status, 201);
     }
     let mut stream = TcpStream::connect(service.address).expect("a connection");
     write!(stream, "GET /v1/admin/backup HTTP/1.1\r\nHost: {}\r\n\r\n", service.address).expect("it is sent");
