@@ -102,8 +102,14 @@ backups = { folder = "", keep = 0, kept = 7 }
     heeler.toml:4:33: `housekeeping.backups.keep`: expected an integer from 1 to 10000, found 0
     heeler.toml:4:36: unknown key `kept` in `housekeeping.backups`: expected `folder` or `keep`
     "#);
-    assert_snapshot!(refusal("[housekeeping]\nbackups = { keep = 3 }"), @"");
-    assert_snapshot!(refusal("[housekeeping]\nbackup = \"0 4 * * *\"\nbackups = \"backups\""), @"");
+    assert_snapshot!(
+        refusal("[housekeeping]\nbackups = { keep = 3 }"),
+        @"heeler.toml:2:11: `backups` says where backups are kept: expected `backup`, too, which says when they are made"
+    );
+    assert_snapshot!(
+        refusal("[housekeeping]\nbackup = \"0 4 * * *\"\nbackups = \"backups\""),
+        @r#"heeler.toml:3:11: `housekeeping.backups`: expected a table such as { folder = "backups", keep = 7 }, found a string"#
+    );
 }
 
 #[test]

@@ -34,8 +34,7 @@ fn backups_are_made_by_the_clock_the_newest_are_kept_and_each_is_counted() {
     let service = world.serve(&[]);
     assert!(ask(service.address(), "PUT /v1/dogs/rex", "{}").starts_with("HTTP/1.1 201 "));
     let backups = || -> Vec<PathBuf> {
-        let own =
-            names(&world).into_iter().filter(|name| name.starts_with("heeler-2"));
+        let own = names(&world).into_iter().filter(|name| name.starts_with("heeler-2"));
         own.filter(|name| name.ends_with("Z.backup")).map(|name| world.path().join("safe").join(name)).collect()
     };
     let metrics = || ask(service.address(), "GET /metrics", "");
