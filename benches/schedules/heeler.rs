@@ -104,9 +104,9 @@ fn catalog() -> Catalog {
 
 /// As by default; the house is kept beside what is measured.
 fn engine_config() -> EngineConfig {
-    let config::Housekeeping { retention, log, sweep } = config::Housekeeping::default();
+    let config::Housekeeping { retention, log, sweep, .. } = config::Housekeeping::default();
     let (kept, metrics) = (Retention::default(), Metrics::default());
-    EngineConfig { running: RUNNING, housekeeping: Housekeeping { retention, log, sweep, kept, metrics } }
+    EngineConfig { running: RUNNING, housekeeping: Housekeeping { retention, log, sweep, backup: None, kept, metrics } }
 }
 
 /// Stores so many resources with a schedule each.

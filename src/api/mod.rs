@@ -39,6 +39,7 @@ use crate::domain::version::{ETag, Revision};
 use crate::state::State;
 
 pub use crate::domain::links;
+pub use crate::state::backup::Backup;
 pub use crate::state::{Load, LocalTime, LogPlace, Stage, Stages, Subject, Subscription, describe_shown};
 pub use error::{AlreadyApplied, ApiError};
 pub use jobs::{AttemptLog, LogState};
@@ -104,6 +105,14 @@ impl Api {
     #[must_use]
     pub fn catalog(&self) -> &Catalog {
         &self.catalog
+    }
+
+    /// Begins a backup of everything that is stored, once those before it are done.
+    ///
+    /// # Errors
+    /// [`ApiError::Store`].
+    pub async fn begin_backup(&self) -> Result<Backup, ApiError> {
+        Ok(self.state.begin_backup().await?)
     }
 }
 

@@ -7,7 +7,7 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use crate::service::{self, Cause};
+use crate::service::{self, Cause, stock};
 
 /// The exit codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub(super) enum Exit {
     JobFailed = 1,
     /// The command, the environment or the configuration is wrong.
     Usage = 2,
-    /// The store is in use, foreign, damaged or newer, or cannot be used at all.
+    /// The store, or a backup of one, is in use, foreign, damaged or newer, or cannot be used at all.
     Store = 3,
     /// The address cannot be served.
     Address = 4,
@@ -49,9 +49,9 @@ Exit codes:
    0  done
    1  demo: a job failed
    2  usage or configuration
-   3  the store: in use, foreign, damaged or newer
+   3  the store, or a backup of one: in use, foreign, damaged or newer
    4  the address cannot be served
-   7  demo: no answer
+   7  demo, backup: no answer
   70  stopped because the outcome of a commit is unknown
   71  stopped because a part of the service broke";
 
@@ -70,6 +70,12 @@ pub(super) enum Failure {
     /// Jobs did not succeed.
     #[error("{0}")]
     Jobs(String),
+    /// Something could not be done with a store as a whole.
+    #[error(transparent)]
+    Stock(#[from] stock::Error),
+    /// A store is not as it should be.
+    #[error("{0}")]
+    Unsound(String),
     /// The service did not answer, or not as it should.
     #[error("no proper answer")]
     Unreachable(#[source] Cause),
@@ -83,6 +89,8 @@ impl Failure {
             Self::Service(error) => exit(error),
             Self::System(_) => Exit::Broken,
             Self::Jobs(_) => Exit::JobFailed,
+            Self::Stock(error) => of_stock(error),
+            Self::Unsound(_) => Exit::Store,
             Self::Unreachable(_) => Exit::Unreachable,
         }
     }
@@ -101,6 +109,16 @@ impl Failure {
             cause = error.source();
         }
         words
+    }
+}
+
+const fn of_stock(error: &stock::Error) -> Exit {
+    use stock::{BackupError, Error};
+    match error {
+        Error::Exists { .. } | Error::Backup { source: BackupError::Occupied(_) | BackupError::Io(_), .. } => {
+            Exit::Usage
+        }
+        Error::Open(_) | Error::Read(_) | Error::Restore(_) | Error::Backup { .. } => Exit::Store,
     }
 }
 

@@ -13,15 +13,19 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 mod args;
+mod backup;
 mod check;
 mod client;
+mod completions;
 mod demo;
 mod describe;
 mod exit;
+mod fetch;
 mod output;
 mod serve;
 mod settings;
 mod signals;
+mod stock;
 
 use args::{Cli, Command, LogArgs, LogFormat};
 use exit::{Exit, Failure};
@@ -65,6 +69,14 @@ fn obey(command: &Command) -> Result<(), Failure> {
             demo::run(args)
         }
         Command::Check(args) => check::run(args),
+        Command::Backup(args) => backup::run(args),
+        Command::Restore(args) => stock::restore(args),
+        Command::Verify(args) => stock::verify(args),
+        Command::Compact(args) => stock::compact(args),
+        Command::Completions(args) => {
+            completions::print(args.shell);
+            Ok(())
+        }
         Command::Openapi(args) => {
             let config = settings::for_openapi(args)?;
             match &args.into {

@@ -43,9 +43,17 @@ pub fn judge(now: &Config, new: &Config) -> Result<(), ConfigErrors> {
     if now.store != new.store {
         refuse(new.places.store.as_ref(), "store.url", &format!("`{}`", now.store));
     }
+    if now.limits.connections != new.limits.connections {
+        refuse(None, "limits.connections", &now.limits.connections.to_string());
+    }
     if now.housekeeping != new.housekeeping {
-        let Housekeeping { retention, log, sweep } = &now.housekeeping;
-        let was = format!("`{{ retention = \"{retention}\", log = \"{log}\", sweep = \"{sweep}\" }}`");
+        let Housekeeping { retention, log, sweep, backup, backups } = &now.housekeeping;
+        let mut was = format!("`{{ retention = \"{retention}\", log = \"{log}\", sweep = \"{sweep}\"");
+        if let Some(backup) = backup {
+            let (folder, keep) = (backups.folder.display(), backups.keep);
+            was.push_str(&format!(", backup = \"{backup}\", backups = {{ folder = \"{folder}\", keep = {keep} }}"));
+        }
+        was.push_str(" }`");
         refuse(new.places.housekeeping.as_ref(), "housekeeping", &was);
     }
     ConfigErrors::found_later(errors).map_or(Ok(()), Err)

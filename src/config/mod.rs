@@ -35,6 +35,9 @@
 //! retention = "*/10 * * * *"         # forgets what is older than that
 //! log       = "5 * * * *"            # trims the change log
 //! sweep     = "17 3 * * *"           # looks at every resource, should anything have been missed
+//! # Further: makes a backup, none by default, and keeps the newest ones beside this file
+//! backup    = "0 4 * * *"
+//! backups   = { folder = "backups", keep = 7 }
 //!
 //! [secrets]                          # for `${secret.HOOK}`; read once, at the start, and shown nowhere
 //! HOOK = { env = "HOOK_TOKEN" }      # or { file = "hook.token" }: its text, without a line end
@@ -133,7 +136,7 @@ pub use changes::Changes;
 pub use declared::Declared;
 pub use error::{ConfigError, ConfigErrors, ERRORS_MAX, Place};
 pub use fixed::{Places, judge as judge_fixed};
-pub use housekeeping::{Housekeeping, JudgeCron, PER_ACTIVITY_MAX};
+pub use housekeeping::{BACKUPS_KEPT_MAX, Backups, Housekeeping, JudgeCron, PER_ACTIVITY_MAX};
 pub use secrets::SECRET_BYTES_MAX;
 pub use server::{
     BYTES_MAX, BYTES_MIN, CONNECTIONS_MAX, DEPTH_MAX, LOG_BYTES_MAX, Limits, PATCH_OPERATIONS_MAX, ParseStoreUrlError,
@@ -302,7 +305,7 @@ pub fn parse_with(
         access: auth::access(&root, &mut report),
         catalog,
         retention: housekeeping::retention(&root, &mut report),
-        housekeeping: housekeeping::housekeeping(&root, outside.cron, &mut report),
+        housekeeping: housekeeping::housekeeping(&root, base, outside.cron, &mut report),
         relay,
         surroundings,
         places: fixed::places(&root, &report),

@@ -13,6 +13,7 @@ use crate::domain::id::{JobId, ResourceKey};
 use crate::domain::job::Job;
 use crate::domain::retention::Retention;
 use crate::reconcile::keep::{Shelf, suspects};
+use crate::state::backup::{BackupError, BackupShelf, Summary};
 use crate::state::{ApplyError, Busy, Event, StateError};
 
 /// How many jobs are read, and forgotten in one transaction, at once: each can
@@ -162,6 +163,19 @@ impl Steps {
         let before = self.trimmed.swap(end, Ordering::Relaxed);
         let done = if before == 0 { 0 } else { end.saturating_sub(before) };
         Ok(Part { looked_at: done, done, more: false })
+    }
+
+    /// Makes a backup, and removes the oldest ones that are too many; how many
+    /// rows are in it.
+    ///
+    /// # Errors
+    /// There is none, or the store failed.
+    pub async fn back_up(&self, shelf: &BackupShelf) -> Result<Part, StepError> {
+        match self.state().shelve_backup(shelf).await {
+            Ok(Summary { rows, .. }) => Ok(Part { looked_at: rows, done: rows, more: false }),
+            Err(BackupError::Read(error)) => Err(StepError::Store(Box::new(error))),
+            Err(error) => Err(StepError::Backup(Box::new(error))),
+        }
     }
 
     /// Trims the change log if it has grown to twice what it is to hold.

@@ -27,7 +27,7 @@ use std::time::Duration;
 pub use attempts::Next;
 pub use chores::Part;
 pub use dials::Dials;
-pub use housekeeping::{Housekeeping, NotCron, judge_cron};
+pub use housekeeping::{BackupPlan, Housekeeping, NotCron, judge_cron};
 pub use run::{Engine, EngineConfig};
 
 use crate::domain::id::JobId;
@@ -88,6 +88,9 @@ pub enum StepError {
     /// The store does not take or give anything any more.
     #[error("the store failed")]
     Store(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// There is no new backup.
+    #[error("there is no new backup")]
+    Backup(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Nothing wakes the housekeeping.
     #[error("the housekeeping cannot be started")]
     Housekeeping(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -306,7 +306,7 @@ impl Engine {
             }
             self.steps.sweep().await?;
             self.steps.forget_unheard().await?;
-            self.steps.bound_log(&self.housekeeping.kept).await?;
+            self.steps.bound_log(&self.steps.dials.kept()).await?;
             self.steps.forget_answers().await?;
             self.wait(bell, SWEEP).await;
         }

@@ -34,8 +34,8 @@ use super::reply::{self, ACCEPT_PATCH, With};
 use super::routes::{self, Known, NoRoute, Route, Verb};
 use super::timing::{Step, Timing, millis};
 use super::{
-    HttpConfig, Inner, discovery, forms, home, job_lists, jobs, leases, ledger, logs, members, once, openapi, pages,
-    resources, watching,
+    HttpConfig, Inner, backup, discovery, forms, home, job_lists, jobs, leases, ledger, logs, members, once, openapi,
+    pages, resources, watching,
 };
 use crate::api::{Api, ChangeRequest, Intent, Once};
 use crate::domain::json::{self, JsonError, JsonLimits};
@@ -243,6 +243,7 @@ pub(super) async fn handle(call: Call<'_>, verb: Verb) -> Result<Response, Probl
         Route::Operations => home::operations(http).await,
         Route::Operation(name) => home::operation(http, name).await,
         Route::Leases(name) => leases::leases(call, name).await,
+        Route::Backup => backup::backup(&call),
         Route::Collection(name) => resources::collection(call, verb, name).await,
         Route::Resource(key) => resources::resource(call, verb, key).await,
         Route::Activity(key, activity) => jobs::activity(call, verb, key, activity).await,
@@ -288,6 +289,8 @@ fn acceptable(route: &Route, verb: Verb, headers: &HeaderMap) -> Result<Face, Pr
         Route::JobLog(_) if media::accepts(headers, EVENTS) => return Ok(Face::Json),
         Route::JobLog(_) => vec![logs::TEXT, EVENTS],
         Route::Metrics => vec![logs::TEXT],
+        Route::Backup if media::accepts(headers, backup::BYTES) => return Ok(Face::Json),
+        Route::Backup => vec![backup::BYTES],
         Route::Home
         | Route::Server
         | Route::Health

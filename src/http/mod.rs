@@ -34,6 +34,7 @@ use crate::domain::principal::Access;
 use crate::metrics::Metrics;
 
 mod auth;
+mod backup;
 mod body;
 mod coding;
 mod conditions;
@@ -99,6 +100,8 @@ pub struct HttpConfig {
     pub patch_operations_max: usize,
     /// How long the body of a request may take to arrive.
     pub body: Duration,
+    /// How long who reads a backup may be behind.
+    pub backup: Duration,
     /// How long connections may take over everything else.
     pub server: ServerConfig,
     /// What is counted.
@@ -114,6 +117,9 @@ impl HttpConfig {
     pub const PATCH_OPERATIONS_MAX: usize = 1000;
     /// The largest body needs less on any line that is fit for use.
     pub const BODY: Duration = Duration::from_secs(30);
+    /// Enough to get over a pause of a line or a disk; the store keeps what the
+    /// backup holds for as long as it is read.
+    pub const BACKUP: Duration = Duration::from_secs(60);
 }
 
 impl Default for HttpConfig {
@@ -127,6 +133,7 @@ impl Default for HttpConfig {
             depth_max: Self::DEPTH_MAX,
             patch_operations_max: Self::PATCH_OPERATIONS_MAX,
             body: Self::BODY,
+            backup: Self::BACKUP,
             server: ServerConfig::default(),
             metrics: Metrics::default(),
         }

@@ -80,6 +80,7 @@ fn watched(call: &Call<'_>) -> Result<Option<Watched>, Problem> {
         | Route::Health
         | Route::Ready
         | Route::Metrics
+        | Route::Backup
         | Route::OpenApi
         | Route::Schema(_)
         | Route::Problems

@@ -22,6 +22,7 @@ mod options;
 mod outward;
 mod reach;
 mod reload;
+pub mod stock;
 mod supervise;
 mod undeclared;
 
@@ -53,13 +54,14 @@ use crate::clock::{SystemClock, SystemEntropy};
 use crate::config::{self, Config, Limits};
 use crate::domain::operation::RunnerKind;
 use crate::domain::patch::PatchLimits;
-use crate::engine::{self, Engine, EngineConfig, Housekeeping, StepError};
+use crate::engine::{self, BackupPlan, Engine, EngineConfig, Housekeeping, StepError};
 use crate::http::{self, Http, HttpConfig, ServerConfig};
 use crate::metrics::Metrics;
 use crate::runner::exec::{self, ExecConfig, ExecRunner};
 use crate::runner::native::{NativeConfig, NativeRunner};
 use crate::runner::{Runner, Trust};
 use crate::state::State;
+use crate::state::backup::BackupShelf;
 use crate::store;
 use keeping::Keeping;
 use open_files::OpenFiles;
@@ -136,7 +138,8 @@ impl Heeler {
         state.count_running().await.map_err(|error| Error::Store(Box::new(error)))?;
         let runtime = config.surroundings.env.get("XDG_RUNTIME_DIR").map(PathBuf::from);
         let open_files = files.of_others();
-        let exec = ExecConfig { runtime, open_files, cgroups: exec::delegated(), ..ExecConfig::new(keeping.attempts()) };
+        let exec =
+            ExecConfig { runtime, open_files, cgroups: exec::delegated(), ..ExecConfig::new(keeping.attempts()) };
         let exec = Arc::new(ExecRunner::new(exec).map_err(|error| Error::Store(error.into()))?);
         let natives = NativeConfig { drain, ..NativeConfig::new(keeping.attempts(), functions) };
         let natives = Arc::new(NativeRunner::new(natives));
@@ -294,8 +297,11 @@ fn judge_cron(text: &str) -> Result<(), String> {
 }
 
 fn housekeeping(config: &Config, metrics: Metrics) -> Housekeeping {
-    let config::Housekeeping { retention, log, sweep } = config.housekeeping.clone();
-    Housekeeping { retention, log, sweep, kept: config.retention, metrics }
+    let config::Housekeeping { retention, log, sweep, backup, backups } = config.housekeeping.clone();
+    let config::Backups { folder, keep } = backups;
+    let backup =
+        backup.map(|at| BackupPlan { at, shelf: BackupShelf { folder, keep, name: keeping::name_of(&config.store) } });
+    Housekeeping { retention, log, sweep, backup, kept: config.retention, metrics }
 }
 
 fn http_config(config: &Config, addresses: Vec<SocketAddr>) -> HttpConfig {

@@ -427,6 +427,14 @@ pub fn read_expiry(key: &Key) -> Option<(Timestamp, Key)> {
     Some((at, once(reader.text()?, reader.text()?)))
 }
 
+/// The row that says when a row that remembers an answer is forgotten.
+#[must_use]
+pub fn expiry_of(once: &Key, at: Timestamp) -> Option<Key> {
+    let mut reader = Reader::new(once, ONCE)?;
+    let (principal, key) = (reader.text()?, reader.text()?);
+    reader.rest().is_empty().then(|| expiry(at, principal, key))
+}
+
 /// Whether a row remembers an answer.
 #[must_use]
 pub fn is_once(key: &Key) -> bool {

@@ -9,10 +9,11 @@
 //! Who caused an event, and what is done about it in the world.
 
 mod apply;
+pub mod backup;
 mod changes;
 mod claims;
-mod feed;
 mod declared;
+mod feed;
 mod hints;
 mod job_counts;
 pub mod keys;
@@ -27,6 +28,7 @@ mod stages;
 #[cfg(test)]
 mod tests;
 mod tick_counts;
+pub mod verify;
 mod waiting;
 mod watch;
 
@@ -35,8 +37,8 @@ use std::time::Duration;
 
 pub use apply::{Applied, ApplyError, Decision, Loaded, Tried, show_state};
 pub use claims::{Claim, Claims};
-pub use feed::{Change, Dealt, Item, JobFacts, PENDING_MAX, Part, Place as LogPlace, Shown, Subscription, Topic};
 pub use declared::NothingCreated;
+pub use feed::{Change, Dealt, Item, JobFacts, PENDING_MAX, Part, Place as LogPlace, Shown, Subscription, Topic};
 pub use hints::Hints;
 pub use job_counts::WAITING_KEPT;
 pub use ledger::TickRow;
@@ -52,6 +54,8 @@ pub use crate::reconcile::ledger::version as ledger_version;
 pub use crate::reconcile::show::{LocalTime, describe as describe_shown, job as show_job, tick as show_tick, upcoming};
 pub use crate::reconcile::{Event, Launch, Observed, Refused, ResourceState, Scheduled, UNFINISHED_MAX};
 
+use tokio::sync::Semaphore;
+
 use crate::clock::{Clock, Entropy};
 use crate::domain::catalog::Catalog;
 use crate::domain::change::Now;
@@ -62,8 +66,8 @@ use crate::metrics::Metrics;
 use crate::store::{CommitError, Rev, Store};
 use changes::Changes;
 use claims::Turns;
-use feed::Feed;
 use declared::{Edition, Newest};
+use feed::Feed;
 use job_counts::JobCounts;
 use locks::Locks;
 use tick_counts::TickCounts;
@@ -86,6 +90,7 @@ pub struct State {
     ticks: TickCounts,
     metrics: Metrics,
     turns: Arc<Turns>,
+    backups: Arc<Semaphore>,
     /// Where the time is noted that things take, if anybody asks.
     stages: Option<Arc<Stages>>,
 }
@@ -97,6 +102,7 @@ impl State {
         let newest = *store.committed().borrow();
         let (changes, feed) = (Arc::new(Changes::new(newest)), Arc::new(Feed::new(newest)));
         let (locks, hints, watch, turns) = (Arc::default(), Arc::default(), Arc::default(), Arc::default());
+        let backups = Arc::new(Semaphore::new(backup::BACKUPS_MAX));
         let metrics = Metrics::default();
         let ticks = TickCounts::of(&metrics);
         let edition = first_edition(catalog, &metrics);
@@ -115,6 +121,7 @@ impl State {
             ticks,
             metrics,
             turns,
+            backups,
             stages: None,
         }
     }

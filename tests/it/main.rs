@@ -17,6 +17,7 @@ mod schemas;
 mod seeds;
 mod service;
 mod state;
+mod stock;
 mod store;
 mod tidy;
 mod watching;

@@ -224,7 +224,7 @@ impl Worker {
             Ok(()) => {}
             Err(StepError::Later(_)) => lock(&self.oracle).count("steps left for later"),
             Err(StepError::Store(_)) if self.store.has_stopped() => lock(&self.oracle).count("steps that met the end"),
-            Err(StepError::Store(error) | StepError::Housekeeping(error)) => {
+            Err(StepError::Store(error) | StepError::Backup(error) | StepError::Housekeeping(error)) => {
                 lock(&self.oracle).say(format!("a step failed: {error:?}"))
             }
         }

@@ -91,7 +91,8 @@ fn tag(route: &Route) -> String {
         | Route::OpenApi
         | Route::Schema(_)
         | Route::Problems
-        | Route::Problem(_) => "service".to_owned(),
+        | Route::Problem(_)
+        | Route::Backup => "service".to_owned(),
     }
 }
 
@@ -104,7 +105,13 @@ fn parameters(route: &Route, verb: Verb, catalog: &Catalog) -> Vec<Value> {
     let mut fields: Vec<&str> = Vec::new();
     let probe = matches!(
         route,
-        Route::Health | Route::Ready | Route::Metrics | Route::JobQueue(_) | Route::Operations | Route::Operation(_)
+        Route::Health
+            | Route::Ready
+            | Route::Metrics
+            | Route::Backup
+            | Route::JobQueue(_)
+            | Route::Operations
+            | Route::Operation(_)
     );
     if is_remembered(route, verb) {
         fields.extend(["If-Match", "If-None-Match", "If-Unmodified-Since", "Prefer", "Idempotency-Key"]);
@@ -156,6 +163,7 @@ fn needs_belief(route: &Route, verb: Verb, catalog: &Catalog) -> bool {
         | Route::Schema(_)
         | Route::Problems
         | Route::Problem(_)
+        | Route::Backup
         | Route::Collection(_)
         | Route::Activity(..)
         | Route::Form(..)
@@ -314,6 +322,8 @@ fn success(route: &Route, verb: Verb, status: u16, carries: &[Carries]) -> Value
         json!({ "text/plain": { "schema": schema }, EVENTS: { "schema": { "type": "string" } } })
     } else if let Route::Metrics = route {
         json!({ "text/plain": { "schema": schema } })
+    } else if let Route::Backup = route {
+        json!({ "application/octet-stream": {} })
     } else if matches!(route, Route::Health | Route::Ready) {
         json!({ "application/json": { "schema": schema } })
     } else {
@@ -355,7 +365,7 @@ fn carried(route: &Route, verb: Verb, carries: Carries) -> Option<Value> {
             Route::Ticks(..) => schemas::list(&some_of(reference("Tick"))),
             Route::LastJob(..) | Route::ActivityJob(..) | Route::Job(_) => some_of(reference("Job")),
             Route::Member(..) | Route::Server => json!({}),
-            Route::JobLog(_) | Route::Metrics => json!({ "type": "string" }),
+            Route::JobLog(_) | Route::Metrics | Route::Backup => json!({ "type": "string" }),
             Route::JobQueue(_) => reference("Queue"),
             Route::Operations => schemas::list(&reference("Operation")),
             Route::Operation(_) => reference("Operation"),
@@ -369,7 +379,7 @@ fn problem(status: u16, route: &Route) -> Value {
         "description": reason(status),
         "content": { "application/problem+json": { "schema": reference("Problem") } },
     });
-    if !matches!(route, Route::Health | Route::Ready | Route::Metrics | Route::JobLog(_)) {
+    if !matches!(route, Route::Health | Route::Ready | Route::Metrics | Route::Backup | Route::JobLog(_)) {
         response["content"][HTML] = json!({ "schema": { "type": "string" } });
     }
     let named: &[&str] = match status {
@@ -390,7 +400,7 @@ fn text_header() -> Value {
 
 fn headers(route: &Route, verb: Verb, status: u16) -> Value {
     let mut names = vec!["Cache-Control", "Vary"];
-    if !matches!(route, Route::Health | Route::Ready | Route::Metrics) {
+    if !matches!(route, Route::Health | Route::Ready | Route::Metrics | Route::Backup) {
         names.extend(["ETag", "Last-Modified", "Link"]);
     }
     match verb {

@@ -100,7 +100,13 @@ impl ExecConfig {
     /// when its file is replaced meanwhile.
     #[must_use]
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), program: PathBuf::from("/proc/self/exe"), open_files: None, runtime: None, cgroups: None }
+        Self {
+            root: root.into(),
+            program: PathBuf::from("/proc/self/exe"),
+            open_files: None,
+            runtime: None,
+            cgroups: None,
+        }
     }
 }
 

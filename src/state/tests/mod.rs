@@ -22,7 +22,7 @@ use crate::reconcile::tests::world::{BEGINNING, catalog, document, key, name};
 use crate::store::memory::MemoryStore;
 use crate::store::{
     Cause, Changes as LogPage, CommitError, Entry, Guard, Key, KeyRange, Limits, Op, Order, Page, Position, ReadError,
-    Rev, Txn, WatchError,
+    Rev, Snapshot, Txn, WatchError,
 };
 
 /// What happens to a commit before the store sees it.
@@ -98,6 +98,10 @@ impl Store for Spy {
 
     async fn compact(&self, before: Rev) -> Result<(), CommitError> {
         self.inner.compact(before).await
+    }
+
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, ReadError> {
+        self.inner.snapshot().await
     }
 
     fn limits(&self) -> Limits {
