@@ -19,6 +19,7 @@ mod demo;
 mod describe;
 mod exit;
 mod output;
+mod remote;
 mod serve;
 mod settings;
 mod signals;
@@ -48,7 +49,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match obey(&cli.command) {
         Ok(()) => Exit::Done.into(),
         Err(failure) => {
-            output::complain(&failure.words());
+            let words = failure.words();
+            if !words.is_empty() {
+                output::complain(&words);
+            }
             failure.exit().into()
         }
     }
@@ -65,6 +69,7 @@ fn obey(command: &Command) -> Result<(), Failure> {
             demo::run(args)
         }
         Command::Check(args) => check::run(args),
+        Command::Remote(command) => remote::run(command),
         Command::Openapi(args) => {
             let config = settings::for_openapi(args)?;
             match &args.into {

@@ -19,6 +19,8 @@ mod logs;
 mod options;
 mod outward;
 mod reach;
+#[cfg(feature = "cli")]
+mod secure;
 mod supervise;
 mod undeclared;
 
@@ -41,6 +43,8 @@ pub use describe::{openapi_document, type_schemas};
 pub use error::{Cause, Error};
 use logs::Logs;
 pub use options::{CollectionOptions, OperationOptions};
+#[cfg(feature = "cli")]
+pub(crate) use secure::secure;
 pub use supervise::supervise_if_asked;
 
 use crate::api::Api;
