@@ -85,10 +85,9 @@ impl FromStr for Server {
             return Err("a service is at the root of its host: expected nothing after the host and the port".to_owned());
         }
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-        let port = match authority.port_u16() {
-            Some(port) => port,
-            None if authority.as_str().ends_with(':') || authority.port().is_some() => return Err(expected()),
-            None => scheme.port(),
+        let port = match authority.as_str().strip_prefix(authority.host()).unwrap_or_default() {
+            "" => scheme.port(),
+            port => port.strip_prefix(':').and_then(|port| port.parse().ok()).ok_or_else(expected)?,
         };
         Ok(Self { scheme, host, port })
     }

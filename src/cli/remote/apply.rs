@@ -6,7 +6,7 @@
 
 use super::args::{ApplyArgs, Format};
 use super::diff;
-use super::plan::Plan;
+use super::plan::{Made, Plan};
 use super::print::{Colors, line};
 use super::session::Session;
 use super::target::Target;
@@ -20,10 +20,12 @@ pub(super) async fn run(session: &Session, args: &ApplyArgs) -> Result<(), Failu
         return diff::show(&plans, args.output.output);
     }
     let colors = Colors::of_stderr();
+    let differing = plans.iter().filter(|plan| plan.outcome() != Made::Unchanged);
+    differing.flat_map(|plan| plan.lines(colors)).for_each(|text| complain(&text));
     let mut worst = Worst::default();
     let mut applied = Vec::new();
     for plan in &plans {
-        match apply(session, plan, args.output.output, colors).await {
+        match apply(session, plan, args.output.output).await {
             Ok(()) => applied.push(Target::Resource(plan.name.clone())),
             Err(failure) => {
                 complain(&failure.words());
@@ -47,9 +49,7 @@ pub(super) async fn run(session: &Session, args: &ApplyArgs) -> Result<(), Failu
     worst.verdict()
 }
 
-async fn apply(session: &Session, plan: &Plan, format: Format, colors: Colors) -> Result<(), Failure> {
-    // The first line says no more than what is said of the outcome.
-    plan.lines(colors).iter().skip(1).for_each(|text| complain(text));
+async fn apply(session: &Session, plan: &Plan, format: Format) -> Result<(), Failure> {
     let made = plan.carry_out(session).await?;
     match format {
         Format::Table => line(&format!("{} {}", plan.name, made.as_str())),

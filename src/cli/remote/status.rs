@@ -118,8 +118,9 @@ fn why(job: &Value) -> String {
         Some(_) | None => "failed",
     };
     let error = &job["error"];
-    let said: Vec<String> =
-        [&error["reason"], &error["message"]].into_iter().map(text).filter(|part| !part.is_empty()).collect();
+    let said = [&error["reason"], &error["message"]].into_iter().map(text);
+    // The general reason says no more than the phase.
+    let said: Vec<String> = said.filter(|part| !part.is_empty() && part != "Failed").collect();
     if said.is_empty() { phase.to_owned() } else { format!("{phase}: {}", said.join(": ")) }
 }
 

@@ -30,7 +30,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(60);
 struct Place {
     /// The last event that had an id.
     last: Option<String>,
-    /// A snapshot is being printed again whose beginning was printed before.
+    /// How long to wait before coming back, as the service would have it.
     pause: Option<Duration>,
 }
 
