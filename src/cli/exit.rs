@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use http::StatusCode;
 
 use super::client::ClientError;
+use super::output::complain;
 use crate::service::{self, Cause};
 
 /// The exit codes.
@@ -112,8 +113,12 @@ pub(super) enum Failure {
 pub(super) struct Worst(Option<Exit>);
 
 impl Worst {
-    /// Notes how one part ended.
-    pub(super) fn note(&mut self, exit: Exit) {
+    /// Says how one part ended, and notes it.
+    pub(super) fn note(&mut self, failure: &Failure) {
+        let (words, exit) = (failure.words(), failure.exit());
+        if !words.is_empty() {
+            complain(&words);
+        }
         self.0 = Some(self.0.map_or(exit, |worst| if exit.gravity() > worst.gravity() { exit } else { worst }));
     }
 

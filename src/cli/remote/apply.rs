@@ -28,8 +28,7 @@ pub(super) async fn run(session: &Session, args: &ApplyArgs) -> Result<(), Failu
         match apply(session, plan, args.output.output).await {
             Ok(()) => applied.push(Target::Resource(plan.name.clone())),
             Err(failure) => {
-                complain(&failure.words());
-                worst.note(failure.exit());
+                worst.note(&failure);
                 // Whether others can be reached is no longer to be expected.
                 if matches!(failure.exit(), Exit::Unreachable | Exit::Done) {
                     break;
@@ -43,7 +42,7 @@ pub(super) async fn run(session: &Session, args: &ApplyArgs) -> Result<(), Failu
             Ok(())
         };
         if let Err(failure) = wait::all(session, &applied, timeout, said).await {
-            worst.note(failure.exit());
+            worst.note(&failure);
         }
     }
     worst.verdict()

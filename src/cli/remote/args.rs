@@ -94,9 +94,10 @@ Examples:
 
 const FILES_HELP: &str = "\
 Files:
-  One JSON object each: what the client owns of the document. A file's name is the id, and its folder the collection:
-  videos/42.json is the resource videos/42, wherever the folder is. Of a folder, all files *.json in it and below are
-  taken, but for hidden ones. `--as` names the resource of one file with another name; `-` is standard input.
+  One JSON object each: what the client owns of the document, or what `get -o json` printed.
+  A file's name is the id, and its folder the collection: videos/42.json is videos/42, wherever
+  that folder is. Of a folder, all *.json in it and below are taken, but for hidden ones.
+  `--as` says which resource a file of another name is; `-` is standard input.
 
 Examples:
   heeler diff resources/            what would change
@@ -140,7 +141,7 @@ pub(super) struct OutputArg {
 /// Whether, and for how long, to wait for what follows.
 #[derive(Debug, Args)]
 pub(super) struct WaitArg {
-    /// Wait until it is done, for at most so long
+    /// Wait until it is done, for at most so long; for 10m where nothing is said
     #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, default_missing_value = "10m")]
     #[arg(value_parser = duration)]
     pub(super) wait: Option<Duration>,

@@ -21,8 +21,7 @@ pub(super) async fn run(session: &Session, args: &CancelArgs) -> Result<(), Fail
         let jobs = match jobs(session, target).await {
             Ok(jobs) => jobs,
             Err(failure) => {
-                complain(&failure.words());
-                worst.note(failure.exit());
+                worst.note(&failure);
                 continue;
             }
         };
@@ -32,14 +31,12 @@ pub(super) async fn run(session: &Session, args: &CancelArgs) -> Result<(), Fail
         // All are told to stop before any is waited for.
         for job in &jobs {
             if let Err(failure) = stop(session, job).await {
-                complain(&failure.words());
-                worst.note(failure.exit());
+                worst.note(&failure);
             }
         }
         for job in &jobs {
             if let Err(failure) = tell(session, job, deadline).await {
-                complain(&failure.words());
-                worst.note(failure.exit());
+                worst.note(&failure);
             }
         }
     }

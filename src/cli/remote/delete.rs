@@ -10,7 +10,6 @@ use super::session::Session;
 use super::target::{ResourceName, Target};
 use crate::cli::client::{Ask, Belief};
 use crate::cli::exit::{Failure, Worst};
-use crate::cli::output::complain;
 
 pub(super) async fn run(session: &Session, args: &DeleteArgs) -> Result<(), Failure> {
     if args.if_match.is_some() && args.targets.len() != 1 {
@@ -21,8 +20,7 @@ pub(super) async fn run(session: &Session, args: &DeleteArgs) -> Result<(), Fail
     let mut worst = Worst::default();
     for name in &args.targets {
         if let Err(failure) = delete(session, name, args.if_match.as_deref(), deadline).await {
-            complain(&failure.words());
-            worst.note(failure.exit());
+            worst.note(&failure);
         }
     }
     worst.verdict()

@@ -10,7 +10,6 @@ use super::print::line;
 use super::session::Session;
 use super::target::Target;
 use crate::cli::exit::{Failure, Worst};
-use crate::cli::output::complain;
 
 pub(super) async fn run(session: &Session, args: &WaitArgs) -> Result<(), Failure> {
     all(session, &args.targets, args.timeout, |text| line(&text)).await
@@ -29,8 +28,7 @@ pub(super) async fn all(
         match poll::done(session, target, deadline).await {
             Ok(words) => say(format!("{target} {words}"))?,
             Err(failure) => {
-                complain(&failure.words());
-                worst.note(failure.exit());
+                worst.note(&failure);
             }
         }
     }

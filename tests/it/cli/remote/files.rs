@@ -31,6 +31,10 @@ fn the_plan_is_shown_the_change_is_made_and_the_same_again_changes_nothing() {
     assert_eq!(again.stdout, "dogs/rex unchanged\nvideos/42 unchanged\n");
     assert_eq!(service.done(&["diff", "all"]), "");
 
+    service.write("copy.json", &service.run(&["get", "dogs/rex", "-o", "json"]).stdout);
+    let copied = service.done(&["apply", "--as", "dogs/rex", "copy.json"]);
+    assert_eq!(copied, "dogs/rex unchanged\n", "what was read can be sent back");
+
     // A member that is taken out of the file is taken out of the document, and what ran for it is cancelled.
     service.write("all/videos/42.json", r#"{"title":"Trip","tags":[1]}"#);
     let diff = masked(&service.run(&["diff", "all"]).stdout);
@@ -92,7 +96,7 @@ fn where_one_file_is_refused_none_is_applied_and_all_mistakes_are_named() {
     for (arguments, expected) in [
         (&["apply", "-"][..], "`-` has no name: say with `--as COLLECTION/ID` which resource it is"),
         (&["apply", "--as", "videos/1", "videos"], "are about one file: there are 3"),
-        (&["apply", "none"], "none cannot be read: No such file"),
+        (&["apply", "videos/none.json"], "videos/none.json cannot be read: No such file"),
         (&["apply", "--if-match", "\"", "videos/1.json"], "expected a tag such as \"8.97\""),
     ] {
         let ended = service.run(arguments);

@@ -85,3 +85,26 @@ fn a_service_that_is_stopped_while_something_is_waited_for_is_asked_again() {
         assert_eq!((asked.header("if-none-match"), asked.header("prefer")), (Some("\"1.1\""), Some("wait=30")));
     }
 }
+
+#[test]
+fn a_log_that_is_followed_goes_on_after_a_lost_connection_without_a_repeat() {
+    let mut logs = 0;
+    let peer = Peer::start(move |asked, stream| {
+        if !asked.line().contains("/log") {
+            let phase = if logs < 3 { "running" } else { "succeeded" };
+            return reply(stream, "200 OK", &json!({ "phase": phase, "attempt": 1 }));
+        }
+        logs += 1;
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n";
+        let text = match logs {
+            // Cut off in the middle, then ended with the service, then whole.
+            1 => "Transfer-Encoding: chunked\r\n\r\n4\r\none\n\r\n4",
+            2 => "Connection: close\r\n\r\none\ntwo",
+            _ => "Connection: close\r\n\r\none\ntwo\nthree\n",
+        };
+        let _ = stream.write_all(format!("{head}{text}").as_bytes());
+    });
+    let ended = run(&peer, &["logs", JOB, "-f"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "one\ntwo\nthree\n"), "{}", ended.stderr);
+    assert!(peer.asked().iter().any(|asked| asked.line().ends_with("/log?attempt=1&follow=true")));
+}

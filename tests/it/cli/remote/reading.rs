@@ -1,9 +1,11 @@
 //! `get` and `jobs`.
 
+use base64::Engine as _;
 use serde_json::Value;
 
 use super::Service;
 use crate::cli::world::{World, end_of};
+use crate::outward::relays::tls_peer;
 
 #[test]
 fn resources_and_jobs_are_tables_documents_or_names() {
@@ -108,7 +110,7 @@ fn what_is_not_there_or_makes_no_sense_ends_with_2_and_says_why() {
 fn a_token_comes_from_a_file_or_the_environment_and_is_never_said() {
     let service = Service::with(&format!(
         "[collections.videos]\n[[auth.tokens]]\nname = \"ui\"\nrole = \"reader\"\nsha256 = \"{}\"\n",
-        "41ef4bb0b23661e66301aac36066912dac037827b4ae63a7b1165a5aa93ed4eb"
+        "d7ecdf25eaf3deba0f2628771dbdd22d4138ab6cf38f91ed02a2ca0dec7c8ab7"
     ));
     service.write("token", "open-sesame\n");
     let with = |arguments: &[&str], token: &str| {
@@ -128,6 +130,28 @@ fn a_token_comes_from_a_file_or_the_environment_and_is_never_said() {
     }
     let told = with(&["--token", "x"], "");
     assert!(told.stderr.contains("unexpected argument '--token'"), "a command line can be read by everybody: {told:?}");
+}
+
+#[test]
+fn https_is_spoken_with_whom_the_machine_trusts_and_nobody_else() {
+    let body = r#"{"collections":[{"name":"videos","href":"/v1/videos"}],"items":[{"id":"42"}]}"#;
+    let length = body.len();
+    let answer = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}");
+    let (address, authority) = tls_peer("localhost", answer);
+    let world = World::with("");
+    let encoded = base64::engine::general_purpose::STANDARD.encode(authority);
+    let lines: Vec<_> = encoded.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
+    world.write("ours.pem", &format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n")));
+    let get = |host: &str| {
+        let server = format!("https://{host}:{}", address.port());
+        let mut command = world.heeler(&["get", "videos", "-o", "name", "--server", &server]);
+        end_of(command.env("SSL_CERT_FILE", "ours.pem").env_remove("SSL_CERT_DIR"))
+    };
+    let trusted = get("localhost");
+    assert_eq!((trusted.code, trusted.stdout.as_str()), (Some(0), "videos/42\n"), "{trusted:?}");
+    let other = get("127.0.0.1");
+    assert_eq!((other.code, other.stdout.as_str()), (Some(7), ""), "it is not who it should be");
+    assert!(other.stderr.contains("cannot be reached: invalid peer certificate"), "{other:?}");
 }
 
 #[test]

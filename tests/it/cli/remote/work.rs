@@ -84,8 +84,9 @@ fn a_job_or_all_of_a_resource_are_cancelled() {
     let none = service.run(&["cancel", "videos/42/processing"]);
     assert_eq!((none.code, none.stderr.as_str()), (Some(0), "videos/42/processing has no unfinished jobs\n"));
     assert_eq!(service.done(&["cancel", &one]), "jobs/ID canceled\n", "it stays as it ended");
-    let waited = service.run(&["wait", "videos/42"]);
+    let waited = service.run(&["wait", &one]);
     assert_eq!((waited.code, waited.stdout.as_str()), (Some(1), ""), "work that was cancelled did not succeed");
+    assert_eq!(service.done(&["wait", "videos/42"]), "videos/42 canceled\n", "its document asks for none");
 }
 
 #[test]
