@@ -33,7 +33,7 @@ pub(super) async fn run(session: &Session, args: &LogsArgs) -> Result<(), Failur
     loop {
         let parts = [format!("attempt={attempt}"), "follow=true".to_owned()];
         let before = printed;
-        let ended = match attempt_of(&session.read(&job).await?) {
+        let ended = match attempt_of(&session.read_again(&job).await?) {
             // There is nothing to follow yet by a number: whoever asks for none waits for the first one.
             0 => print(session, &log(&job, args, ["follow=true".to_owned()]), &mut printed).await,
             _ => print(session, &log(&job, args, parts), &mut printed).await,
@@ -50,7 +50,7 @@ pub(super) async fn run(session: &Session, args: &LogsArgs) -> Result<(), Failur
             sleep(PAUSE).await;
             continue;
         }
-        let shown = session.read(&job).await?;
+        let shown = session.read_again(&job).await?;
         if attempt_of(&shown) > attempt {
             attempt += 1;
             printed = 0;

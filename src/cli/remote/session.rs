@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 
 use super::args::ServerArgs;
 use super::target::{ResourceName, Target, encoded};
-use crate::cli::client::{Ask, Client, Reply};
+use crate::cli::client::{Ask, Client, Nobody, Reply};
 use crate::cli::exit::Failure;
 use crate::cli::output::complain;
 use crate::domain::id::{ActivityName, CollectionName};
@@ -60,6 +60,12 @@ impl Session {
     /// Reads a document.
     pub(super) async fn read(&self, path: &str) -> Result<Value, Failure> {
         let reply = self.demand(&Ask::get(path)).await?;
+        json_of(path, &reply)
+    }
+
+    /// Reads a document of a service that was there a moment ago.
+    pub(super) async fn read_again(&self, path: &str) -> Result<Value, Failure> {
+        let reply = self.demand(&Ask::get(path).when_nobody_is_there(Nobody::IsWaitedFor)).await?;
         json_of(path, &reply)
     }
 

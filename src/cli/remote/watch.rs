@@ -2,8 +2,9 @@
 //!
 //! # Guarantees
 //! A connection that is lost is made again, and goes on after the last event
-//! that had an id: no change is missed, and none is printed twice. What the
-//! service no longer has, it says, and how everything is now.
+//! that had an id: no change is missed, and none is printed twice. How
+//! everything is at first has no ids, and begins anew. What the service no longer
+//! has, it says, and how everything is now.
 
 use std::time::Duration;
 
@@ -32,6 +33,10 @@ struct Place {
     last: Option<String>,
     /// How long to wait before coming back, as the service would have it.
     pause: Option<Duration>,
+    /// Whether there ever was a stream.
+    begun: bool,
+    /// Whether the last one said anything.
+    heard: bool,
 }
 
 pub(super) async fn run(session: &Session, args: &WatchArgs) -> Result<(), Failure> {
@@ -39,9 +44,9 @@ pub(super) async fn run(session: &Session, args: &WatchArgs) -> Result<(), Failu
     let mut place = Place::default();
     let mut lost: Option<Instant> = None;
     loop {
-        let before = place.last.clone();
+        place.heard = false;
         let ended = follow(session, &path, args, &mut place).await;
-        if place.last != before {
+        if place.heard {
             lost = None;
         }
         let since = *lost.get_or_insert_with(Instant::now);
@@ -49,7 +54,7 @@ pub(super) async fn run(session: &Session, args: &WatchArgs) -> Result<(), Failu
             // The service stops, or starts anew.
             Ok(()) => {}
             Err(Failure::Client(ClientError::Lost { .. })) => {}
-            Err(Failure::Client(ClientError::Connect { .. })) if place.last.is_some() => {}
+            Err(Failure::Client(ClientError::Connect { .. })) if place.begun => {}
             Err(failure) => return Err(failure),
         }
         if since.elapsed() > session.client.patience() {
@@ -63,11 +68,13 @@ pub(super) async fn run(session: &Session, args: &WatchArgs) -> Result<(), Failu
 /// Prints one stream to its end.
 async fn follow(session: &Session, path: &str, args: &WatchArgs, place: &mut Place) -> Result<(), Failure> {
     let mut stream = session.client.events(path, place.last.as_deref()).await?;
+    place.begun = true;
     let lost = |source| Failure::Client(ClientError::Lost { server: session.client.server().clone(), source });
     loop {
         let next = stream.next().await.map_err(lost);
         place.pause = stream.retry().or(place.pause);
         let Some(event) = next? else { return Ok(()) };
+        place.heard = true;
         print(&event, args)?;
         // What was reset has no place any more until the service names one.
         if event.kind == "reset" {

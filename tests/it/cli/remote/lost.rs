@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::json;
 
 use super::peer::{Peer, reply};
-use crate::cli::world::{Ended, World, end_of};
+use crate::cli::world::{Ended, Running, World, end_of};
 
 const JOB: &str = "01a1fd8c-6ce8-7d0a-912b-8ee8928edf24";
 
@@ -107,4 +107,29 @@ fn a_log_that_is_followed_goes_on_after_a_lost_connection_without_a_repeat() {
     let ended = run(&peer, &["logs", JOB, "-f"]);
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "one\ntwo\nthree\n"), "{}", ended.stderr);
     assert!(peer.asked().iter().any(|asked| asked.line().ends_with("/log?attempt=1&follow=true")));
+}
+
+#[test]
+fn a_log_is_followed_through_a_kill_of_the_service() {
+    let world = World::with(
+        "[operations.slow]\nexec = { command = [\"sh\", \"-c\", \"echo one; until test -e go; do sleep 0.02; done; echo two\"], \
+         cwd = \".\" }\n[collections.videos]\n",
+    );
+    let service = world.serve(&[]);
+    let address = service.address().to_owned();
+    let heeler = |arguments: &[&str]| {
+        let mut command = world.heeler(arguments);
+        command.env("HEELER_SERVER", format!("http://{address}"));
+        command
+    };
+    world.write("42.json", r#"{"processing":{"operation":"slow"}}"#);
+    assert_eq!(end_of(&mut heeler(&["apply", "--as", "videos/42", "42.json"])).code, Some(0));
+    let logs = Running::start(&mut heeler(&["logs", "videos/42", "-f"]));
+    assert_eq!(logs.first_line, "one\n");
+    service.signal(rustix::process::Signal::KILL);
+    assert_eq!(service.end().code, None);
+    let _again = Running::start(&mut world.heeler(&["serve", "--listen", &address]));
+    world.write("go", "");
+    let ended = logs.end();
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "two\n"), "{ended:?}");
 }

@@ -124,7 +124,7 @@ fn who_no_longer_reads_ends_it() {
     });
     let world = World::with("");
     let heeler = env!("CARGO_BIN_EXE_heeler");
-    let script = format!("'{heeler}' watch videos --server {} | head -n 1", peer.url);
-    let ended = end_of(std::process::Command::new("sh").arg("-c").arg(script).current_dir(world.path()));
+    let script = format!("set -o pipefail; timeout 60 '{heeler}' watch videos --server {} | head -n 1", peer.url);
+    let ended = end_of(std::process::Command::new("bash").arg("-c").arg(script).current_dir(world.path()));
     assert_eq!((ended.code, ended.stdout.as_str(), ended.stderr.as_str()), (Some(0), "videos/42 idle\n", ""));
 }

@@ -47,6 +47,9 @@ fn several_things_are_waited_for_and_the_worst_end_counts() {
     assert_eq!(waited.stdout, format!("{good} succeeded\nvideos/42 succeeded\n"));
     assert!(waited.stderr.contains(&format!("heeler: {bad}: failed: ")), "{waited:?}");
     assert!(waited.stderr.contains("heeler: videos/43: processing failed: "), "{waited:?}");
+    let endless = job(&service, &["videos/43", "--operation", "nap", "--input", r#"{"seconds":600}"#]);
+    let late = service.run(&["wait", &endless, &bad, "--timeout", "500ms"]);
+    assert_eq!(late.code, Some(6), "not to know how it ends is worse than to know: {late:?}");
     let slow = job(&service, &["videos/42", "--operation", "nap", "--input", r#"{"seconds":1}"#]);
     assert_eq!(service.done(&["wait", "videos/42"]), "videos/42 succeeded\n", "the end is heard of");
     assert_eq!(service.done(&["wait", &slow]), "jobs/ID succeeded\n");
