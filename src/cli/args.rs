@@ -8,6 +8,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::exit;
+use super::remote::RemoteCommand;
 use crate::config::StoreUrl;
 
 const STYLES: Styles = Styles::styled()
@@ -72,6 +73,8 @@ pub(super) enum Command {
     ///
     /// The service itself serves it at `/openapi.json`.
     Openapi(OpenapiArgs),
+    #[command(flatten)]
+    Remote(RemoteCommand),
 }
 
 /// Where the configuration is.

@@ -22,6 +22,7 @@ mod describe;
 mod exit;
 mod fetch;
 mod output;
+mod remote;
 mod serve;
 mod settings;
 mod signals;
@@ -52,7 +53,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match obey(&cli.command) {
         Ok(()) => Exit::Done.into(),
         Err(failure) => {
-            output::complain(&failure.words());
+            let words = failure.words();
+            if !words.is_empty() {
+                output::complain(&words);
+            }
             failure.exit().into()
         }
     }
@@ -77,6 +81,7 @@ fn obey(command: &Command) -> Result<(), Failure> {
             completions::print(args.shell);
             Ok(())
         }
+        Command::Remote(command) => remote::run(command),
         Command::Openapi(args) => {
             let config = settings::for_openapi(args)?;
             match &args.into {

@@ -5,10 +5,14 @@
 //! or later.
 
 use std::fmt;
+use std::io;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::crypto::ring::default_provider;
-use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 /// Certificate authorities, read when they are first needed.
@@ -51,6 +55,16 @@ impl Trust {
     pub fn only(authorities: Vec<Vec<u8>>) -> Self {
         let given = authorities.into_iter().map(CertificateDer::from).collect();
         Self(Arc::new(Inner { given: Some(given), read: RwLock::default() }))
+    }
+
+    /// Begins TLS with whoever is at the other end, which must be this host.
+    ///
+    /// # Errors
+    /// It is not, it does not speak TLS, or nobody is trusted.
+    pub async fn secure(&self, host: &str, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        let trusted = self.read().await.map_err(io::Error::other)?;
+        let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+        TlsConnector::from(trusted.client).connect(name, stream).await
     }
 
     /// Reads them, unless that was done before.

@@ -22,6 +22,8 @@ mod options;
 mod outward;
 mod reach;
 mod reload;
+#[cfg(feature = "cli")]
+mod secure;
 pub mod stock;
 mod supervise;
 mod undeclared;
@@ -47,6 +49,8 @@ pub use error::{Cause, Error};
 use logs::Logs;
 pub use options::{CollectionOptions, OperationOptions};
 pub use reload::Reloader;
+#[cfg(feature = "cli")]
+pub(crate) use secure::secure;
 pub use supervise::supervise_if_asked;
 
 use crate::api::Api;

@@ -42,7 +42,7 @@ const HOMES: [(&str, &[&str]); 20] = [
     ("toml", &["src/config/"]),
     ("tokio_cron_scheduler", &["src/engine/housekeeping.rs"]),
     ("flate2", &["src/http/coding.rs"]),
-    ("hyper", &["src/http/", "src/cli/client.rs", "src/cli/fetch.rs", "src/runner/http/"]),
+    ("hyper", &["src/http/", "src/cli/client", "src/cli/fetch.rs", "src/runner/http/"]),
     ("lettre", &["src/runner/mail/"]),
     ("tokio_rustls", &["src/runner/"]),
     ("rustls_native_certs", &["src/runner/trust.rs"]),
