@@ -40,11 +40,19 @@ export class Editor {
     this.#href = href;
   }
 
-  /** Begins anew, from what is there. Gives that. */
-  async load(signal) {
+  /** Begins anew, from what is there, and gives that; `null` if `unless` says by then that it must not. */
+  async load(signal, { unless = () => false } = {}) {
     const answer = await this.#service.ask("GET", this.#href, { signal });
+    if (unless()) {
+      return null;
+    }
     this.#begin(answer);
     return answer.body;
+  }
+
+  /** Forgets what is not saved. */
+  discard() {
+    this.mine = this.base.own;
   }
 
   /** Whether a representation shows another wish than the one that the edit began from. */
