@@ -63,7 +63,7 @@ impl Api {
             }
         }
         let next = if more { after.as_ref().map(write_cursor) } else { None };
-        Ok(ListView { items, next, etag: Some(etag) })
+        Ok(ListView { items, next, etag: Some(etag), revision: Some(etag.revision) })
     }
 
     /// Creates a resource with an id that the service makes.

@@ -103,6 +103,22 @@ impl Engine {
         loops.spawn(async move { engine.keep_time().await });
         let engine = Arc::clone(self);
         loops.spawn(async move { engine.sweep().await });
+        let engine = Arc::clone(self);
+        loops.spawn(async move { engine.announce().await });
+    }
+
+    /// Tells those who watch what was committed.
+    async fn announce(self: Arc<Self>) -> Result<(), StepError> {
+        let mut commits = self.steps.state.store().committed();
+        loop {
+            // Marked before reading: a commit meanwhile is one more look.
+            commits.borrow_and_update();
+            while self.steps.state.deal().await? {}
+            if commits.changed().await.is_err() {
+                // The store has stopped, and others say so.
+                std::future::pending::<()>().await;
+            }
+        }
     }
 
     /// Claims what may be claimed, whenever there is something.

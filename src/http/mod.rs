@@ -41,6 +41,7 @@ mod cors;
 mod counts;
 mod discovery;
 mod dispatch;
+mod events;
 mod fixed;
 mod forms;
 mod home;
@@ -68,6 +69,7 @@ mod server;
 mod timing;
 mod trial;
 mod vary;
+mod watching;
 
 use body::Payload;
 use coding::Coder;
@@ -161,6 +163,7 @@ impl Http {
         let cors = Cors::new(&config.origins);
         let descriptions = Descriptions::new(api.catalog(), &config.access);
         let counts = Counts::new(config.metrics.clone());
+        watching::register(&config.metrics);
         let (coder, stopping) = (Coder::default(), CancellationToken::new());
         Self(Arc::new(Inner { api, config, names, cors, coder, descriptions, counts, stopping }))
     }

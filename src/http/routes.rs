@@ -368,11 +368,15 @@ impl Route {
     /// The query parameters that a method on it takes.
     pub(super) const fn parameters(&self, verb: Verb) -> &'static [&'static str] {
         match (self, verb) {
-            (Self::Collection(_) | Self::Activity(..) | Self::EditableActivity(..) | Self::Ticks(..), Verb::Get) => {
+            (Self::Collection(_), Verb::Get) => &["limit", "cursor", "fields", "after"],
+            (Self::Activity(..) | Self::EditableActivity(..) | Self::Ticks(..), Verb::Get) => {
                 &["limit", "cursor", "fields"]
             }
-            (Self::Jobs, Verb::Get) => &["limit", "cursor", "fields", "operation", "phase", "collection", "resource"],
-            (Self::Resource(_) | Self::LastJob(..) | Self::ActivityJob(..) | Self::Job(_), Verb::Get) => &["fields"],
+            (Self::Jobs, Verb::Get) => {
+                &["limit", "cursor", "fields", "operation", "phase", "collection", "resource", "after"]
+            }
+            (Self::Resource(_) | Self::Job(_), Verb::Get) => &["fields", "after"],
+            (Self::LastJob(..) | Self::ActivityJob(..), Verb::Get) => &["fields"],
             (Self::JobLog(_), Verb::Get) => &["attempt", "stream", "timestamps", "follow"],
             // To try it would give nothing away.
             (Self::Leases(_), _) => &[],

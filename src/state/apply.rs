@@ -15,7 +15,7 @@ use crate::domain::id::{ActivityName, CollectionName, JobId, OperationName, Reso
 use crate::domain::job::Job;
 use crate::domain::limit::Rate;
 use crate::domain::time::Timestamp;
-use crate::domain::version::{ETag, Revision};
+use crate::domain::version::{ETag, Generation, Revision};
 use crate::reconcile::{Event, Observed, Refused, ResourceState, job_list, show, step};
 use crate::store::{CommitError, Entry, Guard, Key, Op, ReadError, Rev, Txn};
 
@@ -394,6 +394,9 @@ impl State {
         // What is not announced has changed nothing that anybody sees.
         if !txn.log.is_empty() {
             self.changes.note(&state.key.collection, rev);
+            if txn.ops.iter().any(|op| matches!(op, Op::Put(key, _) | Op::Delete(key) if keys::is_job(key))) {
+                self.changes.note_jobs(rev);
+            }
         }
         self.ring(txn);
         Applied { state, remembered: None, rows }
@@ -458,8 +461,8 @@ fn transaction(loaded: &Loaded, after: &ResourceState) -> Txn {
         Op::Delete(row) if keys::is_job(row) => Some(guard(loaded, row.clone())),
         Op::Put(..) | Op::Delete(_) => None,
     }));
-    let announced = announcement(loaded, after).filter(|_| !is_unseen(&loaded.state, after));
-    Txn { guards, ops, log: announced.into_iter().collect() }
+    let log = if is_unseen(&loaded.state, after) { Vec::new() } else { announcements(&loaded.state, after) };
+    Txn { guards, ops, log }
 }
 
 /// That the resource is still as it was loaded.
@@ -501,22 +504,25 @@ fn is_unseen(before: &ResourceState, after: &ResourceState) -> bool {
             || before.observed.as_ref().map(seen) == after.observed.as_ref().map(seen))
 }
 
-/// One entry for the resource, which names the job that changed if one did.
-fn announcement(loaded: &Loaded, after: &ResourceState) -> Option<Bytes> {
-    let (kind, desired) = match (&after.desired, &loaded.state.desired) {
-        (Some(desired), _) => (record::LogKind::Put, desired),
-        (None, Some(before)) => (record::LogKind::Delete, before),
-        (None, None) => return None,
+/// One entry for each job that changed or is no longer stored, or else one for
+/// the resource alone.
+fn announcements(before: &ResourceState, after: &ResourceState) -> Vec<Bytes> {
+    let changed = after.jobs.values().filter(|job| before.jobs.get(&job.id) != Some(job));
+    let forgotten = before.jobs.values().filter(|job| !after.jobs.contains_key(&job.id));
+    let jobs: BTreeMap<JobId, &Job> = changed.chain(forgotten).map(|job| (job.id, job)).collect();
+    let (kind, desired) = match (&after.desired, &before.desired) {
+        (Some(desired), _) => (record::LogKind::Put, Some(desired)),
+        (None, desired) => (record::LogKind::Delete, desired.as_ref()),
     };
-    let changed =
-        after.jobs.values().filter(|job| loaded.state.jobs.get(&job.id) != Some(job)).max_by_key(|job| job.id);
-    Some(record::encode_log(&record::LogEntry {
-        key: after.key.clone(),
-        uid: desired.uid,
-        kind,
-        generation: desired.generation,
-        job: changed.map(|job| (job.id, job.phase)),
-    }))
+    // What is left of a resource that is gone is of the incarnation of its jobs.
+    let uid = desired.map(|desired| desired.uid);
+    let Some(uid) = uid.or_else(|| jobs.values().next().map(|job| job.uid)) else { return Vec::new() };
+    let generation = desired.map_or(Generation::FIRST, |desired| desired.generation);
+    let entry = |job| record::encode_log(&record::LogEntry { key: after.key.clone(), uid, kind, generation, job });
+    if jobs.is_empty() {
+        return vec![entry(None)];
+    }
+    jobs.values().map(|job| entry(Some((job.id, job.phase)))).collect()
 }
 
 impl From<ReadError> for StateError {

@@ -11,6 +11,7 @@
 mod apply;
 mod changes;
 mod claims;
+mod feed;
 mod hints;
 mod job_counts;
 pub mod keys;
@@ -32,6 +33,7 @@ use std::sync::Arc;
 
 pub use apply::{Applied, ApplyError, Decision, Loaded, Tried, show_state};
 pub use claims::{Claim, Claims};
+pub use feed::{Change, Dealt, Item, JobFacts, PENDING_MAX, Part, Place as LogPlace, Seen, Subscription, Topic};
 pub use hints::Hints;
 pub use job_counts::WAITING_KEPT;
 pub use ledger::TickRow;
@@ -57,6 +59,7 @@ use crate::metrics::Metrics;
 use crate::store::{CommitError, Rev, Store};
 use changes::Changes;
 use claims::Turns;
+use feed::Feed;
 use job_counts::JobCounts;
 use locks::Locks;
 use tick_counts::TickCounts;
@@ -72,6 +75,7 @@ pub struct State {
     locks: Arc<Locks>,
     hints: Arc<Hints>,
     changes: Arc<Changes>,
+    feed: Arc<Feed>,
     watch: Arc<Watch>,
     ticks: TickCounts,
     jobs: Arc<JobCounts>,
@@ -84,12 +88,13 @@ impl State {
     /// The state that this store holds, under these declarations.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, catalog: Arc<Catalog>) -> Self {
-        let changes = Arc::new(Changes::new(*store.committed().borrow()));
+        let newest = *store.committed().borrow();
+        let (changes, feed) = (Arc::new(Changes::new(newest)), Arc::new(Feed::new(newest)));
         let (locks, hints, watch, turns) = (Arc::default(), Arc::default(), Arc::default(), Arc::default());
         let uncounted = Metrics::default();
         let ticks = TickCounts::of(&uncounted);
         let jobs = Arc::new(JobCounts::of(&uncounted, catalog.operations.keys()));
-        Self { store, clock, entropy, catalog, locks, hints, changes, watch, ticks, jobs, turns, stages: None }
+        Self { store, clock, entropy, catalog, locks, hints, changes, feed, watch, ticks, jobs, turns, stages: None }
     }
 
     /// The same state, counted there.

@@ -10,6 +10,7 @@ use heeler::domain::id::{JobId, ResourceKey};
 use heeler::domain::patch::PatchBody;
 use heeler::domain::precondition::{Preconditions, Strength, Strictness, Tag, TagList};
 use heeler::domain::version::ETag;
+use heeler::state::UNFINISHED_MAX;
 use heeler::store::Rev;
 use serde_json::{Map, Value, json};
 
@@ -18,6 +19,9 @@ use crate::history::{Belief, Change};
 use crate::once::PRINCIPAL;
 use crate::oracle::Oracle;
 use crate::world::lock;
+
+/// How many jobs of a full activity may end between judgement and answer.
+const ENDED_SINCE: usize = 8;
 
 /// What the answer to one request is judged by.
 struct Exchange {
@@ -152,6 +156,7 @@ impl Exchange {
             ApiError::DiskFull => "answers: full",
             ApiError::Stopping => "answers: stopping",
             ApiError::NotFound { .. } | ApiError::Patch(_) | ApiError::Invalid { .. } => "answers: 404 or 422",
+            ApiError::TooManyJobs { .. } if self.is_full() => "answers: too many jobs",
             ApiError::ReadOnly { .. }
             | ApiError::Forbidden { .. }
             | ApiError::InvalidId { .. }
@@ -175,6 +180,15 @@ impl Exchange {
             lock(&self.clients).answered(&self.request);
         }
         known
+    }
+
+    /// Whether an activity of the resource has about as many unfinished jobs as
+    /// it can have: some may have ended since the request was judged.
+    fn is_full(&self) -> bool {
+        let oracle = lock(&self.oracle);
+        let observed = oracle.models.get(&self.request.key).and_then(|model| model.state.observed.as_ref());
+        let mut statuses = observed.iter().flat_map(|observed| observed.activities.values());
+        statuses.any(|status| status.active.len() + ENDED_SINCE >= UNFINISHED_MAX)
     }
 
     fn done(&self, what: &'static str) {
@@ -305,7 +319,7 @@ impl Exchange {
                 }
                 self.done("answers: launched");
                 let mut oracle = lock(&self.oracle);
-                if oracle.job(job).is_none_or(|job| job.resource != self.request.key) {
+                if oracle.job(job).map_or(!oracle.forgotten.contains(&job), |job| job.resource != self.request.key) {
                     oracle.say(format!("job {job} was acknowledged and is not there"));
                 }
             }
@@ -324,7 +338,7 @@ impl Exchange {
                 self.remembered(status, None);
                 self.done("answers: canceled");
                 let mut oracle = lock(&self.oracle);
-                if oracle.job(job).is_none_or(|job| !job.phase.is_final() && job.cancel.is_none()) {
+                if !oracle.is_ending(job) {
                     oracle.say(format!("job {job} was said to be stopped, and goes on"));
                 }
             }

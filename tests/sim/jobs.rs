@@ -135,6 +135,7 @@ impl Oracle {
     pub(crate) fn check_forgotten(&mut self, job: &Job, before: &ResourceState) {
         self.count("jobs forgotten");
         let id = job.id;
+        self.forgotten.insert(id);
         if !job.phase.is_final() {
             self.say(format!("job {id} was forgotten while it was {}", job.phase.as_str()));
         }

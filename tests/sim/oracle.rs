@@ -40,6 +40,8 @@ pub(crate) struct Oracle {
     pub(crate) jobs: BTreeMap<JobId, ResourceKey>,
     /// Jobs of which nothing becomes any more, with their rows.
     past: BTreeMap<JobId, (Job, Vec<(Key, Bytes)>)>,
+    /// Jobs that were over, and are not stored any more.
+    pub(crate) forgotten: BTreeSet<JobId>,
     pub(crate) history: History,
     pub(crate) remembered: Remembered,
     /// How far chores got.
@@ -71,6 +73,7 @@ impl Oracle {
             models: BTreeMap::new(),
             jobs: BTreeMap::new(),
             past: BTreeMap::new(),
+            forgotten: BTreeSet::new(),
             history: History::default(),
             remembered: Remembered::default(),
             bookmarks: BTreeMap::new(),
@@ -101,6 +104,12 @@ impl Oracle {
     pub(crate) fn job(&self, id: JobId) -> Option<&Job> {
         let of_model = self.models.get(self.jobs.get(&id)?).and_then(|model| model.state.jobs.get(&id));
         of_model.or_else(|| self.past.get(&id).map(|(job, _)| job))
+    }
+
+    /// Whether nothing more becomes of a job, or nothing but that it is stopped.
+    pub(crate) fn is_ending(&self, id: JobId) -> bool {
+        let stopped = |job: &Job| job.phase.is_final() || job.cancel.is_some();
+        self.job(id).map_or_else(|| self.forgotten.contains(&id), stopped)
     }
 
     /// A transaction was applied.
