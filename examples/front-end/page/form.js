@@ -19,7 +19,12 @@ export class MemberForm {
   show(document) {
     this.#shown = new Map(Object.entries(document).map(([name, value]) => [name, shownAs(value)]));
     this.#draw((field, shown) => {
-      field.value = shown.text;
+      if (says(field, shown)) {
+        // As the user has written it.
+        shown.text = field.value;
+      } else {
+        field.value = shown.text;
+      }
     });
     this.mark([]);
   }
@@ -102,6 +107,15 @@ export class MemberForm {
       remove,
       element("span", { class: "wrong", id: about }),
     );
+  }
+}
+
+/** Whether a field says the value already, in whatever words. */
+function says(field, { kind, value }) {
+  try {
+    return same(valueOf(kind, field.value), value);
+  } catch {
+    return false;
   }
 }
 

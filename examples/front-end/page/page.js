@@ -160,11 +160,14 @@ function follow(representation) {
 }
 
 /** Begins from the newest version, as long as the user has not begun to edit. */
-async function catchUp() {
+async function catchUp({ quietly = false } = {}) {
   const now = opened;
   const newest = list.get(now.id);
   const edited = () => now.busy || opened !== now || form.differs(now.editor.base.own);
   if (now.busy || now.catchingUp || newest === undefined || !now.editor.isOutdatedBy(newest)) {
+    return;
+  }
+  if (edited() && quietly) {
     return;
   }
   if (edited()) {
@@ -241,7 +244,8 @@ async function edit(now, doing, act) {
     focused.focus();
   }
   if (now.editor.base !== null) {
-    catchUp();
+    // Whatever is to be said of an edit that goes on is said already.
+    catchUp({ quietly: true });
   }
 }
 

@@ -152,7 +152,7 @@ impl Browser {
     /// The text of what is shown, or nothing.
     pub(super) fn text(&self, css: &str) -> String {
         let script = "const found = document.querySelector(arguments[0]);
-                      return found === null ? '' : found.innerText.trim();";
+                      return found?.checkVisibility() ? found.innerText.trim() : '';";
         let text = self.tell("POST", "/execute/sync", &json!({ "script": script, "args": [css] }));
         text.as_str().expect("a text").to_owned()
     }

@@ -3,10 +3,7 @@
 use serde_json::json;
 
 use super::stage;
-use super::world::running;
-
-/// How far the job of the open document is, from 0 to 1.
-const PROGRESS: &str = "[data-activity='processing'] progress";
+use super::world::{PROGRESS, running};
 
 #[test]
 fn a_document_is_edited_while_its_job_runs_and_its_progress_moves() {
@@ -112,7 +109,7 @@ fn jobs_are_run_and_cancelled_and_a_document_is_made_and_deleted() {
     page.fill("#create textarea", &document);
     page.click("#create button");
     page.shows("#document-title", "Holiday");
-    page.shows(".phase strong, strong.phase", "running");
+    page.shows("strong.phase", "running");
     page.click("#actions [data-method='DELETE']");
     page.shows("strong.phase", "canceled");
     page.shows(".last", "canceled");

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::stage;
-use super::world::running;
+use super::world::{PROGRESS, running};
 use crate::service::client::request;
 
 #[test]
@@ -44,7 +44,7 @@ fn a_service_that_is_killed_and_started_again_is_gone_on_with_and_nothing_is_mis
     stage.video("a", &json!({ "title": "Ada's" }));
     let path = stage.video("b", &running("Bob's"));
     stage.open("b");
-    stage.browser.until("its job moves", |page| page.value("progress").parse::<f64>().is_ok_and(|at| at > 0.0));
+    stage.browser.until("its job moves", |page| page.value(PROGRESS).parse::<f64>().is_ok_and(|at| at > 0.0));
     let stage = stage.restart(|page| {
         page.shows("#stream", "The service does not answer.");
         page.fill("[data-member='title']", "Saved meanwhile");
@@ -64,8 +64,8 @@ fn a_service_that_is_killed_and_started_again_is_gone_on_with_and_nothing_is_mis
     let saved = stage.service.get(&path).json();
     assert_eq!((&saved["title"], &saved["status"]["generation"]), (&json!("Saved meanwhile"), &json!(2)), "{saved}");
     assert_eq!(saved["status"]["processing"]["active"][0]["attempt"], 1, "its job has outlived the service: {saved}");
-    let before = page.value("progress").parse::<f64>().unwrap_or_default();
-    page.until("its job moves again", |page| page.value("progress").parse::<f64>().is_ok_and(|at| at > before));
+    let before = page.value(PROGRESS).parse::<f64>().unwrap_or_default();
+    page.until("its job moves again", |page| page.value(PROGRESS).parse::<f64>().is_ok_and(|at| at > before));
     let beginnings = page.js("return document.getElementById('stream').dataset.beginnings;");
     assert_eq!(beginnings, "1", "the page has gone on where it was");
     stage.is_clean(|message| message.contains("net::ERR_"));

@@ -14,6 +14,9 @@ use crate::service::{Service, World};
 /// Where the example's page is served from when people follow its words.
 const ORIGIN: &str = "http://127.0.0.1:8000";
 
+/// How far the job of the open document is, from 0 to 1.
+pub(super) const PROGRESS: &str = "[data-activity='processing'] progress";
+
 /// Everything that a test needs.
 pub(super) struct Stage {
     pub(super) browser: Browser,
