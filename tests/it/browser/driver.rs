@@ -1,19 +1,18 @@
 //! A real browser without a screen, driven as WebDriver says (<https://www.w3.org/TR/webdriver2/>).
 //!
 //! # Guarantees
-//! No process that was started here outlives its [`Browser`].
+//! No process that was started here outlives its [`Browser`], nor the process of the tests, however that ends.
 
-use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::service::client::{JSON, request};
-use crate::service::processes;
 
 /// How a browser of a test is started: without a screen, a sandbox that containers forbid, or anything that asks the
 /// network by itself.
@@ -36,12 +35,25 @@ const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 /// Longer than the browser takes on a busy machine to show what it was told.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How often a page is looked at: it has to have time for what it does, too.
+const LOOK_EVERY: Duration = Duration::from_millis(25);
+
+/// Starts what drives the browser, and ends all of it when nobody holds the other end of its standard input any more.
+/// `$1` is the folder with everything that the browser writes.
+const KEEPER: &str = r#"chromedriver --port=0 &
+cat >/dev/null
+trap '' TERM
+kill -TERM 0
+wait
+sleep 1
+rm -rf "$1"
+kill -KILL 0"#;
+
 /// A browser with a profile of its own. One of its windows is in front.
 pub(super) struct Browser {
-    driver: Child,
+    keeper: Child,
     address: SocketAddr,
     session: String,
-    profile: tempfile::TempDir,
 }
 
 /// A window of a browser.
@@ -56,24 +68,25 @@ pub(super) fn is_here() -> bool {
 
 impl Browser {
     pub(super) fn start() -> Self {
-        let profile = tempfile::tempdir().expect("a folder");
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
-            .env("TMPDIR", profile.path())
-            .stdin(Stdio::null())
+        let folder = tempfile::tempdir().expect("a folder").keep();
+        let mut keeper = Command::new("sh")
+            .args(["-c", KEEPER, "keeper"])
+            .arg(&folder)
+            .env("TMPDIR", &folder)
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .process_group(0)
             .spawn()
-            .expect("chromedriver can be started");
-        let said = BufReader::new(driver.stdout.take().expect("its output is a pipe"));
+            .expect("sh can be started");
+        let said = BufReader::new(keeper.stdout.take().expect("its output is a pipe"));
         let port = said.lines().map_while(Result::ok).find_map(|line| {
             line.split_once("started successfully on port ")?.1.trim_end_matches('.').parse::<u16>().ok()
         });
         let address = SocketAddr::from(([127, 0, 0, 1], port.expect("it says its port")));
-        let mut browser = Self { driver, address, session: String::new(), profile };
-        let folder = format!("--user-data-dir={}", browser.profile.path().join("profile").display());
-        let arguments: Vec<&str> = ARGUMENTS.into_iter().chain([folder.as_str()]).collect();
+        let mut browser = Self { keeper, address, session: String::new() };
+        let profile = format!("--user-data-dir={}", folder.join("profile").display());
+        let arguments: Vec<&str> = ARGUMENTS.into_iter().chain([profile.as_str()]).collect();
         let wanted = json!({ "capabilities": { "alwaysMatch": {
             "browserName": "chrome",
             "goog:chromeOptions": { "args": arguments },
@@ -97,6 +110,19 @@ impl Browser {
 
     fn tell(&self, method: &str, path: &str, body: &Value) -> Value {
         self.ask(method, path, body).unwrap_or_else(|error| panic!("{method} {path} {body}: {error}"))
+    }
+
+    /// One new window, and no other; with nothing said. Not if the browser is no longer there.
+    pub(super) fn clear(&self) -> Result<(), Value> {
+        let old = self.ask("GET", "/window/handles", &json!(null))?;
+        let new = self.another_window();
+        for window in old.as_array().into_iter().flatten() {
+            self.front(&Window(window.as_str().expect("a window").to_owned()));
+            self.tell("DELETE", "/window", &json!(null));
+        }
+        self.front(&new);
+        self.logged();
+        Ok(())
     }
 
     pub(super) fn go(&self, url: &str) {
@@ -134,6 +160,7 @@ impl Browser {
         let start = Instant::now();
         while let Err(error) = self.element(css).and_then(|element| act(&element)) {
             assert!(start.elapsed() < PATIENCE, "{css}: {error}\n{}", self.page());
+            thread::sleep(LOOK_EVERY);
         }
     }
 
@@ -169,6 +196,7 @@ impl Browser {
         let start = Instant::now();
         while !passes(self) {
             assert!(start.elapsed() < PATIENCE, "{what}:\n{}", self.page());
+            thread::sleep(LOOK_EVERY);
         }
     }
 
@@ -192,32 +220,7 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // The polite way first, so that the profile is not written to while it is removed.
-        if !self.session.is_empty()
-            && request("DELETE", &format!("/session/{}", self.session)).send(self.address).is_err()
-        {
-            // The driver is gone. What it started is looked for below.
-        }
-        let _ = self.driver.kill();
-        let _ = self.driver.wait();
-        let end = Instant::now() + Duration::from_secs(5);
-        while Instant::now() < end {
-            let left = of_profile(&self.profile.path().display().to_string());
-            if left.is_empty() {
-                return;
-            }
-            left.into_iter().for_each(processes::kill);
-        }
+        drop(self.keeper.stdin.take());
+        let _ = self.keeper.wait();
     }
-}
-
-/// The living processes whose command line names a profile.
-fn of_profile(profile: &str) -> Vec<i32> {
-    let entries = fs::read_dir("/proc").expect("/proc");
-    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
-    pids.filter(|pid| {
-        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        String::from_utf8_lossy(&line).contains(profile)
-    })
-    .collect()
 }

@@ -11,12 +11,8 @@ mod watching;
 mod world;
 
 use std::io::Write;
-use std::sync::{Mutex, PoisonError};
 
 use self::world::Stage;
-
-/// A browser is many processes: one at a time, or they starve each other on a small machine.
-static TURN: Mutex<()> = Mutex::new(());
 
 /// The stage of a test, when it is its turn; nothing where there is no browser.
 fn stage() -> Option<Stage> {
@@ -29,6 +25,5 @@ fn stage() -> Option<Stage> {
         std::io::stderr().write_all(said.as_bytes()).expect("standard error is open");
         return None;
     }
-    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    Some(Stage::new(turn))
+    Some(Stage::new())
 }

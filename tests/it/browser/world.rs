@@ -1,7 +1,8 @@
 //! The example, served: the service at one origin, the page at another, and a browser in front of it.
 
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::sync::MutexGuard;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
@@ -17,14 +18,37 @@ const ORIGIN: &str = "http://127.0.0.1:8000";
 /// How far the job of the open document is, from 0 to 1.
 pub(super) const PROGRESS: &str = "[data-activity='processing'] progress";
 
+/// The one browser of all tests. It is many processes, and takes seconds to start: one after another uses it.
+static BROWSER: Mutex<Option<Browser>> = Mutex::new(None);
+
+/// The turn of a test to use the browser.
+pub(super) struct Turn(MutexGuard<'static, Option<Browser>>);
+
+impl Turn {
+    /// Waits for it. What those before have left in the browser is gone.
+    fn wait() -> Self {
+        let mut turn = BROWSER.lock().unwrap_or_else(PoisonError::into_inner);
+        if turn.as_ref().is_none_or(|browser| browser.clear().is_err()) {
+            *turn = Some(Browser::start());
+        }
+        Self(turn)
+    }
+}
+
+impl Deref for Turn {
+    type Target = Browser;
+
+    fn deref(&self) -> &Browser {
+        self.0.as_ref().expect("it was started when the turn came")
+    }
+}
+
 /// Everything that a test needs.
 pub(super) struct Stage {
-    pub(super) browser: Browser,
+    pub(super) browser: Turn,
     pub(super) service: Service,
     site: Site,
     world: World,
-    /// Last, since it is given on when everything else has ended.
-    turn: MutexGuard<'static, ()>,
 }
 
 fn example() -> PathBuf {
@@ -32,7 +56,8 @@ fn example() -> PathBuf {
 }
 
 impl Stage {
-    pub(super) fn new(turn: MutexGuard<'static, ()>) -> Self {
+    pub(super) fn new() -> Self {
+        let browser = Turn::wait();
         let site = Site::new(example().join("page"));
         let world = World::new("");
         copy(&example(), world.path());
@@ -41,7 +66,7 @@ impl Stage {
         assert_ne!(ours, configuration, "the example is another one");
         world.write("heeler.toml", &ours);
         let service = start(&world, "127.0.0.1:0");
-        Self { browser: Browser::start(), service, site, world, turn }
+        Self { browser, service, site, world }
     }
 
     /// Where the page is, with a document or without.
@@ -66,12 +91,12 @@ impl Stage {
 
     /// kill -9, and a start on the same port and store.
     pub(super) fn restart(self, meanwhile: impl FnOnce(&Browser)) -> Self {
-        let Self { browser, service, site, world, turn } = self;
+        let Self { browser, service, site, world } = self;
         let address = service.address;
         service.kill();
         meanwhile(&browser);
         let service = start(&world, &address.to_string());
-        Self { browser, service, site, world, turn }
+        Self { browser, service, site, world }
     }
 
     /// A document that is there.
