@@ -38,7 +38,7 @@ pub const PER_ACTIVITY_MAX: i64 = 10_000;
 pub type JudgeCron<'j> = dyn Fn(&str) -> Result<(), String> + 'j;
 
 const HOUSEKEEPING: Keys = Keys { known: &["retention", "log", "sweep"], later: &["backup"] };
-const RETENTION: Keys = Keys { known: &["jobs", "ticks"], later: &[] };
+const RETENTION: Keys = Keys { known: &["jobs", "ticks", "log"], later: &[] };
 const JOBS: Keys = Keys { known: &["succeeded", "failed", "per_activity"], later: &[] };
 
 const CRON: &str = "a cron expression such as \"*/10 * * * *\"";
@@ -72,6 +72,9 @@ pub(super) fn retention(root: &Section<'_>, report: &mut Report<'_>) -> Retentio
     section.check_keys(RETENTION, report);
     if let Some(ticks) = section.get("ticks").and_then(|field| field.duration(report)) {
         retention.ticks = ticks;
+    }
+    if let Some(log) = section.get("log").and_then(|field| field.duration(report)) {
+        retention.log = log;
     }
     let Some(jobs) = section.table("jobs", report) else { return retention };
     jobs.check_keys(JOBS, report);

@@ -19,6 +19,7 @@
 //!
 //! [limits]                           # the defaults
 //! running  = 64                      # attempts at once in this process
+//! connections = 16384                # open at once, as far as the limit of open files goes
 //! body     = "1MiB"                  # the largest body of a request
 //! document = "1MiB"                  # the largest document
 //! depth    = 64                      # nesting of a body or document
@@ -28,6 +29,7 @@
 //! [retention]                        # the defaults
 //! jobs  = { succeeded = "7d", failed = "30d", per_activity = 50 }  # how old a finished job gets, how many an activity has
 //! ticks = "30d"                      # what was skipped, and why
+//! log   = "7d"                       # the change log, for streams that are resumed; 100,000 commits at most
 //!
 //! [housekeeping]                     # the defaults: cron expressions, in UTC
 //! retention = "*/10 * * * *"         # forgets what is older than that
@@ -129,8 +131,8 @@ pub use error::{ConfigError, ConfigErrors, ERRORS_MAX, Place};
 pub use housekeeping::{Housekeeping, JudgeCron, PER_ACTIVITY_MAX};
 pub use secrets::SECRET_BYTES_MAX;
 pub use server::{
-    BYTES_MAX, BYTES_MIN, DEPTH_MAX, LOG_BYTES_MAX, Limits, PATCH_OPERATIONS_MAX, ParseStoreUrlError, RUNNING_MAX,
-    Server, StoreUrl,
+    BYTES_MAX, BYTES_MIN, CONNECTIONS_MAX, DEPTH_MAX, LOG_BYTES_MAX, Limits, PATCH_OPERATIONS_MAX, ParseStoreUrlError,
+    RUNNING_MAX, Server, StoreUrl,
 };
 
 use crate::domain::catalog::Catalog;

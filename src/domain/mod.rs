@@ -26,6 +26,7 @@ pub mod lease;
 pub mod limit;
 pub mod links;
 pub mod log;
+pub mod marks;
 pub mod moment;
 pub mod near;
 pub mod operation;

@@ -151,13 +151,13 @@ impl Steps {
         Ok(self.state.bookmark(SWEEP).await?.is_some())
     }
 
-    /// Forgets what the change log holds beyond [`LOG_KEPT`]; how many
+    /// Forgets what the change log holds beyond [`LOG_KEPT`] or its age; how many
     /// revisions that were, as far as this process knows.
     ///
     /// # Errors
     /// The store failed.
-    pub async fn trim_log(&self) -> Result<Part, StepError> {
-        let end = self.state.trim_log(LOG_KEPT).await?;
+    pub async fn trim_log(&self, kept: &Retention) -> Result<Part, StepError> {
+        let end = self.state.trim_log(LOG_KEPT, kept.log).await?;
         let before = self.trimmed.swap(end, Ordering::Relaxed);
         let done = if before == 0 { 0 } else { end.saturating_sub(before) };
         Ok(Part { looked_at: done, done, more: false })
@@ -167,10 +167,10 @@ impl Steps {
     ///
     /// # Errors
     /// The store failed.
-    pub async fn bound_log(&self) -> Result<(), StepError> {
+    pub async fn bound_log(&self, kept: &Retention) -> Result<(), StepError> {
         let end = self.state.newest_change().number().saturating_sub(LOG_KEPT);
         if end > self.trimmed.load(Ordering::Relaxed).saturating_add(LOG_KEPT) {
-            self.trim_log().await?;
+            self.trim_log(kept).await?;
         }
         Ok(())
     }

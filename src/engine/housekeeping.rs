@@ -232,7 +232,7 @@ impl Steps {
             let part = match chore {
                 Chore::Retention => self.retain_some(kept, ROWS_AT_ONCE).await,
                 Chore::Ticks => self.forget_some_ticks(kept, ROWS_AT_ONCE).await,
-                Chore::Log => self.trim_log().await,
+                Chore::Log => self.trim_log(kept).await,
                 Chore::Sweep => self.sweep_some(SWEPT_AT_ONCE).await,
             };
             match part {

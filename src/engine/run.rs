@@ -291,7 +291,7 @@ impl Engine {
         loop {
             self.steps.sweep().await?;
             self.steps.forget_unheard().await?;
-            self.steps.bound_log().await?;
+            self.steps.bound_log(&self.housekeeping.kept).await?;
             self.steps.forget_answers().await?;
             self.sleep(SWEEP).await;
         }

@@ -16,6 +16,7 @@ mod describe;
 mod error;
 mod keeping;
 mod logs;
+mod open_files;
 mod options;
 mod outward;
 mod reach;
@@ -49,7 +50,7 @@ use crate::config::{self, Config, Limits};
 use crate::domain::operation::RunnerKind;
 use crate::domain::patch::PatchLimits;
 use crate::engine::{self, Engine, EngineConfig, Housekeeping, StepError};
-use crate::http::{self, Http, HttpConfig};
+use crate::http::{self, Http, HttpConfig, ServerConfig};
 use crate::metrics::Metrics;
 use crate::runner::Runner;
 use crate::runner::exec::{self, ExecConfig, ExecRunner};
@@ -57,6 +58,7 @@ use crate::runner::native::{NativeConfig, NativeRunner};
 use crate::state::State;
 use crate::store;
 use keeping::Keeping;
+use open_files::OpenFiles;
 
 /// How long requests under way have to be answered once the store has failed:
 /// they need nothing of it any more but to hear so.
@@ -121,9 +123,11 @@ impl Heeler {
             warn!(address = %config.server.listen, "everybody who reaches this address can change everything");
         }
         let surroundings = Arc::new(config.surroundings.clone());
+        let connections = config.limits.connections;
+        let files = OpenFiles::for_connections(connections);
         let log_bytes_max = config.limits.log_bytes as u64;
         let exec = ExecConfig { log_bytes_max, cgroups: exec::delegated(), ..ExecConfig::new(keeping.attempts()) };
-        let exec = ExecConfig { surroundings, ..exec };
+        let exec = ExecConfig { surroundings, open_files: files.of_others(), ..exec };
         let exec = Arc::new(ExecRunner::new(exec).map_err(|error| Error::Store(error.into()))?);
         let natives = NativeConfig { drain, log_bytes_max, ..NativeConfig::new(keeping.attempts(), functions) };
         let natives = Arc::new(NativeRunner::new(natives));
@@ -139,7 +143,9 @@ impl Heeler {
         let api = Api::new(state.clone(), Arc::new(logs), patch_limits(&config.limits))
             .running_at_most(config.limits.running);
         let addresses = listener.iter().map(|(_, address)| *address).collect();
-        let http = Http::new(api, HttpConfig { metrics: metrics.clone(), ..http_config(&config, addresses) });
+        let server = ServerConfig { connections_max: files.connections(connections), ..ServerConfig::default() };
+        let http = HttpConfig { metrics: metrics.clone(), server, ..http_config(&config, addresses) };
+        let http = Http::new(api, http);
         let housekeeping = housekeeping(&config, metrics);
         let engine =
             Engine::new(state, Arc::new(runners), EngineConfig { running: config.limits.running, housekeeping });

@@ -30,6 +30,7 @@ mod waiting;
 mod watch;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use apply::{Applied, ApplyError, Decision, Loaded, Tried, show_state};
 pub use claims::{Claim, Claims};
@@ -136,14 +137,21 @@ impl State {
         uid.parse().expect("a UUID is a resource id")
     }
 
-    /// Forgets the change log but for the newest `kept` revisions; how many
-    /// revisions there ever were before those.
+    /// Forgets the change log but for the newest `kept` revisions, and of those
+    /// the ones that are known to be older than `age`; how many revisions there
+    /// ever were before those that are left.
     ///
     /// # Errors
-    /// The store has stopped.
-    pub async fn trim_log(&self, kept: u64) -> Result<u64, StateError> {
+    /// The store has stopped, or what is noted of the log does not read.
+    pub async fn trim_log(&self, kept: u64, age: Duration) -> Result<u64, StateError> {
         let newest = self.store.committed().borrow().0;
-        let end = newest.saturating_sub(kept);
+        let mut marks = self.log_marks().await?;
+        let noted = marks.clone();
+        let old = marks.note(self.clock.now(), newest, age);
+        if marks != noted {
+            self.keep_log_marks(&marks).await?;
+        }
+        let end = newest.saturating_sub(kept).max(old);
         match self.store.compact(Rev(end)).await {
             // Where there is no room for it now, it can wait.
             Ok(()) | Err(CommitError::Full) => Ok(end),

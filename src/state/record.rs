@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::document::{Desired, Document};
 use crate::domain::id::{JobId, ResourceKey, Uid};
 use crate::domain::job::{Job, JobPhase};
+use crate::domain::marks::Marks;
 use crate::domain::tick::TickOutcome;
 use crate::domain::time::Timestamp;
 use crate::domain::version::Generation;
@@ -239,6 +240,20 @@ pub fn encode_log(entry: &LogEntry) -> Bytes {
 /// # Errors
 /// [`RecordError`]: the value is something else.
 pub fn decode_log(value: &Bytes) -> Result<LogEntry, RecordError> {
+    decode_json(value)
+}
+
+/// Encodes how far the change log had come when it was looked at.
+#[must_use]
+pub fn encode_marks(marks: &Marks) -> Bytes {
+    encode_json(marks)
+}
+
+/// Decodes how far the change log had come when it was looked at.
+///
+/// # Errors
+/// [`RecordError`]: the value is something else.
+pub fn decode_marks(value: &Bytes) -> Result<Marks, RecordError> {
     decode_json(value)
 }
 

@@ -9,9 +9,13 @@ use bytes::Bytes;
 
 use super::keys::ResourceRow;
 use super::lookup::StateError;
-use super::{State, keys};
+use super::{State, keys, record};
 use crate::domain::id::{ActivityName, JobId, ResourceKey, Uid};
+use crate::domain::marks::Marks;
 use crate::store::{CommitError, Key, KeyRange, Op, Order, Txn};
+
+/// Under which name it is kept how far the change log had come at some times.
+const LOG: &str = "log";
 
 /// Where a round goes on. Means nothing but to the round that it is of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,10 +114,26 @@ impl State {
     /// [`StateError`]: the store has stopped.
     pub async fn keep_bookmark(&self, chore: &str, place: Option<&Place>) -> Result<(), StateError> {
         let key = keys::bookmark(chore);
-        let op = match place {
+        self.write_unseen(match place {
             Some(Place(place)) => Op::Put(key, Bytes::clone(&place.0)),
             None => Op::Delete(key),
-        };
+        })
+        .await
+    }
+
+    /// How far the change log had come when it was looked at.
+    pub(super) async fn log_marks(&self) -> Result<Marks, StateError> {
+        let (_, entries) = self.store.get(&[keys::bookmark(LOG)]).await?;
+        let Some(entry) = entries.into_iter().flatten().next() else { return Ok(Marks::default()) };
+        record::decode_marks(&entry.value).map_err(StateError::damaged(&LOG))
+    }
+
+    pub(super) async fn keep_log_marks(&self, marks: &Marks) -> Result<(), StateError> {
+        self.write_unseen(Op::Put(keys::bookmark(LOG), record::encode_marks(marks))).await
+    }
+
+    /// Writes something that nobody sees.
+    async fn write_unseen(&self, op: Op) -> Result<(), StateError> {
         match self.store.commit(Txn { guards: Vec::new(), ops: vec![op], log: Vec::new() }).await {
             // Without room the chore is done again from where it was.
             Ok(_) | Err(CommitError::Full) => Ok(()),

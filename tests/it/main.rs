@@ -18,5 +18,6 @@ mod service;
 mod state;
 mod store;
 mod tidy;
+mod watching;
 mod wire;
 mod workers;

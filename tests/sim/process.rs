@@ -49,6 +49,7 @@ const KEPT: Retention = Retention {
     failed: Duration::from_secs(5),
     per_activity: 1,
     ticks: Duration::from_secs(10),
+    log: Duration::from_secs(10),
 };
 
 /// How much a part of the housekeeping looks at: so little that there are several.

@@ -94,6 +94,9 @@ pub struct ExecConfig {
     pub log_bytes_max: u64,
     /// What templates can refer to beside the job.
     pub surroundings: Arc<Surroundings>,
+    /// How many files the work can have open, where that is not as many as
+    /// this process can and the operation does not say.
+    pub open_files: Option<u64>,
     /// The cgroup below which each attempt gets one; see [`delegated`].
     pub cgroups: Option<PathBuf>,
 }
@@ -108,6 +111,7 @@ impl ExecConfig {
             program: PathBuf::from("/proc/self/exe"),
             log_bytes_max: LOG_BYTES_MAX,
             surroundings: Arc::default(),
+            open_files: None,
             cgroups: None,
         }
     }
@@ -189,6 +193,7 @@ impl ExecRunner {
             memory: self.memory.as_deref(),
             cgroups: self.config.cgroups.as_deref(),
             log_bytes_max: self.config.log_bytes_max,
+            open_files: self.config.open_files,
         };
         render::spec(launch, &self.config.surroundings, place)
     }

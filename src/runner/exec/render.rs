@@ -34,6 +34,8 @@ pub(super) struct Place<'a> {
     pub(super) cgroups: Option<&'a Path>,
     /// How much of its output is kept.
     pub(super) log_bytes_max: u64,
+    /// How many files it can have open, if the operation does not say.
+    pub(super) open_files: Option<u64>,
 }
 
 impl Place<'_> {
@@ -85,6 +87,7 @@ pub(super) fn spec(launch: &Launch, surroundings: &Surroundings, place: Place<'_
         cwd,
         run_as: RunAs::resolve(exec.user.as_ref(), exec.group.as_ref())?,
         limits: exec.limits,
+        open_files: place.open_files,
         temporary,
         timeout_ms: launch.timeout.map(millis),
         grace_ms: millis(launch.operation.grace),

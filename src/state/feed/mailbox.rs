@@ -17,18 +17,12 @@ use crate::store::Position;
 pub const PENDING_MAX: usize = 256;
 
 /// Changes that nobody has come for yet, oldest first.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Pending {
     changes: BTreeMap<Position, Arc<Change>>,
     of: HashMap<Item, Position>,
     /// Whether there were more than wait here.
     is_short: bool,
-}
-
-impl Default for Pending {
-    fn default() -> Self {
-        Self { changes: BTreeMap::new(), of: HashMap::new(), is_short: false }
-    }
 }
 
 impl Pending {
@@ -67,11 +61,6 @@ impl Pending {
             let change = first.remove();
             self.of.remove(&change.item);
         }
-    }
-
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.changes.len()
     }
 }
 

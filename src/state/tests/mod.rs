@@ -371,7 +371,7 @@ async fn the_change_log_is_trimmed_to_the_newest_revisions() {
     for title in ["a", "b", "c", "d"] {
         put(&state, &key("1"), &json!({"title": title})).await;
     }
-    state.trim_log(2).await.expect("it works");
+    state.trim_log(2, Duration::MAX).await.expect("it works");
     let after = |rev| state.store().changes(crate::store::Position { rev: Rev(rev), n: 0 }, 9);
     assert!(matches!(after(0).await, Err(WatchError::Compacted)));
     assert_eq!(after(2).await.expect("it is kept").entries.len(), 2);

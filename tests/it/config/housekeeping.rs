@@ -13,7 +13,10 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 #[test]
 fn what_is_not_said_is_as_the_design_says() {
     let config = read("").expect("it is right");
-    assert_eq!(config.retention, Retention { succeeded: DAY * 7, failed: DAY * 30, per_activity: 50, ticks: DAY * 30 });
+    assert_eq!(
+        config.retention,
+        Retention { succeeded: DAY * 7, failed: DAY * 30, per_activity: 50, ticks: DAY * 30, log: DAY * 7 }
+    );
     let Housekeeping { retention, log, sweep } = config.housekeeping;
     assert_eq!([retention.as_str(), &log, &sweep], ["*/10 * * * *", "5 * * * *", "17 3 * * *"]);
 }
@@ -27,10 +30,11 @@ sweep = "0 4 * * MON-FRI"
 [retention]
 jobs = { succeeded = "12h", per_activity = 1 }
 ticks = "P1D"
+log = "2d"
 "#;
     let config = read(text).unwrap_or_else(|errors| panic!("{errors}"));
     let design = Retention::default();
-    let expected = Retention { succeeded: DAY / 2, per_activity: 1, ticks: DAY, ..design };
+    let expected = Retention { succeeded: DAY / 2, per_activity: 1, ticks: DAY, log: DAY * 2, ..design };
     assert_eq!(config.retention, expected);
     let expected = Housekeeping {
         retention: "*/30 * * * * *".to_owned(),

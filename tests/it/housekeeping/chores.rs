@@ -129,8 +129,8 @@ async fn a_sweep_of_what_is_at_rest_changes_nothing() {
 async fn a_log_that_is_short_is_left_alone() {
     let world = World::new();
     world.put("a").await;
-    world.steps.bound_log().await.expect("it can be done");
-    assert_eq!(world.steps.trim_log().await.expect("it can be done").done, 0);
+    world.steps.bound_log(&Retention::default()).await.expect("it can be done");
+    assert_eq!(world.steps.trim_log(&Retention::default()).await.expect("it can be done").done, 0);
     assert!(world.state.newest_change().number() < LOG_KEPT);
     let changes = world.state.store().changes(Default::default(), 10).await.expect("nothing is forgotten");
     assert_eq!(changes.entries.len(), 1);

@@ -13,7 +13,7 @@ const SCRIPTS: [&str; 2] = ["worker.py", "worker.sh"];
 fn world() -> World {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/workers/heeler.toml");
     let text = std::fs::read_to_string(path).expect("the configuration of the example");
-    let hurried = text.replace("lease = \"30s\"", "lease = \"1s\"").replace("backoff = \"5s\"", "backoff = \"0s\"");
+    let hurried = text.replace("lease = \"30s\"", "lease = \"5s\"").replace("backoff = \"5s\"", "backoff = \"0s\"");
     assert_ne!(text, hurried, "the example is another one");
     World::new(&hurried)
 }
