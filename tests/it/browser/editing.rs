@@ -39,9 +39,9 @@ fn a_save_whose_answer_is_lost_is_sent_again_and_made_once() {
     page.js("const real = window.fetch;
          window.keys = [];
          window.fetch = async (url, request) => {
+             if (request.method === 'PATCH') window.keys.push(request.headers['Idempotency-Key']);
              const answer = await real(url, request);
              if (request.method === 'PATCH') {
-                 window.keys.push(request.headers['Idempotency-Key']);
                  window.replayed = answer.headers.get('Idempotent-Replayed');
                  if (window.keys.length < 3) throw new TypeError('the answer is lost');
              }

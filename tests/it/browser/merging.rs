@@ -86,6 +86,7 @@ fn what_two_people_change_differently_is_shown_beside_each_other_and_chosen() {
     // Nor can one member be forgotten.
     page.click("[data-path='title'] input[value='theirs']");
     page.click("#conflicts button");
+    assert_eq!(page.js("return document.getElementById('conflicts').checkValidity();"), false);
     page.shows("#conflicts", "Choose for each member.");
     page.fill("[data-path='title'] textarea", "Ours");
     page.click("[data-path='notes'] input[value='mine']");

@@ -25,6 +25,19 @@ fn the_list_shows_what_happens_as_it_happens() {
     let deleted = stage.service.ask(&request("DELETE", "/v1/videos/a").field("If-Match", "*"));
     assert_eq!(deleted.status, 204, "{}", deleted.text());
     page.until("it is gone", |page| !page.text("#rows").contains("Ada's"));
+    // A page that nobody sees gives its connection back, and goes on where it was when somebody does.
+    let seen = |hidden: bool| {
+        let script = format!("Object.defineProperty(document, 'hidden', {{ value: {hidden}, configurable: true }});");
+        page.js(&format!("{script} document.dispatchEvent(new Event('visibilitychange'));"));
+    };
+    seen(true);
+    stage.patch(&path, &json!({ "title": "Bert's" }));
+    assert_eq!(page.text("#rows a"), "Rob's");
+    seen(false);
+    page.shows("#rows", "Bert's");
+    assert_eq!(page.js("return document.getElementById('stream').dataset.beginnings;"), "1");
+    stage.patch(&path, &json!({ "title": "Rob's" }));
+    page.shows("#rows", "Rob's");
     // An open document that somebody deletes, and makes again.
     page.click("#rows a");
     page.shows("#document-title", "Rob's");
@@ -48,6 +61,11 @@ fn a_service_that_is_killed_and_started_again_is_gone_on_with_and_nothing_is_mis
     let stage = stage.restart(|page| {
         page.shows("#stream", "The service does not answer.");
         page.fill("[data-member='title']", "Saved meanwhile");
+        page.click("#save");
+        page.shows("#note", "It is asked again");
+        // Who does not want to wait is told what is known, and can go on with it.
+        page.click("#stop");
+        page.shows("#alert", "whether the service has heard it is not known");
         page.click("#save");
         page.shows("#note", "It is asked again");
     });
