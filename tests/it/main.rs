@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests spawn what they race and what they serve")]
 
 mod api;
+mod browser;
 mod cli;
 mod config;
 mod declared;
