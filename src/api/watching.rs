@@ -141,7 +141,7 @@ impl Watching {
     /// What is told next; `None` if the patience ends before there is anything.
     ///
     /// # Errors
-    /// `NotFound`: the collection is not there any more; `Store`.
+    /// `NotFound`: the collection is no longer in service; `Store`.
     pub async fn next(&mut self, patience: impl Future<Output = ()>) -> Result<Option<Told>, ApiError> {
         let mut patience = std::pin::pin!(patience);
         loop {
@@ -177,6 +177,7 @@ impl Watching {
     async fn look(&mut self) -> Result<(), ApiError> {
         let Stage::Present { cursor } = &mut self.stage else { return Ok(()) };
         let page = PageRequest { limit: PAGE_ITEMS_DEFAULT, cursor: cursor.take() };
+        self.api = self.api.under_newest();
         let (items, next) = match &self.watched {
             Watched::Resource(key) => (self.api.get(key).await.map(|view| vec![view.body]), None),
             Watched::Job(id) => (self.api.job(*id).await.map(|view| vec![view.body]), None),
@@ -253,6 +254,7 @@ impl Watching {
 
     /// Tells what there is to see of a change.
     async fn tell(&mut self, change: &Change) -> Result<(), ApiError> {
+        self.api = self.api.under_newest();
         let Shown { body, facts } = change.seen.get_or_try_init(|| self.api.see(&change.item)).await?;
         let at = change.at.into();
         let fate = match (&self.watched, facts) {
@@ -299,6 +301,7 @@ impl Api {
     async fn see(&self, item: &Item) -> Result<Shown, ApiError> {
         Ok(match item {
             Item::Resource(key) => {
+                self.collection(&key.collection)?;
                 let stored = self.state.resource(key).await?;
                 Shown { body: stored.map(|stored| stored.show(key, self.catalog())), facts: None }
             }

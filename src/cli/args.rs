@@ -178,9 +178,9 @@ pub(super) struct BackupArgs {
     /// Ask the service there, and look at no store; by default the one at the file's address, where the store is in use
     #[arg(long, value_name = "URL", env = "HEELER_SERVER", hide_env_values = true, value_parser = server)]
     pub(super) server: Option<String>,
-    /// The token of an admin, where the service wants to know who asks
-    #[arg(long, value_name = "TOKEN", env = "HEELER_TOKEN", hide_env_values = true)]
-    pub(super) token: Option<String>,
+    /// Show the token of an admin in this file; without it that in the environment variable HEELER_TOKEN, if there is one
+    #[arg(long, value_name = "FILE")]
+    pub(super) token_file: Option<PathBuf>,
     /// Read the store itself, and ask no service
     #[arg(long, conflicts_with = "server")]
     pub(super) offline: bool,

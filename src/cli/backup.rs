@@ -7,7 +7,7 @@ use super::args::{BackupArgs, StockArgs};
 use super::exit::Failure;
 use super::output::say;
 use super::stock::counted;
-use super::{fetch, settings};
+use super::{fetch, settings, token};
 use crate::service::stock::{self, OpenError, Summary};
 
 pub(super) fn run(args: &BackupArgs) -> Result<(), Failure> {
@@ -48,6 +48,7 @@ fn address(args: &StockArgs) -> Result<SocketAddr, Failure> {
 fn fetched(args: &BackupArgs, server: &str) -> Result<Summary, Failure> {
     let to: &Path = &args.to;
     let mut draft = stock::draft(to)?;
-    fetch::backup(server, args.token.as_deref(), |bytes| draft.write(bytes))?;
+    let who = token::authorization(args.token_file.as_deref())?;
+    fetch::backup(server, who, |bytes| draft.write(bytes))?;
     Ok(draft.finish().map_err(|error| stock::of_backup(to, error))?)
 }

@@ -37,7 +37,7 @@ const REFUSAL_BYTES_MAX: usize = 64 * 1024;
 /// Asks a service for a backup; each piece goes to `write`.
 pub(super) fn backup(
     server: &str,
-    token: Option<&str>,
+    who: Option<HeaderValue>,
     mut write: impl FnMut(&[u8]) -> io::Result<()>,
 ) -> Result<(), Failure> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
@@ -46,7 +46,7 @@ pub(super) fn backup(
         let stream = in_time(ANSWER, server, TcpStream::connect(server)).await?;
         let (mut sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(|error| lost(server, error))?;
-        let request = request(server, token)?;
+        let request = request(server, who)?;
         let download = async {
             let response = in_time(ANSWER, server, sender.send_request(request)).await?;
             if response.status() == StatusCode::OK {
@@ -64,13 +64,10 @@ pub(super) fn backup(
     })
 }
 
-fn request(server: &str, token: Option<&str>) -> Result<Request<Empty<Bytes>>, Failure> {
+fn request(server: &str, who: Option<HeaderValue>) -> Result<Request<Empty<Bytes>>, Failure> {
     let mut request = Request::get(PATH).header(HOST, server).header(ACCEPT, "application/octet-stream");
-    if let Some(token) = token {
-        let value = HeaderValue::try_from(format!("Bearer {token}"));
-        let mut value = value.map_err(|_| Failure::Usage("the token has signs that no token has".to_owned()))?;
-        value.set_sensitive(true);
-        request = request.header(AUTHORIZATION, value);
+    if let Some(who) = who {
+        request = request.header(AUTHORIZATION, who);
     }
     request.body(Empty::new()).map_err(|error| lost(server, error))
 }
@@ -99,7 +96,7 @@ async fn refused(server: &str, status: StatusCode, body: Incoming) -> Failure {
     let answered = format!("{server} answered {status}: {detail}");
     match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-            Failure::Usage(format!("{answered}; a backup needs the token of an admin (--token, or HEELER_TOKEN)"))
+            Failure::Usage(format!("{answered}; a backup needs the token of an admin (--token-file, or HEELER_TOKEN)"))
         }
         _ => Failure::Unreachable(answered.into()),
     }

@@ -27,6 +27,7 @@ mod serve;
 mod settings;
 mod signals;
 mod stock;
+mod token;
 
 use args::{Cli, Command, LogArgs, LogFormat};
 use exit::{Exit, Failure};

@@ -16,7 +16,7 @@ use http::header::IF_NONE_MATCH;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{debug, warn};
 use warp::reply::Response;
 
 use super::body::Payload;
@@ -210,7 +210,11 @@ impl Streaming {
         }
         if let Err(error) = self.gather(&mut buffer).await {
             // The client comes back, and is told why if it lasts.
-            warn!(error = &error as &dyn std::error::Error, "a stream ends early");
+            if matches!(error, ApiError::NotFound { .. }) {
+                debug!(%error, "a stream ends: what it is about is out of service");
+            } else {
+                warn!(error = &error as &dyn std::error::Error, "a stream ends early");
+            }
             self.stage = Stage::Ended;
         }
         (!buffer.is_empty()).then(|| buffer.freeze())

@@ -1,9 +1,8 @@
 //! What the subcommands share: whom they ask, and where things are there.
 
 use std::cell::Cell;
-use std::fs;
 
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
@@ -12,11 +11,9 @@ use super::target::{ResourceName, Target, encoded};
 use crate::cli::client::{Ask, Client, Nobody, Reply};
 use crate::cli::exit::Failure;
 use crate::cli::output::complain;
+use crate::cli::token;
 use crate::domain::id::{ActivityName, CollectionName};
 use crate::domain::near::did_you_mean;
-
-/// The variable of the environment that a token may be in.
-const TOKEN: &str = "HEELER_TOKEN";
 
 /// A service that is asked.
 #[derive(Debug)]
@@ -38,7 +35,7 @@ struct Collection {
 
 impl Session {
     pub(super) fn new(args: &ServerArgs) -> Result<Self, Failure> {
-        let authorization = authorization(args)?;
+        let authorization = token::authorization(args.token_file.as_deref())?;
         if authorization.is_some() && args.server.is_overheard() {
             complain(&format!(
                 "heeler: warning: whoever listens on the way to {} sees the token: use https",
@@ -139,31 +136,4 @@ pub(super) fn json_of(path: &str, reply: &Reply) -> Result<Value, Failure> {
     reply
         .json()
         .ok_or_else(|| Failure::Unreachable(format!("{path} was answered with something that is not JSON").into()))
-}
-
-fn authorization(args: &ServerArgs) -> Result<Option<HeaderValue>, Failure> {
-    let (token, source) = match &args.token_file {
-        Some(path) => {
-            let refuse = |error| Failure::Usage(format!("{} cannot be read: {error}", path.display()));
-            (fs::read_to_string(path).map_err(refuse)?, path.display().to_string())
-        }
-        None => match std::env::var(TOKEN) {
-            Ok(token) => (token, TOKEN.to_owned()),
-            Err(std::env::VarError::NotPresent) => return Ok(None),
-            Err(std::env::VarError::NotUnicode(_)) => {
-                return Err(Failure::Usage(format!("{TOKEN} holds no token: expected visible characters")));
-            }
-        },
-    };
-    let token = token.trim();
-    if token.is_empty() && args.token_file.is_none() {
-        return Ok(None);
-    }
-    if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(Failure::Usage(format!("{source} holds no token: expected visible characters")));
-    }
-    let mut value = HeaderValue::try_from(format!("Bearer {token}"))
-        .map_err(|_| Failure::Usage(format!("{source} holds no token: expected visible characters")))?;
-    value.set_sensitive(true);
-    Ok(Some(value))
 }
