@@ -37,6 +37,12 @@ impl Marks {
         old.and_then(|_| self.0.first()).map_or(0, |mark| mark.1)
     }
 
+    /// How far the log had come when it was last noted; 0 if it never was.
+    #[must_use]
+    pub fn newest(&self) -> u64 {
+        self.0.last().map_or(0, |mark| mark.1)
+    }
+
     /// Every other one is enough, but for the first and the last.
     fn thin(&mut self) {
         let last = self.0.len() - 1;

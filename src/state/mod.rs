@@ -175,12 +175,13 @@ impl State {
     pub async fn trim_log(&self, kept: u64, age: Duration) -> Result<u64, StateError> {
         let newest = self.store.committed().borrow().0;
         let mut marks = self.log_marks().await?;
-        let noted = marks.clone();
+        let noted = marks.newest();
         let old = marks.note(self.clock.now(), newest, age);
-        if marks != noted {
+        // What is old by now can be left out the next time that there is something new.
+        if marks.newest() > noted {
             self.keep_log_marks(&marks).await?;
         }
-        let end = newest.saturating_sub(kept).max(old);
+        let end = newest.saturating_sub(kept).max(if old > 0 { old + 1 } else { 0 });
         match self.store.compact(Rev(end)).await {
             // Where there is no room for it now, it can wait.
             Ok(()) | Err(CommitError::Full) => Ok(end),

@@ -23,14 +23,14 @@ fn a_store_that_nobody_uses_goes_there_and_back_again() {
         ended.stdout
     };
     let said = run(&["backup", "a.backup"]);
-    assert!(said.starts_with("a.backup: 1 row of revision 1, ") && said.ends_with(" bytes\n"), "{said}");
+    assert!(said.starts_with("a.backup: 2 rows of revision 2, ") && said.ends_with(" bytes\n"), "{said}");
     let store = world.path().join("heeler.redb");
     let said = run(&["verify"]);
-    assert_eq!(said, format!("{} is sound: 1 row, 1 resource, 0 jobs, 1 in the change log\n", store.display()));
+    assert_eq!(said, format!("{} is sound: 2 rows, 1 resource, 0 jobs, 1 in the change log\n", store.display()));
     let said = run(&["restore", "a.backup", "--replace"]);
     let (aside, restored) = said.split_once('\n').expect("two lines");
     assert!(aside.starts_with(&format!("what was there is now {}.before-2", store.display())), "{said}");
-    assert!(restored.starts_with(&format!("{} is restored: 1 row of revision 1; it goes on at ", store.display())));
+    assert!(restored.starts_with(&format!("{} is restored: 2 rows of revision 2; it goes on at ", store.display())));
     let said = run(&["compact", "--store", "redb:heeler.redb", "--config", "nowhere.toml"]);
     assert!(said.contains(" is compact: ") && said.ends_with(" after\n"), "{said}");
     assert!(run(&["verify"]).contains("is sound"));
@@ -118,5 +118,5 @@ fn each_finding_is_a_line() {
         ended.stdout,
         "the row yak: this version knows no such row\nthe row zebra: this version knows no such row\n"
     );
-    assert!(ended.stderr.contains("is not sound: 2 findings (3 rows, 1 resource, 0 jobs, "), "{}", ended.stderr);
+    assert!(ended.stderr.contains("is not sound: 2 findings (4 rows, 1 resource, 0 jobs, "), "{}", ended.stderr);
 }

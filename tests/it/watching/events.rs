@@ -108,6 +108,15 @@ impl Events {
         self.next().expect("the stream goes on")
     }
 
+    /// Waits for a comment, before any further event.
+    pub(super) fn comment(&mut self) {
+        let before = self.comments;
+        while self.comments == before {
+            assert!(self.chunk() || self.fill(), "the stream goes on");
+            assert_eq!(self.events, [], "a comment and no event");
+        }
+    }
+
     /// Reads on until an event passes.
     pub(super) fn until(&mut self, passes: impl Fn(&Event) -> bool) -> Event {
         loop {

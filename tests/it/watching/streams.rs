@@ -149,3 +149,14 @@ fn events_are_for_who_would_rather_have_them_and_a_page_of_another_origin_may() 
     let preflight = service.ask(&preflight);
     assert!(preflight.values("access-control-allow-headers").to_lowercase().contains("last-event-id"));
 }
+
+#[test]
+fn a_stream_with_nothing_to_tell_says_that_it_is_still_there() {
+    let (_world, service) = world();
+    note(&service, "a", "one");
+    let mut stream = watch(&service, "/v1/notes");
+    stream.present();
+    stream.comment();
+    note(&service, "a", "two");
+    assert_eq!(stream.event().data["text"], "two");
+}
