@@ -8,6 +8,7 @@
 //! How it is written and how long anybody waits ([`crate::http`]).
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde_json::json;
@@ -99,6 +100,8 @@ enum Stage {
     Present { cursor: Option<String> },
     /// What was missed, after this place.
     Missed { after: LogPlace },
+    /// These of what was missed; the log is read up to that place.
+    Telling { changes: VecDeque<Arc<Change>>, reached: LogPlace },
     /// What comes.
     Live { after: LogPlace },
 }
@@ -148,8 +151,17 @@ impl Watching {
             if let Some(told) = self.ready.pop_front() {
                 return Ok(Some(told));
             }
-            match &self.stage {
+            match &mut self.stage {
                 Stage::Present { .. } => self.look().await?,
+                Stage::Telling { changes, reached } => {
+                    let reached = *reached;
+                    match changes.pop_front() {
+                        // One at a time: many documents are large.
+                        Some(change) => self.tell(&change).await?,
+                        None if reached < self.start => self.stage = Stage::Missed { after: reached },
+                        None => self.live(reached),
+                    }
+                }
                 Stage::Missed { after } => {
                     let after = *after;
                     self.catch_up(after).await?;
@@ -204,7 +216,7 @@ impl Watching {
         Ok(())
     }
 
-    /// Tells a part of what was missed after a place.
+    /// Reads a part of what was missed after a place.
     async fn catch_up(&mut self, after: LogPlace) -> Result<(), ApiError> {
         let Some(missed) = self.api.state.log_after(self.subscription.topic(), after).await? else {
             self.ready.push_back(Told::Reset);
@@ -213,14 +225,7 @@ impl Watching {
             self.stage = Stage::Present { cursor: None };
             return Ok(());
         };
-        for change in &missed.changes {
-            self.tell(change).await?;
-        }
-        if missed.reached < self.start {
-            self.stage = Stage::Missed { after: missed.reached };
-        } else {
-            self.live(missed.reached);
-        }
+        self.stage = Stage::Telling { changes: missed.changes.into(), reached: missed.reached };
         Ok(())
     }
 
