@@ -121,11 +121,11 @@ pub mod service;
 #[cfg(feature = "cli")]
 pub mod cli;
 
-pub use config::{ConfigError, ConfigErrors, Limits, StoreUrl};
+pub use config::{Changes, ConfigError, ConfigErrors, Limits, StoreUrl};
 pub use domain::retention::Retention;
 pub use domain::retry::{Never, RetryPolicy};
 pub use runner::native::{LogWriter, NativeError, NativeJob, NativeResult};
-pub use service::{Builder, Client, CollectionOptions, Error, Heeler, OperationOptions, supervise_if_asked};
+pub use service::{Builder, Client, CollectionOptions, Error, Heeler, OperationOptions, Reloader, supervise_if_asked};
 
 /// The programs in the README, held to this crate.
 #[cfg(doctest)]

@@ -107,8 +107,8 @@ impl Service {
         tokio::spawn(async move { serve(vec![listener], http, stopped).await });
         let labels = [("operation", "nothing"), ("outcome", "succeeded")];
         let done = metrics.counter("heeler_jobs_finished_total", "", &labels);
-        let config::Housekeeping { retention, log, sweep } = config::Housekeeping::default();
-        let housekeeping = Housekeeping { retention, log, sweep, kept: Retention::default(), metrics };
+        let config::Housekeeping { retention, log, sweep, .. } = config::Housekeeping::default();
+        let housekeeping = Housekeeping { retention, log, sweep, backup: None, kept: Retention::default(), metrics };
         let (tell, started) = mpsc::unbounded_channel();
         let engine = Engine::new(state, Arc::new(Nothing(tell)), EngineConfig { running: RUNNING, housekeeping });
         Self { address, engine, started, done, stop }

@@ -98,15 +98,15 @@ fn catalog() -> Catalog {
     Catalog {
         collections: [(collection.name.clone(), Arc::new(collection))].into(),
         operations: [(operation.name.clone(), Arc::new(operation))].into(),
-        aliases: Vec::new(),
+        ..Catalog::default()
     }
 }
 
 /// As by default; the house is kept beside what is measured.
 fn engine_config() -> EngineConfig {
-    let config::Housekeeping { retention, log, sweep } = config::Housekeeping::default();
+    let config::Housekeeping { retention, log, sweep, .. } = config::Housekeeping::default();
     let (kept, metrics) = (Retention::default(), Metrics::default());
-    EngineConfig { running: RUNNING, housekeeping: Housekeeping { retention, log, sweep, kept, metrics } }
+    EngineConfig { running: RUNNING, housekeeping: Housekeeping { retention, log, sweep, backup: None, kept, metrics } }
 }
 
 /// Stores so many resources with a schedule each.

@@ -69,7 +69,7 @@ impl Api {
         let etag = self.list_tag(key, stored.jobs_version(activity));
         let Page { jobs, more } = self.page_of_jobs(&stored, activity, before, page.limit).await?;
         let next = jobs.last().filter(|_| more).map(|(job, _)| job.id.to_string());
-        Ok(ListView { items: jobs.into_iter().map(|(_, body)| body).collect(), next, etag: Some(etag) })
+        Ok(ListView { items: jobs.into_iter().map(|(_, body)| body).collect(), next, etag: Some(etag), revision: None })
     }
 
     async fn page_of_jobs(

@@ -40,10 +40,14 @@ pub struct JobFilter {
 
 impl JobFilter {
     fn takes(&self, job: &Job) -> bool {
-        self.operation.as_ref().is_none_or(|operation| *operation == job.operation)
-            && self.phase.is_none_or(|phase| phase == job.phase)
-            && self.collection.as_ref().is_none_or(|collection| *collection == job.resource.collection)
-            && self.resource.as_ref().is_none_or(|resource| *resource == job.resource.id)
+        self.is_of(&job.operation, &job.resource) && self.phase.is_none_or(|phase| phase == job.phase)
+    }
+
+    /// Whether it takes jobs of this operation and this resource, in some phase.
+    pub(super) fn is_of(&self, operation: &OperationName, of: &ResourceKey) -> bool {
+        self.operation.as_ref().is_none_or(|wanted| wanted == operation)
+            && self.collection.as_ref().is_none_or(|collection| *collection == of.collection)
+            && self.resource.as_ref().is_none_or(|resource| *resource == of.id)
     }
 }
 
@@ -199,7 +203,7 @@ impl Api {
     /// `BadCursor`, `Store`.
     pub async fn jobs(&self, filter: &JobFilter, page: &PageRequest) -> Result<ListView, ApiError> {
         let mut before = page.cursor.as_deref().map(read_cursor).transpose()?;
-        let etag = tag(self.state.newest_change());
+        let etag = tag(self.state.last_change_of_jobs());
         let (mut items, mut bytes, mut looked_at, mut more) = (Vec::new(), 0, 0, true);
         while more && items.len() < page.limit && bytes < PAGE_BYTES_MAX && looked_at < LOOKED_AT_MAX {
             let (jobs, found_more) = self.state.all_jobs(before, LIST_CHUNK).await?;
@@ -218,7 +222,12 @@ impl Api {
                 }
             }
         }
-        Ok(ListView { items, next: before.filter(|_| more).map(|id| id.to_string()), etag: Some(etag) })
+        Ok(ListView {
+            items,
+            next: before.filter(|_| more).map(|id| id.to_string()),
+            etag: Some(etag),
+            revision: Some(etag.revision),
+        })
     }
 
     /// Cancels a job. One that finished first stays as it finished.

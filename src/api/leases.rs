@@ -104,17 +104,13 @@ impl Api {
         request: &LeaseRequest,
         stop: impl Future<Output = ()>,
     ) -> Result<Vec<Lease>, ApiError> {
-        let unknown = || ApiError::NotFound { what: format!("the operation `{name}`") };
-        let operation = self.catalog.operations.get(name).ok_or_else(unknown)?;
-        let RunnerSpec::Worker(spec) = &operation.runner else {
-            return Err(ApiError::NotOfWorkers { operation: name.clone() });
-        };
         let clock = self.state.clock();
         let (mut stop, mut over) = (pin!(stop), pin!(clock.sleep(request.wait)));
         loop {
             // Bound before looking, so that a bell between the two is heard.
             let bell = self.state.hints().leases.notified();
-            let found = self.hand_out(operation, spec.lease, request).await?;
+            // Who waits hears of jobs as they are declared by then.
+            let found = self.under_newest().look_for(name, request).await?;
             if !found.leases.is_empty() || request.wait.is_zero() {
                 return Ok(found.leases);
             }
@@ -130,6 +126,16 @@ impl Api {
                 () = clock.sleep(pause) => {}
             }
         }
+    }
+
+    /// Looks once, under the declarations of these use cases.
+    async fn look_for(&self, name: &OperationName, request: &LeaseRequest) -> Result<Found, ApiError> {
+        let unknown = || ApiError::NotFound { what: format!("the operation `{name}`") };
+        let operation = self.catalog.operations.get(name).ok_or_else(unknown)?;
+        let RunnerSpec::Worker(spec) = &operation.runner else {
+            return Err(ApiError::NotOfWorkers { operation: name.clone() });
+        };
+        self.hand_out(operation, spec.lease, request).await
     }
 
     /// Takes what there is, each in a commit of its own, all side by side.

@@ -28,7 +28,7 @@ impl Api {
         // Rows are forgotten without a change of the resource: the tag is also that of the rows.
         let etag = ETag { changed: ledger_version(uid, activity, &rows), revision: stored.etag.revision };
         let next = rows.last().filter(|_| more).map(|(at, _)| write_cursor(*at));
-        Ok(ListView { items: rows.iter().map(encode).collect(), next, etag: Some(etag) })
+        Ok(ListView { items: rows.iter().map(encode).collect(), next, etag: Some(etag), revision: None })
     }
 }
 

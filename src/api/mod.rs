@@ -22,6 +22,7 @@ mod queue;
 mod reports;
 mod resources;
 mod trial;
+mod watching;
 
 use std::fmt;
 use std::sync::Arc;
@@ -34,11 +35,12 @@ use crate::domain::id::JobId;
 use crate::domain::patch::PatchLimits;
 use crate::domain::precondition::{Preconditions, Strictness};
 use crate::domain::time::Timestamp;
-use crate::domain::version::ETag;
+use crate::domain::version::{ETag, Revision};
 use crate::state::State;
 
 pub use crate::domain::links;
-pub use crate::state::{Load, LocalTime, Stage, Stages, Subject, describe_shown};
+pub use crate::state::backup::Backup;
+pub use crate::state::{Load, LocalTime, LogPlace, Stage, Stages, Subject, Subscription, describe_shown};
 pub use error::{AlreadyApplied, ApiError};
 pub use jobs::{AttemptLog, LogState};
 pub use leases::{LEASE_WAIT_MAX, LEASES_MAX, Lease, LeaseRequest, lease_request, leases_body};
@@ -49,6 +51,7 @@ pub use posts::{AnswerWhen, JobView, LaunchBody, LaunchRequest, Launched, Place,
 pub use queue::QueueView;
 pub use reports::{TOKEN, WorkReport, work_report};
 pub use trial::{Launching, Trial};
+pub use watching::{Told, WatchFrom, Watched, Watching};
 
 /// The use cases, over one store. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -73,6 +76,19 @@ impl Api {
         Self { state, catalog, logs, limits, running: None, flights, creating, handing }
     }
 
+    /// The same use cases over this state, which may be under other
+    /// declarations, and within these limits.
+    #[must_use]
+    pub fn over(&self, state: State, limits: PatchLimits) -> Self {
+        let catalog = Arc::clone(state.catalog());
+        Self { state, catalog, limits, ..self.clone() }
+    }
+
+    /// The same under the newest declarations.
+    fn under_newest(&self) -> Self {
+        self.over(self.state.newest(), self.limits)
+    }
+
     /// The same where no more than so many attempts run at once, whatever they are of.
     #[must_use]
     pub fn running_at_most(self, running: usize) -> Self {
@@ -89,6 +105,14 @@ impl Api {
     #[must_use]
     pub fn catalog(&self) -> &Catalog {
         &self.catalog
+    }
+
+    /// Begins a backup of everything that is stored, once those before it are done.
+    ///
+    /// # Errors
+    /// [`ApiError::Store`].
+    pub async fn begin_backup(&self) -> Result<Backup, ApiError> {
+        Ok(self.state.begin_backup().await?)
     }
 }
 
@@ -159,6 +183,9 @@ pub struct ListView {
     /// Its tag: the revision of the last change in the collection, of a list of
     /// jobs with that of the list in front.
     pub etag: Option<ETag>,
+    /// The revision that it was read at, or a later one that changed nothing of
+    /// it: from there on it can be watched without a gap, if it can be watched.
+    pub revision: Option<Revision>,
 }
 
 /// Which part of a list is wanted.

@@ -63,7 +63,7 @@ impl Api {
             }
         }
         let next = if more { after.as_ref().map(write_cursor) } else { None };
-        Ok(ListView { items, next, etag: Some(etag) })
+        Ok(ListView { items, next, etag: Some(etag), revision: Some(etag.revision) })
     }
 
     /// Creates a resource with an id that the service makes.
@@ -366,6 +366,7 @@ impl Api {
             ApplyError::Refused(Refused::TooManyJobs) => ApiError::TooManyJobs { limit: UNFINISHED_MAX },
             ApplyError::Refused(Refused::Absent | Refused::Job(_) | Refused::NotReady) => absent(key),
             // The change that took the key is not answered: its client hung up.
+            ApplyError::Undeclared => ApiError::NotFound { what: format!("the collection `{}`", key.collection) },
             ApplyError::Remembered => ApiError::KeyInFlight,
             ApplyError::Busy => ApiError::Busy,
             ApplyError::Full => ApiError::DiskFull,

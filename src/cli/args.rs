@@ -8,6 +8,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::exit;
+use super::remote::RemoteCommand;
 use crate::config::StoreUrl;
 
 const STYLES: Styles = Styles::styled()
@@ -46,10 +47,34 @@ pub(super) enum Command {
     ///
     /// Each error is one line on standard error, `file:line:column: message`. Nothing is opened or started.
     Check(CheckArgs),
+    /// Write everything that is stored into one file
+    ///
+    /// The backup is the store as it was at one moment. Where a service uses the store, that service gives it out, to
+    /// admins; where none does, the store itself is read, and is in use meanwhile. The file appears when it is whole and
+    /// was read again; an older backup there is replaced, and nothing else is.
+    Backup(BackupArgs),
+    /// Make a store of a backup
+    ///
+    /// The whole backup is read and judged before anything is put in place. Every version that clients know becomes one
+    /// of the past: no tag is ever given out twice, and who follows the changes begins anew. What was running when the
+    /// backup was made is looked for as after a crash.
+    Restore(RestoreArgs),
+    /// Look at everything in a store that no service uses, and change nothing
+    ///
+    /// Each finding is one line on standard output.
+    Verify(StockArgs),
+    /// Give back to the disk what a store that no service uses no longer needs
+    Compact(StockArgs),
+    /// Print what completes this command in a shell
+    ///
+    /// For bash: `heeler completions bash > ~/.local/share/bash-completion/completions/heeler`
+    Completions(CompletionsArgs),
     /// Print the OpenAPI document of a configuration
     ///
     /// The service itself serves it at `/openapi.json`.
     Openapi(OpenapiArgs),
+    #[command(flatten)]
+    Remote(RemoteCommand),
 }
 
 /// Where the configuration is.
@@ -131,6 +156,64 @@ pub(super) struct OpenapiArgs {
     /// Write it there as `openapi.json`, and the JSON Schemas of the service's own types beside it
     #[arg(long, value_name = "FOLDER")]
     pub(super) into: Option<PathBuf>,
+}
+
+/// Which store is meant.
+#[derive(Debug, Args)]
+pub(super) struct StockArgs {
+    #[command(flatten)]
+    pub(super) config: ConfigArg,
+    /// That store instead of the file's: `redb:PATH`; the file is then not read
+    #[arg(long, value_name = "URL", env = "HEELER_STORE", hide_env_values = true, value_parser = store)]
+    pub(super) store: Option<StoreUrl>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BackupArgs {
+    /// Where the backup goes
+    #[arg(value_name = "TO")]
+    pub(super) to: PathBuf,
+    #[command(flatten)]
+    pub(super) stock: StockArgs,
+    /// Ask the service there, and look at no store; by default the one at the file's address, where the store is in use
+    #[arg(long, value_name = "URL", env = "HEELER_SERVER", hide_env_values = true, value_parser = server)]
+    pub(super) server: Option<String>,
+    /// Show the token of an admin in this file; without it that in the environment variable HEELER_TOKEN, if there is one
+    #[arg(long, value_name = "FILE")]
+    pub(super) token_file: Option<PathBuf>,
+    /// Read the store itself, and ask no service
+    #[arg(long, conflicts_with = "server")]
+    pub(super) offline: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RestoreArgs {
+    /// The backup
+    #[arg(value_name = "FROM")]
+    pub(super) from: PathBuf,
+    #[command(flatten)]
+    pub(super) stock: StockArgs,
+    /// Put a store aside that is there already, under a name that is printed
+    #[arg(long)]
+    pub(super) replace: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub(super) shell: clap_complete::Shell,
+}
+
+/// Reads where a service is: `http://HOST:PORT`; what comes of it is `HOST:PORT`.
+fn server(text: &str) -> Result<String, String> {
+    let authority = text.strip_prefix("http://").unwrap_or(text).trim_end_matches('/');
+    match authority.rsplit_once(':') {
+        Some((host, port)) if !host.is_empty() && !host.contains('/') && port.parse::<u16>().is_ok() => {
+            Ok(authority.to_owned())
+        }
+        Some(_) | None => Err("expected a service such as http://127.0.0.1:7117".to_owned()),
+    }
 }
 
 /// Reads what a variable says that stands in for a flag. An empty one says nothing.

@@ -1,54 +1,72 @@
-//! A client for what the service serves: one request, one connection, one answer.
+//! A client for what a service serves: it asks, and asks again where an answer
+//! was lost.
 //!
 //! # Guarantees
-//! A request takes no longer than [`REQUEST`], and an answer no more memory
-//! than [`BODY_BYTES_MAX`]. Every write has an `Idempotency-Key`, so that it can
-//! be sent again where its answer was lost, and is made once.
+//! A request takes no longer than the client's patience, all its tries
+//! together, and an answer no more memory than [`BODY_BYTES_MAX`]. Every write
+//! has an `Idempotency-Key`, the same in each try, so that it is made once. Where
+//! that patience ends without an answer to a write that was sent, the error says
+//! that its outcome is unknown.
 //! # Not here
-//! TLS, redirects, proxies: it talks to a service on this machine.
+//! Redirects and proxies.
 
+mod ask;
+mod connection;
+mod events;
+mod problem;
+mod server;
+mod stream;
+
+use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, ETAG, HOST, IF_MATCH, IF_NONE_MATCH};
-use http::{HeaderName, Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, ETAG, HOST, IF_MATCH, IF_NONE_MATCH, RETRY_AFTER};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use http_body_util::Full;
 use serde_json::Value;
-use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::clock::{Clock as _, Entropy as _, SystemClock, SystemEntropy};
 use crate::domain::moment::Moment;
+use connection::{Broken, Connection};
+
+pub(super) use ask::{Ask, Belief, Nobody};
+pub(super) use events::Event;
+pub(super) use problem::Problem;
+pub(super) use server::Server;
 
 /// The header field of a key that stands for one write.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// The longest that a request may take. A service on this machine answers in
-/// milliseconds; its disk may be busy.
-pub(super) const REQUEST: Duration = Duration::from_secs(30);
+/// What a client prefers of the answer (RFC 7240).
+const PREFER: HeaderName = HeaderName::from_static("prefer");
+
+/// How long a request may take unless something else is said. A service on this
+/// machine answers in milliseconds; its disk may be busy, or it may start anew.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The longest that one try may take: an answer that takes longer is lost,
+/// and a new connection finds out.
+const TRY: Duration = Duration::from_secs(12);
+
+/// The pauses between tries: the first, and what they double up to.
+const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE_MAX: Duration = Duration::from_secs(2);
 
 /// The largest answer that is read: more than a page of a list can be.
 pub(super) const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// Asks a service at one address.
-#[derive(Debug, Clone, Copy)]
+/// Asks one service.
+#[derive(Debug)]
 pub(super) struct Client {
-    address: SocketAddr,
-}
-
-/// What a request believes about the resource.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Belief<'a> {
-    /// Nothing.
-    None,
-    /// It is as it was under this tag; `*` for "it exists".
-    IsStill(&'a str),
-    /// The client has this tag already.
-    Has(&'a str),
+    server: Server,
+    authorization: Option<HeaderValue>,
+    patience: Duration,
+    /// The connection that the last request left open.
+    kept: Mutex<Option<Connection>>,
 }
 
 /// What came back.
@@ -57,136 +75,222 @@ pub(super) struct Reply {
     pub(super) status: StatusCode,
     /// The tag, if one was sent.
     pub(super) etag: Option<String>,
+    /// In seconds.
+    retry_after: Option<u64>,
     pub(super) body: Bytes,
+}
+
+impl Reply {
+    /// The body, if it is JSON.
+    pub(super) fn json(&self) -> Option<Value> {
+        serde_json::from_slice(&self.body).ok()
+    }
 }
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ClientError {
-    /// The service cannot be reached.
-    #[error("{address} cannot be reached")]
+    /// Nobody is there. Nothing was sent.
+    #[error("{server} cannot be reached")]
     Connect {
         /// Where it should be.
-        address: SocketAddr,
+        server: Server,
         #[source]
-        source: std::io::Error,
+        source: io::Error,
     },
-    /// The connection ended before the answer did.
-    #[error("{address} did not answer")]
-    Connection {
+    /// Connections ended before an answer did. It was nothing but a question.
+    #[error("{server} did not answer")]
+    Lost {
         /// Where it is.
-        address: SocketAddr,
+        server: Server,
         #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Broken,
     },
-    /// It took too long.
-    #[error("{address} did not answer within {} s", REQUEST.as_secs())]
-    TooSlow {
+    /// The same of a change.
+    #[error("the outcome of {words} is unknown: {server} did not answer")]
+    Unknown {
+        /// The change.
+        words: String,
         /// Where it is.
-        address: SocketAddr,
+        server: Server,
+        #[source]
+        source: Broken,
     },
     /// The answer is another one than was expected.
-    #[error("{method} {path} was answered with {status}: {body}")]
+    #[error("{words} was answered with {problem}")]
     Unexpected {
         /// What was asked.
-        method: Method,
-        /// What it was asked of.
-        path: String,
+        words: String,
         /// The answer.
-        status: StatusCode,
-        /// Its body.
-        body: String,
+        problem: Box<Problem>,
+    },
+    /// The request cannot be written.
+    #[error("{words} is no request")]
+    Malformed {
+        /// What was to be asked.
+        words: String,
+        #[source]
+        source: http::Error,
     },
 }
 
+/// Took too long.
+#[derive(Debug, thiserror::Error)]
+#[error("no answer in time")]
+struct TooSlow;
+
+/// How one try ended that brought no answer.
+enum Failed {
+    /// Nobody was there.
+    Unsent(io::Error),
+    /// It may have been heard.
+    Lost(Broken),
+}
+
 impl Client {
-    pub(super) const fn new(address: SocketAddr) -> Self {
-        Self { address }
+    /// Asks the service at this address of this machine.
+    pub(super) fn at(address: SocketAddr) -> Self {
+        Self::new(address.into(), None, PATIENCE)
+    }
+
+    /// Asks a service, as whoever has this token, each time for so long.
+    pub(super) fn new(server: Server, authorization: Option<HeaderValue>, patience: Duration) -> Self {
+        Self { server, authorization, patience, kept: Mutex::new(None) }
+    }
+
+    pub(super) const fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// How long it goes on asking.
+    pub(super) const fn patience(&self) -> Duration {
+        self.patience
     }
 
     /// The URL of a path.
     pub(super) fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
+        format!("{}{path}", self.server)
     }
 
-    /// Reads something.
-    pub(super) async fn get(&self, path: &str, belief: Belief<'_>) -> Result<Reply, ClientError> {
-        self.send(Method::GET, path, belief, None).await
+    /// Asks, and takes nothing for an answer but success, or that nothing is new.
+    pub(super) async fn demand(&self, ask: &Ask<'_>) -> Result<Reply, ClientError> {
+        let reply = self.send(ask).await?;
+        self.accept(ask, reply)
     }
 
-    /// Stores a document.
-    pub(super) async fn put(&self, path: &str, body: &Value) -> Result<Reply, ClientError> {
-        self.send(Method::PUT, path, Belief::None, Some(("application/json", body))).await
-    }
-
-    /// Changes a document by a merge patch.
-    pub(super) async fn patch(&self, path: &str, belief: Belief<'_>, patch: &Value) -> Result<Reply, ClientError> {
-        self.send(Method::PATCH, path, belief, Some(("application/merge-patch+json", patch))).await
-    }
-
-    /// Removes something, whatever it is like.
-    pub(super) async fn delete(&self, path: &str) -> Result<Reply, ClientError> {
-        self.send(Method::DELETE, path, Belief::IsStill("*"), None).await
-    }
-
-    async fn send(
-        &self,
-        method: Method,
-        path: &str,
-        belief: Belief<'_>,
-        body: Option<(&str, &Value)>,
-    ) -> Result<Reply, ClientError> {
-        let mut request = Request::builder().method(method.clone()).uri(path).header(HOST, self.address.to_string());
-        match belief {
-            Belief::None => {}
-            Belief::IsStill(tag) => request = request.header(IF_MATCH, tag),
-            Belief::Has(tag) => request = request.header(IF_NONE_MATCH, tag),
-        }
-        if let Some((media_type, _)) = body {
-            request = request.header(CONTENT_TYPE, media_type);
-        }
-        if !method.is_safe() {
-            request = request.header(IDEMPOTENCY_KEY, new_key());
-        }
-        let bytes = body.map(|(_, value)| Bytes::from(value.to_string())).unwrap_or_default();
-        let request = request.body(Full::new(bytes)).map_err(|source| self.lost(source))?;
-        let reply = match self.exchange_in_time(request.clone()).await {
-            // It may have been made. With the same key it is made once.
-            Err(ClientError::Connection { .. }) if !method.is_safe() => self.exchange_in_time(request).await?,
-            answered => answered?,
-        };
+    /// Takes an answer that is success, or says that nothing is new.
+    pub(super) fn accept(&self, ask: &Ask<'_>, reply: Reply) -> Result<Reply, ClientError> {
         if reply.status.is_success() || reply.status == StatusCode::NOT_MODIFIED {
             return Ok(reply);
         }
-        let body = String::from_utf8_lossy(&reply.body).into_owned();
-        Err(ClientError::Unexpected { method, path: path.to_owned(), status: reply.status, body })
+        Err(ClientError::Unexpected { words: ask.words(), problem: Box::new(Problem::of(&reply)) })
     }
 
-    async fn exchange_in_time(&self, request: Request<Full<Bytes>>) -> Result<Reply, ClientError> {
-        let reply = timeout(REQUEST, self.exchange(request)).await;
-        reply.unwrap_or(Err(ClientError::TooSlow { address: self.address }))
-    }
-
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Reply, ClientError> {
-        let address = self.address;
-        let stream = TcpStream::connect(address).await.map_err(|source| ClientError::Connect { address, source })?;
-        let (mut sender, connection) =
-            http1::handshake(TokioIo::new(stream)).await.map_err(|source| self.lost(source))?;
-        let answer = async {
-            let (head, body) = sender.send_request(request).await.map_err(|source| self.lost(source))?.into_parts();
-            let body = Limited::new(body, BODY_BYTES_MAX).collect().await.map_err(|source| self.lost(source))?;
-            Ok(reply(&Response::from_parts(head, body.to_bytes())))
-        };
-        let mut answer = pin!(answer);
-        // The connection is worked on here, beside the waiting for the answer.
-        tokio::select! {
-            answered = &mut answer => answered,
-            _ = connection => answer.await,
+    /// Asks until there is an answer, whatever it says.
+    pub(super) async fn send(&self, ask: &Ask<'_>) -> Result<Reply, ClientError> {
+        let request = self.request(ask, "application/json", None)?;
+        let deadline = Instant::now() + self.patience + ask.waits;
+        let mut pause = PAUSE;
+        let mut was_sent = false;
+        loop {
+            let in_time = deadline.min(Instant::now() + TRY + ask.waits);
+            let tried = timeout_at(in_time, self.exchange(request.clone())).await;
+            let failed = match tried.unwrap_or_else(|_| Err(Failed::Lost(TooSlow.into()))) {
+                Ok(reply) => match comes_back_later(&reply) {
+                    Some(later) if Instant::now() + later.max(pause) < deadline => {
+                        sleep(later.max(pause)).await;
+                        pause = (pause * 2).min(PAUSE_MAX);
+                        continue;
+                    }
+                    Some(_) | None => return Ok(reply),
+                },
+                Err(failed) => failed,
+            };
+            was_sent |= matches!(failed, Failed::Lost(_));
+            let is_patient = was_sent || ask.nobody == Nobody::IsWaitedFor;
+            if !is_patient || Instant::now() + pause >= deadline {
+                return Err(self.gave_up(ask, failed, was_sent));
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(PAUSE_MAX);
         }
     }
 
-    fn lost(&self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ClientError {
-        ClientError::Connection { address: self.address, source: source.into() }
+    fn gave_up(&self, ask: &Ask<'_>, failed: Failed, was_sent: bool) -> ClientError {
+        let (server, words) = (self.server.clone(), ask.words());
+        let is_change = !ask.method.is_safe();
+        match failed {
+            Failed::Unsent(source) if was_sent && is_change => {
+                ClientError::Unknown { words, server, source: source.into() }
+            }
+            Failed::Unsent(source) => ClientError::Connect { server, source },
+            Failed::Lost(source) if is_change => ClientError::Unknown { words, server, source },
+            Failed::Lost(source) => ClientError::Lost { server, source },
+        }
+    }
+
+    /// The request, as it is sent in every try.
+    fn request(
+        &self,
+        ask: &Ask<'_>,
+        accept: &'static str,
+        last_event: Option<&str>,
+    ) -> Result<Request<Full<Bytes>>, ClientError> {
+        let mut request = Request::builder().method(ask.method.clone()).uri(&ask.path);
+        request = request.header(HOST, self.server.authority()).header(ACCEPT, accept);
+        if let Some(authorization) = &self.authorization {
+            request = request.header(AUTHORIZATION, authorization);
+        }
+        request = match ask.belief {
+            Belief::None => request,
+            Belief::IsStill(tag) => request.header(IF_MATCH, tag),
+            Belief::IsAbsent => request.header(IF_NONE_MATCH, "*"),
+            Belief::Has(tag) => request.header(IF_NONE_MATCH, tag),
+        };
+        if let Some(preference) = &ask.prefer {
+            request = request.header(PREFER, preference);
+        }
+        if let Some((media_type, _)) = &ask.body {
+            request = request.header(CONTENT_TYPE, *media_type);
+        }
+        if !ask.method.is_safe() {
+            request = request.header(IDEMPOTENCY_KEY, new_key());
+        }
+        if let Some(id) = last_event {
+            request = request.header("last-event-id", id);
+        }
+        let body = ask.body.as_ref().map(|(_, bytes)| bytes.clone()).unwrap_or_default();
+        let malformed = |source| ClientError::Malformed { words: ask.words(), source };
+        request.body(Full::new(body)).map_err(malformed)
+    }
+
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Reply, Failed> {
+        // It is put back only when the whole answer was read: half of one is no beginning for the next.
+        let kept = self.kept.lock().await.take().filter(Connection::is_open);
+        let mut connection = match kept {
+            Some(connection) => connection,
+            None => Connection::open(&self.server).await.map_err(Failed::Unsent)?,
+        };
+        let answer = connection.exchange(request).await.map_err(Failed::Lost)?;
+        if connection.is_open() {
+            *self.kept.lock().await = Some(connection);
+        }
+        Ok(reply(&answer))
+    }
+}
+
+/// How long to wait before the same request is sent again, where an answer
+/// says that it is for later, or comes from who only passes requests on.
+fn comes_back_later(reply: &Reply) -> Option<Duration> {
+    let later = || {
+        let seconds = reply.retry_after.unwrap_or(0);
+        Some(Duration::from_secs(seconds))
+    };
+    match reply.status {
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => later(),
+        StatusCode::CONFLICT if Problem::of(reply).kind == "idempotency-key-in-flight" => later(),
+        StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT if Problem::of(reply).kind.is_empty() => later(),
+        _ => None,
     }
 }
 
@@ -197,8 +301,13 @@ fn new_key() -> String {
 }
 
 fn reply(response: &Response<Bytes>) -> Reply {
-    let etag = response.headers().get(ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
-    Reply { status: response.status(), etag, body: response.body().clone() }
+    let text = |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    Reply {
+        status: response.status(),
+        etag: text(ETAG).map(str::to_owned),
+        retry_after: text(RETRY_AFTER).and_then(|seconds| seconds.trim().parse().ok()),
+        body: response.body().clone(),
+    }
 }
 
 #[cfg(test)]
@@ -212,7 +321,7 @@ mod tests {
     /// Answers one request with these bytes; what was asked comes back.
     async fn answered(
         bytes: &str,
-        ask: impl AsyncFnOnce(Client) -> Result<Reply, ClientError>,
+        ask: impl AsyncFnOnce(&Client) -> Result<Reply, ClientError>,
     ) -> (String, Result<Reply, ClientError>) {
         let (mut asked, reply) = all_answered(&[bytes], ask).await;
         (asked.remove(0), reply)
@@ -221,10 +330,10 @@ mod tests {
     /// Answers one request after another.
     async fn all_answered(
         answers: &[&str],
-        ask: impl AsyncFnOnce(Client) -> Result<Reply, ClientError>,
+        ask: impl AsyncFnOnce(&Client) -> Result<Reply, ClientError>,
     ) -> (Vec<String>, Result<Reply, ClientError>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let client = Client::new(listener.local_addr().expect("an address"));
+        let client = Client::new(listener.local_addr().expect("an address").into(), None, Duration::from_millis(500));
         let serve = async {
             let mut all_asked = Vec::new();
             for answer in answers {
@@ -237,7 +346,7 @@ mod tests {
             }
             all_asked
         };
-        tokio::join!(serve, ask(client))
+        tokio::join!(serve, ask(&client))
     }
 
     fn key(asked: &str) -> Option<&str> {
@@ -247,21 +356,21 @@ mod tests {
     #[tokio::test]
     async fn a_write_whose_answer_is_lost_is_sent_again_with_its_key_and_no_other_has_it() {
         let answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
-        let put = async |client: Client| client.put("/v1/files/a", &json!({ "a": 1 })).await;
+        let put = async |client: &Client| client.demand(&Ask::put("/v1/files/a", &json!({ "a": 1 }))).await;
         let (asked, reply) = all_answered(&["HTTP/1.1 20", answer], put).await;
         assert_eq!(reply.expect("an answer").body, "{}");
         assert_eq!(asked[0], asked[1]);
         let (other, _) = answered(answer, put).await;
         assert!(key(&asked[0]).is_some_and(|key| key.len() == 38) && key(&asked[0]) != key(&other), "{asked:?}");
-        let (read, _) = answered(answer, async |client| client.get("/", Belief::None).await).await;
+        let (read, _) = answered(answer, async |client: &Client| client.demand(&Ask::get("/")).await).await;
         assert_eq!(key(&read), None);
     }
 
     #[tokio::test]
     async fn a_patch_says_what_it_believes_and_brings_back_the_new_tag() {
         let answer = "HTTP/1.1 200 OK\r\nETag: \"2.2\"\r\nContent-Length: 2\r\n\r\n{}";
-        let (asked, reply) = answered(answer, async |client| {
-            client.patch("/v1/files/a", Belief::IsStill("\"1.1\""), &json!({ "a": 1 })).await
+        let (asked, reply) = answered(answer, async |client: &Client| {
+            client.demand(&Ask::merge("/v1/files/a", &json!({ "a": 1 })).believing(Belief::IsStill("\"1.1\""))).await
         })
         .await;
         assert!(asked.starts_with("PATCH /v1/files/a HTTP/1.1\r\n"), "{asked}");
@@ -272,7 +381,7 @@ mod tests {
     #[tokio::test]
     async fn an_answer_in_pieces_up_to_the_end_of_the_connection_is_read() {
         let answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n[\r\n1\r\n]\r\n0\r\n\r\n";
-        let (_, reply) = answered(answer, async |client| client.get("/", Belief::None).await).await;
+        let (_, reply) = answered(answer, async |client: &Client| client.demand(&Ask::get("/")).await).await;
         assert_eq!(reply.expect("an answer").body, "[]");
     }
 
@@ -286,7 +395,7 @@ mod tests {
             ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nno", "did not answer"),
             ("", "did not answer"),
         ] {
-            let (_, reply) = answered(answer, async |client| client.get("/", Belief::None).await).await;
+            let (_, reply) = answered(answer, async |client: &Client| client.demand(&Ask::get("/")).await).await;
             let error = reply.expect_err("no proper answer").to_string();
             assert!(error.contains(said), "{error}");
         }

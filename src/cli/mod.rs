@@ -13,15 +13,21 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 mod args;
+mod backup;
 mod check;
 mod client;
+mod completions;
 mod demo;
 mod describe;
 mod exit;
+mod fetch;
 mod output;
+mod remote;
 mod serve;
 mod settings;
 mod signals;
+mod stock;
+mod token;
 
 use args::{Cli, Command, LogArgs, LogFormat};
 use exit::{Exit, Failure};
@@ -48,7 +54,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match obey(&cli.command) {
         Ok(()) => Exit::Done.into(),
         Err(failure) => {
-            output::complain(&failure.words());
+            let words = failure.words();
+            if !words.is_empty() {
+                output::complain(&words);
+            }
             failure.exit().into()
         }
     }
@@ -65,6 +74,15 @@ fn obey(command: &Command) -> Result<(), Failure> {
             demo::run(args)
         }
         Command::Check(args) => check::run(args),
+        Command::Backup(args) => backup::run(args),
+        Command::Restore(args) => stock::restore(args),
+        Command::Verify(args) => stock::verify(args),
+        Command::Compact(args) => stock::compact(args),
+        Command::Completions(args) => {
+            completions::print(args.shell);
+            Ok(())
+        }
+        Command::Remote(command) => remote::run(command),
         Command::Openapi(args) => {
             let config = settings::for_openapi(args)?;
             match &args.into {

@@ -15,3 +15,12 @@ pub(super) fn say(line: &str) {
 pub(super) fn complain(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
+
+/// Writes to standard output, at once.
+///
+/// # Errors
+/// Nobody reads it any more.
+pub(super) fn write(bytes: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes).and_then(|()| out.flush())
+}

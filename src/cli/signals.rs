@@ -1,4 +1,4 @@
-//! The signals that ask the command to end.
+//! The signals that ask the command to end, and the one that asks it to reload.
 
 use std::io;
 
@@ -11,6 +11,24 @@ use super::exit;
 pub(super) struct Signals {
     terminate: unix::Signal,
     interrupt: unix::Signal,
+}
+
+/// Listens for SIGHUP, which no longer ends the process by itself.
+#[derive(Debug)]
+pub(super) struct Hangups(unix::Signal);
+
+impl Hangups {
+    pub(super) fn listen() -> io::Result<Self> {
+        Ok(Self(unix::signal(SignalKind::hangup())?))
+    }
+
+    /// Waits for the next one since this was asked last; several that came meanwhile are one.
+    pub(super) async fn next(&mut self) {
+        if self.0.recv().await.is_none() {
+            // None can come any more.
+            std::future::pending::<()>().await;
+        }
+    }
 }
 
 /// A signal that came.

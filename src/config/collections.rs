@@ -11,15 +11,26 @@ use super::mounts;
 use super::replies;
 use super::rules::rules;
 use super::section::{Field, Keys, Section};
-use crate::domain::catalog::{ActivitySpec, Collection, PreconditionPolicy};
+use crate::domain::catalog::{ActivitySpec, Availability, Collection, PreconditionPolicy};
 use crate::domain::document::{ID, LINKS, STATUS};
 use crate::domain::id::{CollectionName, OperationName};
 use crate::domain::json::Pointer;
 use crate::domain::operation::Operation;
 
 const COLLECTION: Keys = Keys {
-    known: &["schema", "preconditions", "activities", "path", "id", "observed", "observed_as", "rules", "reply"],
-    later: &["retired", "editable"],
+    known: &[
+        "schema",
+        "preconditions",
+        "activities",
+        "path",
+        "id",
+        "observed",
+        "observed_as",
+        "rules",
+        "reply",
+        "retired",
+    ],
+    later: &["editable"],
 };
 /// The one activity of a collection that names none.
 const ACTIVITY_DEFAULT: &str = "processing";
@@ -74,6 +85,8 @@ fn collection(
     let rules = rules(section, report);
     let (path, id) = (mounts::path(section, report), mounts::id(section, report));
     let patched = replies::of_collection(section, report);
+    let retired = section.get("retired").and_then(|field| field.flag(report)).unwrap_or_default();
+    let availability = if retired { Availability::Retired } else { Availability::Served };
     let collection = Collection::new(name?);
     let path = path.unwrap_or_else(|| collection.path.clone());
     Some(Collection {
@@ -86,6 +99,7 @@ fn collection(
         observed_as,
         rules,
         patched,
+        availability,
         ..collection
     })
 }

@@ -51,6 +51,12 @@ impl ConfigErrors {
         Self(vec![ConfigError { file, line, column, message }])
     }
 
+    /// Several errors that were found once the file had been read; `None` if there are none.
+    pub(super) fn found_later(mut errors: Vec<ConfigError>) -> Option<Self> {
+        errors.sort_by_key(|error| (error.line, error.column));
+        (!errors.is_empty()).then_some(Self(errors))
+    }
+
     /// The errors, in the order of the file.
     #[must_use]
     pub fn as_slice(&self) -> &[ConfigError] {

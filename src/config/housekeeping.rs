@@ -7,6 +7,11 @@
 //! month (`5L` its last Friday), `15W` the working day next to the 15th, `FRI#2` the
 //! second Friday. Where both a day and a weekday are named, both must agree.
 //! An expression that no time fits is refused.
+//!
+//! Backups are made at the times of `backup`, if there are any, and kept where
+//! `backups` says.
+
+use std::path::{Path, PathBuf};
 
 use super::error::Report;
 use super::section::{Field, Keys, Section};
@@ -21,13 +26,41 @@ pub struct Housekeeping {
     pub log: String,
     /// When every resource is looked at, whether or not there is anything to do.
     pub sweep: String,
+    /// When a backup is made, if ever.
+    pub backup: Option<String>,
+    /// What becomes of backups.
+    pub backups: Backups,
 }
 
 impl Default for Housekeeping {
     fn default() -> Self {
-        Self { retention: "*/10 * * * *".to_owned(), log: "5 * * * *".to_owned(), sweep: "17 3 * * *".to_owned() }
+        Self {
+            retention: "*/10 * * * *".to_owned(),
+            log: "5 * * * *".to_owned(),
+            sweep: "17 3 * * *".to_owned(),
+            backup: None,
+            backups: Backups::default(),
+        }
     }
 }
+
+/// What becomes of the backups that the service makes by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backups {
+    /// The folder that they are in.
+    pub folder: PathBuf,
+    /// How many are kept, the newest ones, from 1.
+    pub keep: usize,
+}
+
+impl Default for Backups {
+    fn default() -> Self {
+        Self { folder: PathBuf::from("backups"), keep: 7 }
+    }
+}
+
+/// The most backups that can be kept: their folder is read after each.
+pub const BACKUPS_KEPT_MAX: i64 = 10_000;
 
 /// The most finished jobs of an activity that can be kept: its list is made of
 /// them, and each can be a megabyte.
@@ -37,14 +70,23 @@ pub const PER_ACTIVITY_MAX: i64 = 10_000;
 /// who will run it.
 pub type JudgeCron<'j> = dyn Fn(&str) -> Result<(), String> + 'j;
 
-const HOUSEKEEPING: Keys = Keys { known: &["retention", "log", "sweep"], later: &["backup"] };
-const RETENTION: Keys = Keys { known: &["jobs", "ticks"], later: &[] };
+const HOUSEKEEPING: Keys = Keys { known: &["retention", "log", "sweep", "backup", "backups"], later: &[] };
+const BACKUPS: Keys = Keys { known: &["folder", "keep"], later: &[] };
+const RETENTION: Keys = Keys { known: &["jobs", "ticks", "log"], later: &[] };
 const JOBS: Keys = Keys { known: &["succeeded", "failed", "per_activity"], later: &[] };
+
+const FOLDER: &str = "a folder such as \"backups\"";
 
 const CRON: &str = "a cron expression such as \"*/10 * * * *\"";
 
-pub(super) fn housekeeping(root: &Section<'_>, judge: &JudgeCron<'_>, report: &mut Report<'_>) -> Housekeeping {
+pub(super) fn housekeeping(
+    root: &Section<'_>,
+    base: &Path,
+    judge: &JudgeCron<'_>,
+    report: &mut Report<'_>,
+) -> Housekeeping {
     let mut times = Housekeeping::default();
+    times.backups.folder = base.join(&times.backups.folder);
     let Some(section) = root.table("housekeeping", report) else { return times };
     section.check_keys(HOUSEKEEPING, report);
     let mut read = |name, time: &mut String| {
@@ -55,7 +97,34 @@ pub(super) fn housekeeping(root: &Section<'_>, judge: &JudgeCron<'_>, report: &m
     read("retention", &mut times.retention);
     read("log", &mut times.log);
     read("sweep", &mut times.sweep);
+    times.backup = section.get("backup").and_then(|field| cron(&field, judge, report));
+    if let Some(field) = section.get("backups") {
+        if section.get("backup").is_none() {
+            report.error(
+                &field.span,
+                "`backups` says where backups are kept: expected `backup`, too, which says when they are made",
+            );
+        }
+        backups(&field, base, &mut times.backups, report);
+    }
     times
+}
+
+fn backups(field: &Field<'_>, base: &Path, backups: &mut Backups, report: &mut Report<'_>) {
+    let Some(section) = field.table("a table such as { folder = \"backups\", keep = 7 }", report) else { return };
+    section.check_keys(BACKUPS, report);
+    if let Some(field) = section.get("folder")
+        && let Some(text) = field.text(FOLDER, report)
+    {
+        if text.is_empty() {
+            field.refuse::<()>(format!("expected {FOLDER}, found an empty text"), report);
+        }
+        backups.folder = base.join(text).components().collect();
+    }
+    let keep = section.get("keep").and_then(|field| field.integer(1..=BACKUPS_KEPT_MAX, report));
+    if let Some(keep) = keep.and_then(|keep| usize::try_from(keep).ok()) {
+        backups.keep = keep;
+    }
 }
 
 fn cron(field: &Field<'_>, judge: &JudgeCron<'_>, report: &mut Report<'_>) -> Option<String> {
@@ -72,6 +141,9 @@ pub(super) fn retention(root: &Section<'_>, report: &mut Report<'_>) -> Retentio
     section.check_keys(RETENTION, report);
     if let Some(ticks) = section.get("ticks").and_then(|field| field.duration(report)) {
         retention.ticks = ticks;
+    }
+    if let Some(log) = section.get("log").and_then(|field| field.duration(report)) {
+        retention.log = log;
     }
     let Some(jobs) = section.table("jobs", report) else { return retention };
     jobs.check_keys(JOBS, report);

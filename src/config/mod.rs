@@ -19,6 +19,7 @@
 //!
 //! [limits]                           # the defaults
 //! running  = 64                      # attempts at once in this process
+//! connections = 16384                # open at once, as far as the limit of open files goes
 //! body     = "1MiB"                  # the largest body of a request
 //! document = "1MiB"                  # the largest document
 //! depth    = 64                      # nesting of a body or document
@@ -28,11 +29,15 @@
 //! [retention]                        # the defaults
 //! jobs  = { succeeded = "7d", failed = "30d", per_activity = 50 }  # how old a finished job gets, how many an activity has
 //! ticks = "30d"                      # what was skipped, and why
+//! log   = "7d"                       # the change log, for streams that are resumed; 100,000 commits at most
 //!
 //! [housekeeping]                     # the defaults: cron expressions, in UTC
 //! retention = "*/10 * * * *"         # forgets what is older than that
 //! log       = "5 * * * *"            # trims the change log
 //! sweep     = "17 3 * * *"           # looks at every resource, should anything have been missed
+//! # Further: makes a backup, none by default, and keeps the newest ones beside this file
+//! backup    = "0 4 * * *"
+//! backups   = { folder = "backups", keep = 7 }
 //!
 //! [secrets]                          # for `${secret.HOOK}`; read once, at the start, and shown nowhere
 //! HOOK = { env = "HOOK_TOKEN" }      # or { file = "hook.token" }: its text, without a line end
@@ -75,6 +80,7 @@
 //! path = "/v1/videos"                # the default; any path that nothing else needs
 //! id = "[a-z0-9-]+"                  # what an id looks like that a client chooses, of those that any id can be
 //! observed = ["/runs"]               # members that effects write
+//! retired = false                    # the default; true takes it out of service, with all that is in it
 //! [collections.videos.activities.processing]
 //! # of the jobs that were asked for: what is merged, what follows, or both
 //! on_success = { merge = "{'runs': 1}", launch = { operation = "transcode", input = "{'of': job.id}" } }
@@ -105,6 +111,7 @@ use toml::de::DeTable;
 
 mod activities;
 mod auth;
+mod changes;
 mod collections;
 mod cors;
 mod declared;
@@ -112,6 +119,7 @@ mod effects;
 mod error;
 mod exec;
 mod files;
+mod fixed;
 mod housekeeping;
 mod mounts;
 mod operations;
@@ -124,13 +132,15 @@ mod server;
 mod templates;
 mod worker;
 
+pub use changes::Changes;
 pub use declared::Declared;
 pub use error::{ConfigError, ConfigErrors, ERRORS_MAX, Place};
-pub use housekeeping::{Housekeeping, JudgeCron, PER_ACTIVITY_MAX};
+pub use fixed::{Places, judge as judge_fixed};
+pub use housekeeping::{BACKUPS_KEPT_MAX, Backups, Housekeeping, JudgeCron, PER_ACTIVITY_MAX};
 pub use secrets::SECRET_BYTES_MAX;
 pub use server::{
-    BYTES_MAX, BYTES_MIN, DEPTH_MAX, LOG_BYTES_MAX, Limits, PATCH_OPERATIONS_MAX, ParseStoreUrlError, RUNNING_MAX,
-    Server, StoreUrl,
+    BYTES_MAX, BYTES_MIN, CONNECTIONS_MAX, DEPTH_MAX, LOG_BYTES_MAX, Limits, PATCH_OPERATIONS_MAX, ParseStoreUrlError,
+    RUNNING_MAX, Server, StoreUrl,
 };
 
 use crate::domain::catalog::Catalog;
@@ -169,6 +179,8 @@ pub struct Config {
     pub relay: Option<Relay>,
     /// What templates can refer to beside jobs.
     pub surroundings: Surroundings,
+    /// Where in the file stands what is fixed once a service has started.
+    pub places: Places,
 }
 
 const ROOT: Keys = Keys {
@@ -281,9 +293,11 @@ pub fn parse_with(
     let operations = declared::operations(&root, operations, declared, &mut report);
     let collections = collections::collections(&root, &operations, &mut files, &mut report);
     let collections = declared::collections(&root, collections, declared, &mut report);
-    let mut catalog = Catalog { collections, operations, aliases: Vec::new() };
+    let mut catalog = Catalog { collections, operations, ..Catalog::default() };
     mounts::judge(&root, &catalog.collections, &mut report);
     catalog.aliases = mounts::aliases(&root, &catalog, &mut report);
+    // What is out of service keeps its place until it is back.
+    catalog.retire();
     let config = Config {
         server: server::server(&root, &mut report),
         store: server::store(&root, base, &mut report),
@@ -291,9 +305,10 @@ pub fn parse_with(
         access: auth::access(&root, &mut report),
         catalog,
         retention: housekeeping::retention(&root, &mut report),
-        housekeeping: housekeeping::housekeeping(&root, outside.cron, &mut report),
+        housekeeping: housekeeping::housekeeping(&root, base, outside.cron, &mut report),
         relay,
         surroundings,
+        places: fixed::places(&root, &report),
     };
     if report.is_empty() { Ok(config) } else { Err(report.into_errors()) }
 }

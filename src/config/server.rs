@@ -101,6 +101,9 @@ impl fmt::Display for StoreUrl {
 pub struct Limits {
     /// Attempts that run at once in this process, from 1.
     pub running: usize,
+    /// Connections that are open at once, from 16, as far as there can be as
+    /// many open files.
+    pub connections: usize,
     /// The largest body of a request, in bytes.
     pub body_bytes: usize,
     /// The largest document, in bytes.
@@ -117,6 +120,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             running: 64,
+            connections: 16_384,
             body_bytes: 1024 * 1024,
             document_bytes: 1024 * 1024,
             depth: 64,
@@ -129,6 +133,10 @@ impl Default for Limits {
 /// The most that `running` can be. Each running attempt holds files and
 /// processes, and a machine has some tens of thousands of them.
 pub const RUNNING_MAX: i64 = 10_000;
+
+/// The most that `connections` can be: each is an open file, and no system has
+/// as many.
+pub const CONNECTIONS_MAX: i64 = 1_000_000;
 
 /// The largest that a log can be allowed to be: it is on the disk, once for each
 /// attempt that is remembered.
@@ -151,7 +159,8 @@ pub const PATCH_OPERATIONS_MAX: i64 = 100_000;
 
 const SERVER: Keys = Keys { known: &["listen", "url", "hosts", "cors"], later: &[] };
 const STORE: Keys = Keys { known: &["url"], later: &[] };
-const LIMITS: Keys = Keys { known: &["running", "body", "document", "depth", "patch_operations", "log"], later: &[] };
+const LIMITS: Keys =
+    Keys { known: &["running", "connections", "body", "document", "depth", "patch_operations", "log"], later: &[] };
 
 pub(super) fn server(root: &Section<'_>, report: &mut Report<'_>) -> Server {
     let mut server = Server::default();
@@ -208,6 +217,7 @@ pub(super) fn limits(root: &Section<'_>, report: &mut Report<'_>) -> Limits {
         }
     };
     count("running", RUNNING_MAX, &mut limits.running);
+    count("connections", CONNECTIONS_MAX, &mut limits.connections);
     count("depth", DEPTH_MAX, &mut limits.depth);
     count("patch_operations", PATCH_OPERATIONS_MAX, &mut limits.patch_operations);
     let mut size = |name, most, limit: &mut usize| {

@@ -10,26 +10,50 @@ use super::expression::Expression;
 use super::id::{ActivityName, CollectionName, OperationName};
 use super::id_pattern::IdPattern;
 use super::json::Pointer;
+use super::means::Means;
 use super::operation::Operation;
 use super::schema::Schema;
 
 /// Everything that is declared, as it is now.
 #[derive(Debug, Clone, Default)]
 pub struct Catalog {
-    /// The collections, by name.
+    /// The collections that are in service, by name. What has a URL is one of these.
     pub collections: BTreeMap<CollectionName, Arc<Collection>>,
+    /// Those that are out of service, by name: their resources are kept, and
+    /// nothing is done for them.
+    pub retired: BTreeMap<CollectionName, Arc<Collection>>,
     /// The operations, by name.
     pub operations: BTreeMap<OperationName, Arc<Operation>>,
     /// Further paths of what has a path already.
     pub aliases: Vec<Alias>,
+    /// With what attempts are made.
+    pub means: Arc<Means>,
 }
 
 impl Catalog {
+    /// What is declared of a collection, in service or not.
+    #[must_use]
+    pub fn declared(&self, name: &CollectionName) -> Option<&Collection> {
+        self.collections.get(name).or_else(|| self.retired.get(name)).map(AsRef::as_ref)
+    }
+
+    /// Whether a collection is out of service.
+    #[must_use]
+    pub fn is_retired(&self, name: &CollectionName) -> bool {
+        self.retired.contains_key(name)
+    }
+
+    /// Sets those collections apart that are declared to be out of service.
+    pub fn retire(&mut self) {
+        let out = |collection: &Arc<Collection>| collection.availability == Availability::Retired;
+        self.retired.extend(self.collections.extract_if(.., |_, collection| out(collection)));
+    }
+
     /// Where a collection is mounted. One that is no longer declared is named
     /// as it would be by default.
     #[must_use]
     pub fn path_of(&self, name: &CollectionName) -> Cow<'_, str> {
-        match self.collections.get(name) {
+        match self.declared(name) {
             Some(collection) => Cow::Borrowed(&collection.path),
             None => Cow::Owned(Collection::default_path(name)),
         }
@@ -37,7 +61,7 @@ impl Catalog {
 }
 
 /// A named set of resources.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Collection {
     /// Its name.
     pub name: CollectionName,
@@ -59,6 +83,8 @@ pub struct Collection {
     pub rules: Vec<Rule>,
     /// How a PATCH is answered whose client wants no representation.
     pub patched: PatchedReply,
+    /// Whether it is in service.
+    pub availability: Availability,
 }
 
 impl Collection {
@@ -76,6 +102,7 @@ impl Collection {
             observed_as: STATUS.to_owned(),
             rules: Vec::new(),
             patched: PatchedReply::default(),
+            availability: Availability::default(),
         }
     }
 
@@ -117,6 +144,17 @@ impl Collection {
     }
 }
 
+/// Whether a collection is in service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Availability {
+    /// It is.
+    #[default]
+    Served,
+    /// It is not: it has no URL, its jobs are cancelled, its ticks are skipped,
+    /// and all that is as before once it is in service again.
+    Retired,
+}
+
 /// Whether a change of an existing resource must name a precondition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PreconditionPolicy {
@@ -138,7 +176,7 @@ pub enum PatchedReply {
 }
 
 /// What the operator says of one activity.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ActivitySpec {
     /// Its name: that of a member of the document, and of its jobs' URL.
     pub name: ActivityName,
@@ -214,7 +252,7 @@ impl OperationChoice {
 }
 
 /// How a document of its own shape says what it wants.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Mapping {
     /// The input of the operation; `{}` without one.
     pub input: Option<Expression>,
@@ -223,7 +261,7 @@ pub struct Mapping {
 }
 
 /// A member that shows observed state.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ShownMember {
     /// Where it is in the representation.
     pub pointer: Pointer,
@@ -232,7 +270,7 @@ pub struct ShownMember {
 }
 
 /// A guard: what no change may lead to.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
     /// Holds for what is forbidden, given `self` and `old`.
     pub when: Expression,

@@ -289,11 +289,7 @@ impl Judge<'_> {
                 (Wanted::Nothing | Wanted::Failed(_), _) => {}
             }
         }
-        if let Some(schema) = &self.collection.schema {
-            let own = members.iter().filter(|(member, _)| !self.collection.is_vocabulary(member));
-            let own: Map<String, Value> = own.map(|(member, value)| (member.clone(), value.clone())).collect();
-            violations.extend(schema.validate(&Value::Object(overlaid(own, &self.collection.observed, observed))));
-        }
+        violations.extend(subject.violations());
         violations
     }
 

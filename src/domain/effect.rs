@@ -18,7 +18,7 @@ pub const FOLLOW_UP_INPUT_BYTES_MAX: usize = 1 << 20;
 pub const FOLLOW_UP_INPUT_DEPTH_MAX: usize = 64;
 
 /// What the ends of jobs do.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Effects {
     /// When a job did its work.
     pub success: Effect,
@@ -27,7 +27,7 @@ pub struct Effects {
 }
 
 /// What the end of a job does.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Effect {
     /// To observed members: an object that is merged into the document.
     pub merge: Option<Expression>,
@@ -36,7 +36,7 @@ pub struct Effect {
 }
 
 /// A job that follows the end of another one.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct FollowUp {
     /// What is run: fixed by the operator.
     pub operation: OperationName,

@@ -47,6 +47,12 @@ impl IdPattern {
     }
 }
 
+impl PartialEq for IdPattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.pattern == other.pattern
+    }
+}
+
 impl fmt::Debug for IdPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "IdPattern({})", self.pattern)

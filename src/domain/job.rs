@@ -265,6 +265,8 @@ pub enum CancelReason {
     Deleted,
     /// It took longer than it may: it ends as failed.
     Deadline,
+    /// The collection is out of service.
+    Retired,
 }
 
 impl CancelReason {
@@ -279,6 +281,7 @@ impl CancelReason {
             Self::Removed => "removed",
             Self::Deleted => "deleted",
             Self::Deadline => "deadline",
+            Self::Retired => "retired",
         }
     }
 }
@@ -446,13 +449,21 @@ impl Job {
         self.phase.is_final() && !self.keep.is_record()
     }
 
-    /// What becomes of an attempt that was recorded and never started; `None`
-    /// if it is to be started now.
+    /// What becomes of an attempt that was recorded and of which nothing is found;
+    /// `None` if it is to be started now.
+    ///
+    /// One whose start was recorded had left something behind by then: where
+    /// that is not found it began elsewhere, or its folder is gone, and nobody
+    /// knows what became of it.
     #[must_use]
     pub fn ending_unstarted(&self, catalog: &Catalog) -> Option<Ending> {
         if self.phase.is_stopping() {
             let detail = Some("it was stopped before it started".to_owned());
             return Some(Ending { detail, ..Ending::new(AttemptOutcome::Canceled) });
+        }
+        if self.is_start_recorded() {
+            let detail = Some("it has begun, and nothing of it is found here".to_owned());
+            return Some(Ending { detail, ..Ending::new(AttemptOutcome::Lost) });
         }
         let undeclared = !catalog.operations.contains_key(&self.operation);
         undeclared.then(|| Ending::failed_to_start(format!("the operation `{}` is no longer declared", self.operation)))

@@ -10,7 +10,7 @@ use super::expression::{Scope, Template};
 use super::time::Timestamp;
 
 /// How many jobs of an operation run at once.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Concurrency {
     /// How many, from 1.
     pub limit: u32,

@@ -16,7 +16,7 @@ use super::retry::RetryPolicy;
 use super::schema::Schema;
 
 /// A kind of work that clients can ask for by name.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Operation {
     /// The name that clients use.
     pub name: OperationName,
@@ -134,7 +134,7 @@ impl Operation {
 }
 
 /// What does the work of an operation.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum RunnerSpec {
     /// A program on this machine.
     Exec(ExecSpec),
@@ -210,7 +210,7 @@ pub struct WorkerSpec {
 }
 
 /// A program and how it is started. There is never a shell.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct ExecSpec {
     /// The program and its arguments; each template becomes exactly one argument.
     pub command: Vec<Template>,

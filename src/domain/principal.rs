@@ -43,7 +43,7 @@ impl Role {
 }
 
 /// Who may ask.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Access {
     /// Whoever reaches the service, as the principal `anonymous`, with every role.
     #[default]
@@ -53,7 +53,7 @@ pub enum Access {
 }
 
 /// A principal and how it is known.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
     /// The principal.
     pub name: PrincipalName,

@@ -15,6 +15,8 @@ pub struct Retention {
     pub per_activity: usize,
     /// Ticks of schedules.
     pub ticks: Duration,
+    /// Entries of the change log, which who watches resumes from.
+    pub log: Duration,
 }
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -26,6 +28,7 @@ impl Default for Retention {
             failed: DAY.saturating_mul(30),
             per_activity: 50,
             ticks: DAY.saturating_mul(30),
+            log: DAY.saturating_mul(7),
         }
     }
 }

@@ -158,6 +158,13 @@ impl Schema {
     }
 }
 
+/// The same schema takes the same values.
+impl PartialEq for Schema {
+    fn eq(&self, other: &Self) -> bool {
+        self.source == other.source
+    }
+}
+
 impl fmt::Debug for Schema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let title = self.source.get("title").and_then(Value::as_str).unwrap_or("untitled");

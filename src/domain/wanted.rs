@@ -114,6 +114,16 @@ impl Subject<'_> {
         Ok(input.unwrap_or_else(|| json!({})))
     }
 
+    /// How the document breaks the schema of its collection. That judges all
+    /// but the activities in the standard vocabulary, which are judged by that.
+    #[must_use]
+    pub fn violations(&self) -> Vec<Violation> {
+        let Some(schema) = &self.collection.schema else { return Vec::new() };
+        let own = self.members.iter().filter(|(member, _)| !self.collection.is_vocabulary(member));
+        let own: Map<String, Value> = own.map(|(member, value)| (member.clone(), value.clone())).collect();
+        schema.validate(&Value::Object(overlaid(own, &self.collection.observed, self.observed)))
+    }
+
     fn object(&self, what: &str, expression: &Expression) -> Result<Option<Value>, String> {
         let (document, resource, now) = (self.document(), self.resource(), json!(self.updated));
         let given = [(Variable::Document, &document), (Variable::Resource, &resource), (Variable::Now, &now)];

@@ -36,9 +36,9 @@ impl Steps {
 
     /// Records that an attempt exists; stops it if its job was cancelled meanwhile.
     async fn started(&self, attempt: AttemptRef) -> Result<Next, StepError> {
-        let Some((job, _)) = self.state.job(attempt.job).await? else { return Ok(Next::Over) };
+        let Some((job, _)) = self.state().job(attempt.job).await? else { return Ok(Next::Over) };
         let event = Event::Started { job: job.id, token: attempt.token };
-        let recorded = unless_refused(self.state.happen(&job.resource, event).await)?;
+        let recorded = unless_refused(self.state().happen(&job.resource, event).await)?;
         if recorded.is_none() {
             self.stop_if_wanted(attempt).await?;
         }
@@ -46,7 +46,7 @@ impl Steps {
     }
 
     async fn stop_if_wanted(&self, attempt: AttemptRef) -> Result<(), StepError> {
-        if let Some((job, _)) = self.state.job(attempt.job).await?
+        if let Some((job, _)) = self.state().job(attempt.job).await?
             && job.phase.is_stopping()
         {
             self.runner.stop(attempt).await;
@@ -60,21 +60,21 @@ impl Steps {
     /// # Errors
     /// It cannot be recorded.
     pub async fn hear(&self, attempt: AttemptRef, report: Report) -> Result<Next, StepError> {
-        let Some((job, _)) = self.state.job(attempt.job).await? else { return Ok(Next::Over) };
+        let Some((job, _)) = self.state().job(attempt.job).await? else { return Ok(Next::Over) };
         let (event, next) = match report {
             Report::Progress { fraction, message } => {
                 (Event::Progressed { job: job.id, token: attempt.token, fraction, message }, Next::Hear(attempt))
             }
             Report::Accepted(remote) => {
                 let event = Event::Accepted { job: job.id, token: attempt.token, remote };
-                unless_refused(self.state.happen(&job.resource, event).await)?;
+                unless_refused(self.state().happen(&job.resource, event).await)?;
                 return self.recall(job.id).await;
             }
             Report::Ended(ending) => {
                 (Event::Ended { job: job.id, token: attempt.token, ending: Box::new(ending) }, Next::Over)
             }
         };
-        unless_refused(self.state.happen(&job.resource, event).await)?;
+        unless_refused(self.state().happen(&job.resource, event).await)?;
         Ok(next)
     }
 
@@ -82,14 +82,15 @@ impl Steps {
     /// is recorded, and records what came of it. Who does it reports by himself
     /// otherwise.
     async fn recall(&self, job: JobId) -> Result<Next, StepError> {
-        let Some((job, _)) = self.state.job(job).await? else { return Ok(Next::Over) };
+        let Some((job, _)) = self.state().job(job).await? else { return Ok(Next::Over) };
         let (Some(asked), Some(attempt)) = (job.recalled_at(), attempt_of(&job)) else { return Ok(Next::Over) };
         let location = job.current().and_then(|attempt| attempt.remote.as_ref()?.location.clone());
-        let state = self.state.resource_state(&job.resource, Some(job.id)).await?;
-        let launch = launch_of(&state, job.id, self.state.catalog());
+        let newest = self.state();
+        let state = newest.resource_state(&job.resource, Some(job.id)).await?;
+        let launch = launch_of(&state, job.id, newest.catalog());
         let ending = self.runner.recall(Recall { attempt, location, asked, launch }).await;
         let event = Event::Ended { job: job.id, token: attempt.token, ending: Box::new(ending) };
-        unless_refused(self.state.happen(&job.resource, event).await)?;
+        unless_refused(self.state().happen(&job.resource, event).await)?;
         Ok(Next::Over)
     }
 
@@ -116,7 +117,7 @@ impl Steps {
     /// # Errors
     /// The store cannot be read.
     pub async fn attempts(&self) -> Result<Vec<AttemptRow>, StepError> {
-        Ok(self.state.attempts_here(ROWS_MAX).await?)
+        Ok(self.state().attempts_here(ROWS_MAX).await?)
     }
 
     /// Tells an attempt to stop, if that is what is recorded.
@@ -127,7 +128,7 @@ impl Steps {
         if !row.phase.is_stopping() {
             return Ok(());
         }
-        match self.state.job(row.job).await?.and_then(|(job, _)| attempt_of(&job)) {
+        match self.state().job(row.job).await?.and_then(|(job, _)| attempt_of(&job)) {
             Some(attempt) => self.stop_if_wanted(attempt).await,
             None => Ok(()),
         }
@@ -139,7 +140,7 @@ impl Steps {
     /// # Errors
     /// What came of it cannot be recorded.
     pub async fn adopt(&self, job: JobId) -> Result<Next, StepError> {
-        let Some((job, _)) = self.state.job(job).await? else { return Ok(Next::Over) };
+        let Some((job, _)) = self.state().job(job).await? else { return Ok(Next::Over) };
         let Some(attempt) = attempt_of(&job) else { return Ok(Next::Over) };
         if job.current().is_some_and(|attempt| attempt.remote.is_some()) {
             return self.recall(job.id).await;
@@ -161,11 +162,12 @@ impl Steps {
 
     /// Starts an attempt whose start was recorded before a restart and not made.
     async fn start_late(&self, job: &Job, attempt: AttemptRef) -> Result<Next, StepError> {
-        let catalog = self.state.catalog();
+        let newest = self.state();
+        let catalog = newest.catalog();
         if let Some(ending) = job.ending_unstarted(catalog) {
             return self.hear(attempt, Report::Ended(ending)).await;
         }
-        let state = self.state.resource_state(&job.resource, Some(job.id)).await?;
+        let state = newest.resource_state(&job.resource, Some(job.id)).await?;
         match launch_of(&state, job.id, catalog) {
             Some(launch) => self.start(launch).await,
             // It changed meanwhile, and whoever changed it sees to it.
@@ -187,6 +189,7 @@ pub(super) fn launch_of(state: &ResourceState, job: JobId, catalog: &Catalog) ->
     Some(Launch {
         attempt: attempt_of(job)?,
         operation: Arc::clone(operation),
+        means: Arc::clone(&catalog.means),
         timeout: job.timeout(operation),
         job: serde_json::json!(show_job(job, catalog)),
         resource: serde_json::from_slice(&shown).unwrap_or(Value::Null),

@@ -19,9 +19,11 @@ impl Steps {
         if room == 0 {
             return Ok(all);
         }
-        let catalog = self.state.catalog();
-        for operation in catalog.operations.values().filter(|operation| operation.runner.kind() != RunnerKind::Worker) {
-            let found = self.state.claims(operation, room, &|job| self.is_in_hand(job)).await?;
+        let state = self.state();
+        for operation in
+            state.catalog().operations.values().filter(|operation| operation.runner.kind() != RunnerKind::Worker)
+        {
+            let found = state.claims(operation, room, &|job| self.is_in_hand(job)).await?;
             all.claims.extend(found.claims);
             all.again = [all.again, found.again].into_iter().flatten().min();
         }
@@ -35,13 +37,18 @@ impl Steps {
     /// # Errors
     /// It cannot be recorded.
     pub async fn claim(&self, claim: &Claim) -> Result<Option<Launch>, StepError> {
+        let state = self.state();
+        // What it takes was judged by limits that may be others by now: the next look finds it again.
+        if state.edition() != claim.edition {
+            return Ok(None);
+        }
         let event = Event::Claimed { job: claim.job, grant: claim.grant.clone() };
-        let Some(applied) = unless_refused(self.state.happen(&claim.resource, event).await)? else { return Ok(None) };
+        let Some(applied) = unless_refused(state.happen(&claim.resource, event).await)? else { return Ok(None) };
         if applied.state.jobs.get(&claim.job).is_some_and(|job| job.phase.is_stopping()) {
             // A tick that came with the claim replaced the job: it ends before it begins.
             self.adopt(claim.job).await?;
             return Ok(None);
         }
-        Ok(launch_of(&applied.state, claim.job, self.state.catalog()))
+        Ok(launch_of(&applied.state, claim.job, state.catalog()))
     }
 }

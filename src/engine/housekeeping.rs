@@ -25,6 +25,7 @@ use super::run::Engine;
 use super::{StepError, Steps};
 use crate::domain::retention::Retention;
 use crate::metrics::{Counter, Gauge, Metrics, Summary};
+use crate::state::backup::BackupShelf;
 
 /// How many rows of the index of jobs a part of the retention reads.
 const ROWS_AT_ONCE: usize = 1_000;
@@ -45,10 +46,21 @@ pub struct Housekeeping {
     pub log: String,
     /// When every resource is looked at.
     pub sweep: String,
+    /// When backups are made, if they are.
+    pub backup: Option<BackupPlan>,
     /// For how long what is over is remembered.
     pub kept: Retention,
     /// Where runs are counted.
     pub metrics: Metrics,
+}
+
+/// When backups are made, and where they are kept.
+#[derive(Debug, Clone)]
+pub struct BackupPlan {
+    /// When.
+    pub at: String,
+    /// Where, and how many.
+    pub shelf: BackupShelf,
 }
 
 /// Something that is done now and then.
@@ -62,10 +74,12 @@ enum Chore {
     Log,
     /// Looks at every resource.
     Sweep,
+    /// Makes a backup.
+    Backup,
 }
 
 impl Chore {
-    const ALL: [Self; 4] = [Self::Retention, Self::Ticks, Self::Log, Self::Sweep];
+    const ALL: [Self; 5] = [Self::Retention, Self::Ticks, Self::Log, Self::Sweep, Self::Backup];
 
     const fn as_str(self) -> &'static str {
         match self {
@@ -73,6 +87,7 @@ impl Chore {
             Self::Ticks => "ticks",
             Self::Log => "log",
             Self::Sweep => "sweep",
+            Self::Backup => "backup",
         }
     }
 }
@@ -162,7 +177,7 @@ impl Counts {
             ),
             items: metrics.counter(
                 "heeler_housekeeping_items_total",
-                "Jobs forgotten (retention), rows of ledgers forgotten (ticks), revisions of the change log forgotten (log), resources looked at (sweep).",
+                "Jobs forgotten (retention), rows of ledgers forgotten (ticks), revisions of the change log forgotten (log), resources looked at (sweep), rows in backups (backup).",
                 &[kind],
             ),
         }
@@ -196,6 +211,10 @@ impl Engine {
                 Chore::Retention | Chore::Ticks => &house.retention,
                 Chore::Log => &house.log,
                 Chore::Sweep => &house.sweep,
+                Chore::Backup => match &house.backup {
+                    Some(plan) => &plan.at,
+                    None => continue,
+                },
             };
             let cron = six_fields(cron).map_err(|error| StepError::Housekeeping(Box::new(error)))?;
             let (bell, counts) = (Arc::default(), Counts::of(chore, &house.metrics));
@@ -214,26 +233,50 @@ impl Engine {
             bell.wake.notify_one();
         }
         loop {
-            bell.wake.notified().await;
+            self.rung(chore, bell).await;
             bell.busy.store(true, Ordering::Relaxed);
-            let result = self.steps.do_chore(chore, &self.housekeeping.kept, counts).await;
+            let result = self.steps.do_chore(chore, &self.housekeeping, &self.steps.dials.kept(), counts).await;
             bell.busy.store(false, Ordering::Relaxed);
             result?;
         }
     }
 }
 
+impl Engine {
+    /// Waits until it is time for a chore; for the full sweep that is also when
+    /// something else was declared.
+    async fn rung(&self, chore: Chore, bell: &Bell) {
+        match chore {
+            Chore::Sweep => tokio::select! {
+                () = bell.wake.notified() => {}
+                () = self.steps.base.hints().everything.notified() => {}
+            },
+            Chore::Retention | Chore::Ticks | Chore::Log | Chore::Backup => bell.wake.notified().await,
+        }
+    }
+}
+
 impl Steps {
     /// One run of a chore, from its beginning to its end.
-    async fn do_chore(&self, chore: Chore, kept: &Retention, counts: &Counts) -> Result<(), StepError> {
+    async fn do_chore(
+        &self,
+        chore: Chore,
+        house: &Housekeeping,
+        kept: &Retention,
+        counts: &Counts,
+    ) -> Result<(), StepError> {
         let started = Instant::now();
         let mut all = Part::default();
         let result = loop {
             let part = match chore {
                 Chore::Retention => self.retain_some(kept, ROWS_AT_ONCE).await,
                 Chore::Ticks => self.forget_some_ticks(kept, ROWS_AT_ONCE).await,
-                Chore::Log => self.trim_log().await,
+                Chore::Log => self.trim_log(kept).await,
                 Chore::Sweep => self.sweep_some(SWEPT_AT_ONCE).await,
+                Chore::Backup => match &house.backup {
+                    Some(plan) => self.back_up(&plan.shelf).await,
+                    None => Ok(Part::default()),
+                },
             };
             match part {
                 Ok(part) => {
@@ -247,7 +290,7 @@ impl Steps {
                 Err(error) => break Err(error),
             }
             if chore == Chore::Sweep {
-                self.state.clock().sleep(SWEEP_PACE).await;
+                self.base.clock().sleep(SWEEP_PACE).await;
             }
         };
         let duration = started.elapsed();
@@ -257,7 +300,7 @@ impl Steps {
         match result {
             Ok(()) => {
                 counts.done.add(1);
-                counts.last.set(self.state.clock().now().as_millis() as f64 / 1000.0);
+                counts.last.set(self.base.clock().now().as_millis() as f64 / 1000.0);
                 if done > 0 {
                     info!(kind, looked_at, done, duration_ms, "housekeeping");
                 } else {
@@ -265,7 +308,7 @@ impl Steps {
                 }
                 Ok(())
             }
-            Err(error @ (StepError::Later(_) | StepError::Housekeeping(_))) => {
+            Err(error @ (StepError::Later(_) | StepError::Backup(_) | StepError::Housekeeping(_))) => {
                 counts.failed.add(1);
                 error!(
                     kind,

@@ -11,6 +11,8 @@
 
 mod attempts;
 mod chores;
+mod declarations;
+mod dials;
 mod dispatcher;
 mod housekeeping;
 mod run;
@@ -24,10 +26,12 @@ use std::time::Duration;
 
 pub use attempts::Next;
 pub use chores::Part;
-pub use housekeeping::{Housekeeping, NotCron, judge_cron};
+pub use dials::Dials;
+pub use housekeeping::{BackupPlan, Housekeeping, NotCron, judge_cron};
 pub use run::{Engine, EngineConfig};
 
 use crate::domain::id::JobId;
+use crate::domain::retention::Retention;
 use crate::runner::Runner;
 use crate::state::{ApplyError, State, StateError};
 
@@ -64,9 +68,10 @@ const ROWS_MAX: usize = 10_000;
 /// What the loops have in common: each step of the engine as a function of its own.
 #[derive(Debug, Clone)]
 pub struct Steps {
-    state: State,
+    /// Its store, clock and bells; each step begins with the [newest](Self::state) declarations.
+    base: State,
     runner: Arc<dyn Runner>,
-    running: usize,
+    dials: Dials,
     in_hand: Arc<Mutex<BTreeSet<JobId>>>,
     /// That more ticks are due than are decided at once.
     storm: Arc<AtomicBool>,
@@ -83,6 +88,9 @@ pub enum StepError {
     /// The store does not take or give anything any more.
     #[error("the store failed")]
     Store(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// There is no new backup.
+    #[error("there is no new backup")]
+    Backup(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Nothing wakes the housekeeping.
     #[error("the housekeeping cannot be started")]
     Housekeeping(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -93,7 +101,17 @@ impl Steps {
     /// are in hand at once, beside those that are found at a start.
     #[must_use]
     pub fn new(state: State, runner: Arc<dyn Runner>, running: usize) -> Self {
-        Self { state, runner, running, in_hand: Arc::default(), storm: Arc::default(), trimmed: Arc::default() }
+        Self::with(state, runner, Dials::new(running, Retention::default()))
+    }
+
+    fn with(base: State, runner: Arc<dyn Runner>, dials: Dials) -> Self {
+        Self { base, runner, dials, in_hand: Arc::default(), storm: Arc::default(), trimmed: Arc::default() }
+    }
+
+    /// The state under the newest declarations: taken once for each step, so
+    /// that no step goes by half of each.
+    fn state(&self) -> State {
+        self.base.newest()
     }
 
     /// Takes a job in hand, unless it is in hand already. It is given back
@@ -112,7 +130,8 @@ impl Steps {
     /// recorded, few are: a job can wait, and a tick is late.
     fn room(&self) -> usize {
         let storm = self.storm.load(Ordering::Relaxed);
-        let running = if storm { self.running.min(IN_STORM) } else { self.running };
+        let running = self.dials.running();
+        let running = if storm { running.min(IN_STORM) } else { running };
         running.saturating_sub(self.in_hand.lock().unwrap_or_else(PoisonError::into_inner).len())
     }
 }
@@ -128,7 +147,7 @@ impl Drop for InHand {
     fn drop(&mut self) {
         self.steps.in_hand.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.job);
         // There is room for another one.
-        self.steps.state.hints().queue.notify_one();
+        self.steps.base.hints().queue.notify_one();
     }
 }
 
@@ -142,7 +161,7 @@ impl From<StateError> for StepError {
 fn unless_refused<T>(result: Result<T, ApplyError<std::convert::Infallible>>) -> Result<Option<T>, StepError> {
     match result {
         Ok(applied) => Ok(Some(applied)),
-        Err(ApplyError::Refused(_) | ApplyError::Remembered) => Ok(None),
+        Err(ApplyError::Refused(_) | ApplyError::Remembered | ApplyError::Undeclared) => Ok(None),
         Err(ApplyError::Decided(never)) => match never {},
         Err(error @ (ApplyError::Busy | ApplyError::Full)) => Err(StepError::Later(error.to_string())),
         Err(error @ (ApplyError::Stopped | ApplyError::Unknown | ApplyError::State(_))) => {

@@ -1,7 +1,7 @@
 //! The loops themselves, and the tasks that they wait for.
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use tracing::{error, info, warn};
 
 use super::attempts::Next;
 use super::{
-    CLOCK_LOOK, Housekeeping, InHand, PROGRESS_INTERVAL, RECORD_AGAIN, ROWS_MAX, SWEEP, StepError, Steps, UNHEARD,
-    unless_refused,
+    CLOCK_LOOK, Dials, Housekeeping, InHand, PROGRESS_INTERVAL, RECORD_AGAIN, ROWS_MAX, SWEEP, StepError, Steps,
+    UNHEARD, unless_refused,
 };
 use crate::domain::id::JobId;
 use crate::runner::{AttemptRef, Report, Runner};
@@ -54,10 +54,16 @@ impl Engine {
     /// An engine over this state, with that runner.
     #[must_use]
     pub fn new(state: State, runner: Arc<dyn Runner>, config: EngineConfig) -> Self {
-        let steps = Steps::new(state, runner, config.running);
+        let steps = Steps::with(state, runner, Dials::new(config.running, config.housekeeping.kept));
         let housekeeping = config.housekeeping;
         let (stop, closed) = (CancellationToken::new(), CancellationToken::new());
         Self { steps, housekeeping, tasks: TaskTracker::new(), stop, closed }
+    }
+
+    /// What of it can be set while it runs.
+    #[must_use]
+    pub fn dials(&self) -> Dials {
+        self.steps.dials.clone()
     }
 
     /// Runs until `shutdown`, then lets go of all attempts that outlive the
@@ -72,7 +78,7 @@ impl Engine {
         let mut loops = JoinSet::new();
         engine.spawn_loops(&mut loops);
         let alarms = engine.keep_house(&mut loops).await?;
-        let mut shutdown = std::pin::pin!(shutdown);
+        let mut shutdown = pin!(shutdown);
         let result = tokio::select! {
             () = &mut shutdown => Ok(()),
             Some(ended) = loops.join_next() => match ended {
@@ -103,20 +109,38 @@ impl Engine {
         loops.spawn(async move { engine.keep_time().await });
         let engine = Arc::clone(self);
         loops.spawn(async move { engine.sweep().await });
+        let engine = Arc::clone(self);
+        loops.spawn(async move { engine.announce().await });
+        let engine = Arc::clone(self);
+        loops.spawn(async move { engine.heed_declarations().await });
+    }
+
+    /// Tells those who watch what was committed.
+    async fn announce(self: Arc<Self>) -> Result<(), StepError> {
+        let mut commits = self.steps.base.store().committed();
+        loop {
+            // Marked before reading: a commit meanwhile is one more look.
+            commits.borrow_and_update();
+            while self.steps.base.deal().await? {}
+            if commits.changed().await.is_err() {
+                // The store has stopped, and others say so.
+                std::future::pending::<()>().await;
+            }
+        }
     }
 
     /// Claims what may be claimed, whenever there is something.
     async fn dispatch(self: Arc<Self>) -> Result<(), StepError> {
         loop {
             // Bound before looking, so that a bell between the two is heard.
-            let bell = self.steps.state.hints().queue.notified();
+            let bell = self.steps.base.hints().queue.notified();
             let Claims { claims, again } = self.steps.claimable().await?;
             for claim in claims {
                 if let Some(in_hand) = self.steps.take(claim.job) {
                     self.spawn_claim(claim, in_hand);
                 }
             }
-            let wait = again.map_or(SWEEP, |at| at.since(self.steps.state.clock().now()).min(SWEEP));
+            let wait = again.map_or(SWEEP, |at| at.since(self.steps.base.clock().now()).min(SWEEP));
             self.wait(bell, wait).await;
         }
     }
@@ -199,7 +223,7 @@ impl Engine {
                 && let Some(report) = latest.take()
             {
                 self.record(attempt, report).await?;
-                pause = Some(self.steps.state.clock().sleep(PROGRESS_INTERVAL));
+                pause = Some(self.steps.base.clock().sleep(PROGRESS_INTERVAL));
             }
         }
     }
@@ -230,7 +254,7 @@ impl Engine {
     /// Stops what is to be stopped, and takes up what nobody looks after.
     async fn look_after_attempts(self: Arc<Self>) -> Result<(), StepError> {
         loop {
-            let bell = self.steps.state.hints().attempts.notified();
+            let bell = self.steps.base.hints().attempts.notified();
             self.attempts_pass().await?;
             self.wait(bell, SWEEP).await;
         }
@@ -257,10 +281,10 @@ impl Engine {
     async fn keep_time(self: Arc<Self>) -> Result<(), StepError> {
         let mut set_back = 0;
         loop {
-            let bell = self.steps.state.hints().timers.notified();
+            let bell = self.steps.base.hints().timers.notified();
             let wait = self.steps.due().await?.map_or(CLOCK_LOOK, |wait| wait.min(CLOCK_LOOK));
-            self.steps.state.settle_doubts().await;
-            let seen = self.steps.state.set_back();
+            self.steps.base.settle_doubts().await;
+            let seen = self.steps.base.set_back();
             if seen != set_back {
                 set_back = seen;
                 self.steps.look_at_waiting().await?;
@@ -270,14 +294,31 @@ impl Engine {
     }
 
     /// Looks at each unsettled resource again, whether or not anybody was
-    /// woken; at the start first of all, since the configuration may be another one.
+    /// woken; at the start and whenever something else is declared first of all.
     async fn sweep(self: Arc<Self>) -> Result<(), StepError> {
         loop {
+            // Bound before looking, so that a bell between the two is heard.
+            let unsettled = &self.steps.base.hints().unsettled;
+            let mut bell = pin!(unsettled.notified());
+            // What was declared before this look is seen by it.
+            if bell.as_mut().enable() {
+                bell.set(unsettled.notified());
+            }
             self.steps.sweep().await?;
             self.steps.forget_unheard().await?;
-            self.steps.bound_log().await?;
+            self.steps.bound_log(&self.steps.dials.kept()).await?;
             self.steps.forget_answers().await?;
-            self.sleep(SWEEP).await;
+            self.wait(bell, SWEEP).await;
+        }
+    }
+
+    /// Looks at what is stored under other declarations than these: at the
+    /// start, and whenever there are others.
+    async fn heed_declarations(self: Arc<Self>) -> Result<(), StepError> {
+        loop {
+            let bell = self.steps.base.hints().declarations.notified();
+            self.steps.heed_declarations().await?;
+            bell.await;
         }
     }
 
@@ -289,7 +330,7 @@ impl Engine {
     }
 
     async fn sleep(&self, duration: Duration) {
-        self.steps.state.clock().sleep(duration).await;
+        self.steps.base.clock().sleep(duration).await;
     }
 }
 
@@ -309,7 +350,7 @@ impl Steps {
     pub async fn sweep(&self) -> Result<(), StepError> {
         let mut after = None;
         loop {
-            let keys = self.state.unsettled(after.as_ref(), SWEEP_CHUNK.min(ROWS_MAX)).await?;
+            let keys = self.base.unsettled(after.as_ref(), SWEEP_CHUNK.min(ROWS_MAX)).await?;
             let Some(last) = keys.last() else { return Ok(()) };
             after = Some(last.clone());
             for key in &keys {
@@ -324,9 +365,9 @@ impl Steps {
     /// # Errors
     /// The store failed.
     pub async fn forget_unheard(&self) -> Result<(), StepError> {
-        let now = self.state.clock().now();
-        for (id, resource) in self.state.unkept(ROWS_MAX).await? {
-            let Some((job, _)) = self.state.job(id).await? else { continue };
+        let now = self.base.clock().now();
+        for (id, resource) in self.base.unkept(ROWS_MAX).await? {
+            let Some((job, _)) = self.base.job(id).await? else { continue };
             if job.finished.is_none_or(|at| now < at.after(UNHEARD)) {
                 continue;
             }
@@ -335,7 +376,7 @@ impl Steps {
                 warn!(job = %id, error = &error as &dyn std::error::Error, "something is left of a job");
                 continue;
             }
-            match unless_refused(self.state.happen(&resource, Event::Forgotten { job: id }).await) {
+            match unless_refused(self.state().happen(&resource, Event::Forgotten { job: id }).await) {
                 Ok(_) | Err(StepError::Later(_)) => {}
                 Err(error) => return Err(error),
             }
@@ -350,7 +391,7 @@ impl Steps {
     /// The store failed.
     pub async fn forget_answers(&self) -> Result<(), StepError> {
         for _ in 0..FORGOTTEN_MAX / SWEEP_CHUNK {
-            if self.state.forget_expired(SWEEP_CHUNK).await? < SWEEP_CHUNK {
+            if self.base.forget_expired(SWEEP_CHUNK).await? < SWEEP_CHUNK {
                 break;
             }
         }
@@ -358,7 +399,7 @@ impl Steps {
     }
 
     pub(super) async fn look(&self, key: &crate::domain::id::ResourceKey) -> Result<(), StepError> {
-        match unless_refused(self.state.happen(key, Event::Looked).await) {
+        match unless_refused(self.state().happen(key, Event::Looked).await) {
             Ok(_) | Err(StepError::Later(_)) => Ok(()),
             Err(error) => Err(error),
         }

@@ -23,24 +23,24 @@ impl Steps {
     pub async fn due(&self) -> Result<Option<Duration>, StepError> {
         let result = self.all_due().await;
         if self.storm.swap(false, Ordering::Relaxed) {
-            self.state.hints().queue.notify_one();
+            self.base.hints().queue.notify_one();
         }
         result
     }
 
     async fn all_due(&self) -> Result<Option<Duration>, StepError> {
         loop {
-            let Some((first, _)) = self.state.timers(1).await?.pop() else { return Ok(None) };
-            let now = self.state.wall();
+            let Some((first, _)) = self.base.timers(1).await?.pop() else { return Ok(None) };
+            let now = self.base.wall();
             if now < first {
                 return Ok(Some(first.since(now)));
             }
-            let mut due = self.state.timers(DUE_CHUNK).await?;
+            let mut due = self.base.timers(DUE_CHUNK).await?;
             due.retain(|(at, _)| *at <= now);
             self.storm.store(due.len() > SIDE_BY_SIDE, Ordering::Relaxed);
             self.look_at(due.iter()).await?;
             // A look that could not be recorded leaves its timer; it is tried again soon.
-            let still = self.state.timers(1).await?;
+            let still = self.base.timers(1).await?;
             if still.first().is_some_and(|first| due.contains(first)) {
                 return Ok(Some(RECORD_AGAIN));
             }
@@ -55,7 +55,7 @@ impl Steps {
     pub async fn look_at_waiting(&self) -> Result<(), StepError> {
         let mut after = None;
         loop {
-            let timers = self.state.timers_after(after.as_ref(), DUE_CHUNK).await?;
+            let timers = self.base.timers_after(after.as_ref(), DUE_CHUNK).await?;
             let Some(last) = timers.last() else { return Ok(()) };
             after = Some(last.clone());
             self.look_at(timers.iter()).await?;

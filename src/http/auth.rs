@@ -46,6 +46,8 @@ enum Needed {
     Changing,
     /// To do the work of jobs.
     Working,
+    /// To have everything.
+    Administering,
     /// One of both: the body says which, and it is judged once that is read.
     ChangingOrWorking,
 }
@@ -63,6 +65,8 @@ const fn needed(route: &Route, verb: Verb) -> Needed {
             Verb::Patch => Needed::ChangingOrWorking,
             Verb::Post | Verb::Put | Verb::Delete => Needed::Changing,
         },
+        // What the operator alone may read: everything at once.
+        Route::Backup => Needed::Administering,
         // Whoever looks after processes has no token, and learns nothing but whether this one is well.
         Route::Health | Route::Ready => Needed::Nothing,
         Route::Home
@@ -97,8 +101,10 @@ const fn may(role: Role, needed: Needed) -> bool {
         (_, Needed::Nothing | Needed::Reading)
         | (Role::Writer | Role::Admin, Needed::Changing | Needed::ChangingOrWorking)
         | (Role::Worker | Role::Admin, Needed::Working)
-        | (Role::Worker, Needed::ChangingOrWorking) => true,
-        (Role::Reader | Role::Worker, Needed::Changing)
+        | (Role::Worker, Needed::ChangingOrWorking)
+        | (Role::Admin, Needed::Administering) => true,
+        (Role::Reader | Role::Worker | Role::Writer, Needed::Administering)
+        | (Role::Reader | Role::Worker, Needed::Changing)
         | (Role::Reader | Role::Writer, Needed::Working)
         | (Role::Reader, Needed::ChangingOrWorking) => false,
     }

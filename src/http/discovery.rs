@@ -42,6 +42,7 @@ pub(super) fn links_of(route: &Route, catalog: &Catalog) -> Option<HeaderValue> 
         | Route::Health
         | Route::Ready
         | Route::Metrics
+        | Route::Backup
         | Route::OpenApi
         | Route::Schema(_)
         | Route::Problems

@@ -23,6 +23,7 @@ use super::auth::{self, Principal};
 use super::body::{self, Payload};
 use super::conditions;
 use super::cors;
+use super::events::EVENTS;
 use super::media::{self, Face, MediaType, Unsupported};
 use super::openapi::Descriptions;
 use super::origin::RequestLine;
@@ -33,8 +34,8 @@ use super::reply::{self, ACCEPT_PATCH, With};
 use super::routes::{self, Known, NoRoute, Route, Verb};
 use super::timing::{Step, Timing, millis};
 use super::{
-    HttpConfig, Inner, discovery, forms, home, job_lists, jobs, leases, ledger, logs, members, once, openapi, pages,
-    resources,
+    HttpConfig, Inner, backup, discovery, forms, home, job_lists, jobs, leases, ledger, logs, members, once, openapi,
+    pages, resources, watching,
 };
 use crate::api::{Api, ChangeRequest, Intent, Once};
 use crate::domain::json::{self, JsonError, JsonLimits};
@@ -167,7 +168,7 @@ async fn judge(http: &Inner, asked: &mut Asked, timing: &Timing) -> Result<Respo
     if verb == Verb::Options {
         return Ok(reply::options(route).leading(discovery::links_of(route, http.api.catalog())));
     }
-    let face = acceptable(route, headers)?;
+    let face = acceptable(route, verb, headers)?;
     let mut prefer = Prefer::from_headers(headers);
     if !route.launches(verb) {
         prefer.respond = None;
@@ -200,6 +201,7 @@ async fn judge(http: &Inner, asked: &mut Asked, timing: &Timing) -> Result<Respo
     };
     let answer = match once::recall(&mut call, verb).await? {
         Some(replayed) => replayed,
+        None if watching::wants_stream(route, verb, headers) => watching::stream(&call).await?,
         None => first(call, verb, site).await?,
     };
     let catalog = http.api.catalog();
@@ -215,7 +217,11 @@ async fn first(call: Call<'_>, verb: Verb, site: Site<'_>) -> Result<Response, P
     // What a dry run has found is no answer of its handler, which therefore
     // cannot say what it honoured.
     let honoured = Prefer { handling: call.prefer.handling, ..Prefer::default() };
-    let response = handle(call, verb).await.map_err(|end| end.honouring(honoured))?;
+    let answered = match verb {
+        Verb::Get => watching::read(call).await,
+        Verb::Post | Verb::Put | Verb::Patch | Verb::Delete | Verb::Options => handle(call, verb).await,
+    };
+    let response = answered.map_err(|end| end.honouring(honoured))?;
     if let Some(Once::First(held)) = held {
         once::note(site, &held, &response).await;
     }
@@ -237,6 +243,7 @@ pub(super) async fn handle(call: Call<'_>, verb: Verb) -> Result<Response, Probl
         Route::Operations => home::operations(http).await,
         Route::Operation(name) => home::operation(http, name).await,
         Route::Leases(name) => leases::leases(call, name).await,
+        Route::Backup => backup::backup(&call),
         Route::Collection(name) => resources::collection(call, verb, name).await,
         Route::Resource(key) => resources::resource(call, verb, key).await,
         Route::Activity(key, activity) => jobs::activity(call, verb, key, activity).await,
@@ -273,12 +280,17 @@ pub(super) fn not_allowed(route: &Route, method: &Method) -> Problem {
 }
 
 /// Refuses a client that takes nothing of what there is, before anything is done.
-fn acceptable(route: &Route, headers: &HeaderMap) -> Result<Face, Problem> {
+fn acceptable(route: &Route, verb: Verb, headers: &HeaderMap) -> Result<Face, Problem> {
+    if watching::wants_stream(route, verb, headers) {
+        return Ok(Face::Json);
+    }
     let available = match route {
         Route::JobLog(_) | Route::Metrics if media::accepts(headers, logs::TEXT) => return Ok(Face::Json),
-        Route::JobLog(_) if media::accepts(headers, logs::EVENTS) => return Ok(Face::Json),
-        Route::JobLog(_) => vec![logs::TEXT, logs::EVENTS],
+        Route::JobLog(_) if media::accepts(headers, EVENTS) => return Ok(Face::Json),
+        Route::JobLog(_) => vec![logs::TEXT, EVENTS],
         Route::Metrics => vec![logs::TEXT],
+        Route::Backup if media::accepts(headers, backup::BYTES) => return Ok(Face::Json),
+        Route::Backup => vec![backup::BYTES],
         Route::Home
         | Route::Server
         | Route::Health
@@ -303,6 +315,9 @@ fn acceptable(route: &Route, headers: &HeaderMap) -> Result<Face, Problem> {
         | Route::Operation(_)
         | Route::Leases(_) => match Face::preferred(headers) {
             Some(face) => return Ok(face),
+            None if verb == Verb::Get && watching::has_stream(route) => {
+                vec![MediaType::Json.as_str(), media::HTML, EVENTS]
+            }
             None => vec![MediaType::Json.as_str(), media::HTML],
         },
     };

@@ -5,9 +5,6 @@ mod tail;
 
 use std::fs::File;
 use std::io::{self, SeekFrom};
-use std::pin::Pin;
-use std::sync::Mutex;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -22,6 +19,7 @@ use warp::reply::Response;
 use self::tail::{CHUNK_BYTES, Format, Tail};
 use super::conditions;
 use super::dispatch::Call;
+use super::events::{Alone, EVENTS, growing};
 use super::fixed::{names, not_modified};
 use super::media;
 use super::problem::{Kind, Problem};
@@ -35,9 +33,6 @@ use crate::domain::log::{LogView, Stamps, Stream as LogStream};
 
 /// What a log is. It need not be UTF-8, but most are.
 pub(super) const TEXT: &str = "text/plain";
-
-/// What a log is to who follows it in a browser.
-pub(super) const EVENTS: &str = "text/event-stream";
 
 /// The time between two looks at a log that is followed: what people take for at once.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -140,32 +135,12 @@ fn view_tag(log: &AttemptLog, view: LogView) -> String {
     format!("{}.{}.{known}-{stream}{stamps}", log.number, log.length)
 }
 
-/// An answer whose end is open.
-fn growing(kind: &'static str, body: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Response {
-    let mut response = warp::reply::stream(Alone(Mutex::new(Box::pin(body)))).into_response();
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
-}
-
-/// A stream that one task at a time can have: only so can it be shared.
-struct Alone<S>(Mutex<Pin<Box<S>>>);
-
-impl<S: Stream> Stream for Alone<S> {
-    type Item = S::Item;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
-        self.0.get_mut().expect("nobody ever locks it").as_mut().poll_next(cx)
-    }
-}
-
 /// A log as it is now, as a view shows it.
 fn snapshot(log: AttemptLog, tail: Tail) -> impl Stream<Item = io::Result<Bytes>> + Send + Sync {
-    Alone(Mutex::new(Box::pin(stream::try_unfold((log, tail), |(log, tail)| async move {
+    Alone::new(stream::try_unfold((log, tail), |(log, tail)| async move {
         let (bytes, log, tail) = read_on(log, tail).await?;
         Ok((!bytes.is_empty()).then(|| (Bytes::from(bytes), (log, tail))))
-    }))))
+    }))
 }
 
 /// Reads on where nobody else is held up by a disk.

@@ -3,6 +3,8 @@
 use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_TYPE};
 
+use super::events::EVENTS;
+
 /// The media types that bodies of requests can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MediaType {
@@ -107,6 +109,12 @@ impl Face {
 /// Whether a client takes `kind/subtype`.
 pub(super) fn accepts(headers: &HeaderMap, offered: &str) -> bool {
     weight(headers, offered) > 0
+}
+
+/// Whether a client would rather have events than any representation.
+pub(super) fn prefers_events(headers: &HeaderMap) -> bool {
+    let others = weight(headers, MediaType::Json.as_str()).max(weight(headers, HTML));
+    weight(headers, EVENTS) > others
 }
 
 /// How much a client would like `kind/subtype`, in thousandths (RFC 9110, 12.5.1).

@@ -13,7 +13,7 @@
 use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -34,6 +34,7 @@ use crate::domain::principal::Access;
 use crate::metrics::Metrics;
 
 mod auth;
+mod backup;
 mod body;
 mod coding;
 mod conditions;
@@ -41,6 +42,7 @@ mod cors;
 mod counts;
 mod discovery;
 mod dispatch;
+mod events;
 mod fixed;
 mod forms;
 mod home;
@@ -68,6 +70,7 @@ mod server;
 mod timing;
 mod trial;
 mod vary;
+mod watching;
 
 use body::Payload;
 use coding::Coder;
@@ -97,6 +100,8 @@ pub struct HttpConfig {
     pub patch_operations_max: usize,
     /// How long the body of a request may take to arrive.
     pub body: Duration,
+    /// How long who reads a backup may be behind.
+    pub backup: Duration,
     /// How long connections may take over everything else.
     pub server: ServerConfig,
     /// What is counted.
@@ -112,6 +117,9 @@ impl HttpConfig {
     pub const PATCH_OPERATIONS_MAX: usize = 1000;
     /// The largest body needs less on any line that is fit for use.
     pub const BODY: Duration = Duration::from_secs(30);
+    /// Enough to get over a pause of a line or a disk; the store keeps what the
+    /// backup holds for as long as it is read.
+    pub const BACKUP: Duration = Duration::from_secs(60);
 }
 
 impl Default for HttpConfig {
@@ -125,6 +133,7 @@ impl Default for HttpConfig {
             depth_max: Self::DEPTH_MAX,
             patch_operations_max: Self::PATCH_OPERATIONS_MAX,
             body: Self::BODY,
+            backup: Self::BACKUP,
             server: ServerConfig::default(),
             metrics: Metrics::default(),
         }
@@ -133,23 +142,33 @@ impl Default for HttpConfig {
 
 /// The use cases, served over HTTP. Cheap to clone.
 #[derive(Clone)]
-pub struct Http(Arc<Inner>);
+pub struct Http(Arc<RwLock<Arc<Inner>>>);
 
+/// What a request is answered from, from its head to its answer.
 struct Inner {
     api: Api,
     config: HttpConfig,
     names: Names,
     cors: Cors,
-    coder: Coder,
+    coder: Arc<Coder>,
     descriptions: Descriptions,
-    counts: Counts,
+    counts: Arc<Counts>,
     /// Ends the waiting that clients asked for, and readiness.
     stopping: CancellationToken,
 }
 
+impl Inner {
+    fn new(api: Api, config: HttpConfig, coder: Arc<Coder>, counts: Arc<Counts>, stopping: CancellationToken) -> Self {
+        let names = Names::new(&config.addresses, &config.hosts);
+        let cors = Cors::new(&config.origins);
+        let descriptions = Descriptions::new(api.catalog(), &config.access);
+        Self { api, config, names, cors, coder, descriptions, counts, stopping }
+    }
+}
+
 impl fmt::Debug for Http {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Http").field("config", &self.0.config).finish_non_exhaustive()
+        f.debug_struct("Http").field("config", &self.now().config).finish_non_exhaustive()
     }
 }
 
@@ -157,12 +176,24 @@ impl Http {
     /// Use cases, and how they are served.
     #[must_use]
     pub fn new(api: Api, config: HttpConfig) -> Self {
-        let names = Names::new(&config.addresses, &config.hosts);
-        let cors = Cors::new(&config.origins);
-        let descriptions = Descriptions::new(api.catalog(), &config.access);
-        let counts = Counts::new(config.metrics.clone());
-        let (coder, stopping) = (Coder::default(), CancellationToken::new());
-        Self(Arc::new(Inner { api, config, names, cors, coder, descriptions, counts, stopping }))
+        let counts = Arc::new(Counts::new(config.metrics.clone()));
+        watching::register(&config.metrics);
+        let inner = Inner::new(api, config, Arc::default(), counts, CancellationToken::new());
+        Self(Arc::new(RwLock::new(Arc::new(inner))))
+    }
+
+    /// Lets whatever is asked from now on be answered from other use cases, and
+    /// otherwise; what is being answered goes on as it began. Connections, and
+    /// what is said of them in the configuration, stay as they are.
+    pub fn replace(&self, api: Api, config: HttpConfig) {
+        let now = self.now();
+        let (coder, counts, stopping) = (Arc::clone(&now.coder), Arc::clone(&now.counts), now.stopping.clone());
+        let inner = Arc::new(Inner::new(api, config, coder, counts, stopping));
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = inner;
+    }
+
+    fn now(&self) -> Arc<Inner> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The answer to a request of this program itself, which need not name its host.
@@ -200,9 +231,10 @@ impl Http {
             .and(warp::ext::optional::<RequestLine>())
             .and(warp::body::stream())
             .then(move |method, path, query, headers, line, body| {
-                let http = http.clone();
+                // Taken once: no request is answered from half of two.
+                let http = http.now();
                 let asked = Asked { method, path, query, headers, line, body: Payload::new(body) };
-                async move { dispatch::answer(&http.0, asked).await }
+                async move { dispatch::answer(&http, asked).await }
             })
             .boxed()
     }
@@ -213,13 +245,14 @@ impl Http {
 pub async fn serve(listeners: Vec<TcpListener>, http: Http, shutdown: impl Future<Output = ()>) {
     let service = TowerToHyperService::new(warp::service(http.service()));
     let service = service_fn(move |request| service.call(with_request_line(request)));
-    let stopping = http.0.stopping.clone();
+    let inner = http.now();
+    let stopping = inner.stopping.clone();
     let shutdown = async {
         shutdown.await;
         stopping.cancel();
     };
-    let open = http.0.config.metrics.present("heeler_http_connections", "Connections that are open.", &[]);
-    Server::new(http.0.config.server.clone()).counting(open).run(listeners, service, shutdown).await;
+    let open = inner.config.metrics.present("heeler_http_connections", "Connections that are open.", &[]);
+    Server::new(inner.config.server.clone()).counting(open).run(listeners, service, shutdown).await;
 }
 
 /// Keeps what filters cannot see, where it is not as it nearly always is.

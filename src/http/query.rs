@@ -16,7 +16,7 @@ use crate::domain::log::{LogView, Stamps};
 pub(super) const DRY_RUN: &str = "dryRun";
 
 /// The parameters of a request: all known, none twice.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Query(Vec<(&'static str, String)>);
 
 impl Query {
@@ -55,6 +55,11 @@ impl Query {
     /// Where the page that is asked for starts.
     pub(super) fn cursor(&self) -> Option<&str> {
         self.get("cursor")
+    }
+
+    /// From where on to be told of changes.
+    pub(super) fn after(&self) -> Option<&str> {
+        self.get("after")
     }
 
     fn get(&self, name: &str) -> Option<&str> {

@@ -21,7 +21,7 @@ use crate::domain::id::{CollectionName, ResourceKey};
 use crate::domain::patch::{PatchBody, PatchSyntaxError};
 use crate::domain::precondition::{Current, Failed, ReadVerdict, check_read};
 use crate::domain::time::Timestamp;
-use crate::domain::version::ETag;
+use crate::domain::version::{ETag, Revision};
 
 /// `/v1/{collection}`
 pub(super) async fn collection(mut call: Call<'_>, verb: Verb, name: &CollectionName) -> Result<Response, Problem> {
@@ -224,12 +224,12 @@ pub(super) fn list(call: &Call<'_>, base: &str, view: ListView) -> Result<Respon
 pub(super) fn listed(call: &Call<'_>, base: &str, view: ListView, fields: Option<&Fields>) -> Response {
     let next = view.next.as_deref().map(|cursor| call.query.href(base, Some(cursor)));
     let items: Vec<Bytes> = view.items.into_iter().map(|item| seen(item, fields)).collect();
-    let body = page(&items, &call.query.href(base, call.query.cursor()), next.as_deref());
+    let body = page(&items, view.revision, &call.query.href(base, call.query.cursor()), next.as_deref());
     reply::json(body).listing(view.etag.as_ref(), next.as_deref())
 }
 
 /// What a client wants to see of a representation.
-fn seen(body: Bytes, fields: Option<&Fields>) -> Bytes {
+pub(super) fn seen(body: Bytes, fields: Option<&Fields>) -> Bytes {
     let Some(fields) = fields else { return body };
     let whole: Value = serde_json::from_slice(&body).expect("what we show is JSON");
     fields.of(&whole).to_string().into()
@@ -242,14 +242,14 @@ fn unmet(failed: Failed, etag: ETag) -> Problem {
 
 /// The body of a page. The items are JSON already, and large: they are put
 /// together as they are.
-fn page(items: &[Bytes], this: &str, next: Option<&str>) -> Bytes {
+fn page(items: &[Bytes], revision: Option<Revision>, this: &str, next: Option<&str>) -> Bytes {
     let links = match next {
         Some(next) => json!({ "self": { "href": this }, "next": { "href": next } }),
         None => json!({ "self": { "href": this } }),
     };
     let links = links.to_string();
     let bytes: usize = items.iter().map(|item| item.len() + 1).sum();
-    let mut body = BytesMut::with_capacity(bytes + links.len() + 32);
+    let mut body = BytesMut::with_capacity(bytes + links.len() + 64);
     body.put_slice(br#"{"items":["#);
     for (at, item) in items.iter().enumerate() {
         if at > 0 {
@@ -257,7 +257,11 @@ fn page(items: &[Bytes], this: &str, next: Option<&str>) -> Bytes {
         }
         body.put_slice(item);
     }
-    body.put_slice(br#"],"_links":"#);
+    body.put_u8(b']');
+    if let Some(revision) = revision {
+        body.put_slice(format!(r#","revision":{revision}"#).as_bytes());
+    }
+    body.put_slice(br#","_links":"#);
     body.put_slice(links.as_bytes());
     body.put_u8(b'}');
     body.freeze()

@@ -44,6 +44,8 @@ pub(super) enum Route {
     Problems,
     /// `/problems/{name}`
     Problem(Kind),
+    /// `/v1/admin/backup`
+    Backup,
     /// `/v1/{collection}`
     Collection(CollectionName),
     /// `/v1/{collection}/{id}`
@@ -115,6 +117,7 @@ fn named(names: &[&str], catalog: &Catalog) -> Result<Route, NoRoute> {
         ["schemas", name] => Ok(Route::Schema((*name).to_owned())),
         ["problems"] => Ok(Route::Problems),
         ["problems", name] => Kind::from_name(name).map(Route::Problem).ok_or(NoRoute::Unknown),
+        ["v1", "admin", "backup"] => Ok(Route::Backup),
         ["v1", "jobs", rest @ ..] => jobs(rest),
         ["v1", "operations"] => Ok(Route::Operations),
         ["v1", "operations", name] => known(name).map(Route::Operation),
@@ -238,6 +241,7 @@ impl Route {
             | Self::Schema(_)
             | Self::Problems
             | Self::Problem(_)
+            | Self::Backup
             | Self::Form(..)
             | Self::Ticks(..)
             | Self::Jobs
@@ -306,6 +310,7 @@ impl Route {
             | Self::Schema(_)
             | Self::Problems
             | Self::Problem(_)
+            | Self::Backup
             | Self::Jobs
             | Self::Operations
             | Self::Operation(_) => self.label().to_owned(),
@@ -350,6 +355,7 @@ impl Route {
             | Self::Schema(_)
             | Self::Problems
             | Self::Problem(_)
+            | Self::Backup
             | Self::Collection(_)
             | Self::Activity(..)
             | Self::LastJob(..)
@@ -368,11 +374,15 @@ impl Route {
     /// The query parameters that a method on it takes.
     pub(super) const fn parameters(&self, verb: Verb) -> &'static [&'static str] {
         match (self, verb) {
-            (Self::Collection(_) | Self::Activity(..) | Self::EditableActivity(..) | Self::Ticks(..), Verb::Get) => {
+            (Self::Collection(_), Verb::Get) => &["limit", "cursor", "fields", "after"],
+            (Self::Activity(..) | Self::EditableActivity(..) | Self::Ticks(..), Verb::Get) => {
                 &["limit", "cursor", "fields"]
             }
-            (Self::Jobs, Verb::Get) => &["limit", "cursor", "fields", "operation", "phase", "collection", "resource"],
-            (Self::Resource(_) | Self::LastJob(..) | Self::ActivityJob(..) | Self::Job(_), Verb::Get) => &["fields"],
+            (Self::Jobs, Verb::Get) => {
+                &["limit", "cursor", "fields", "operation", "phase", "collection", "resource", "after"]
+            }
+            (Self::Resource(_) | Self::Job(_), Verb::Get) => &["fields", "after"],
+            (Self::LastJob(..) | Self::ActivityJob(..), Verb::Get) => &["fields"],
             (Self::JobLog(_), Verb::Get) => &["attempt", "stream", "timestamps", "follow"],
             // To try it would give nothing away.
             (Self::Leases(_), _) => &[],
@@ -390,6 +400,7 @@ impl Route {
             Self::Health => "/healthz",
             Self::Ready => "/readyz",
             Self::Metrics => "/metrics",
+            Self::Backup => "/v1/admin/backup",
             Self::OpenApi => "/openapi.json",
             Self::Schema(_) => "/schemas/{name}",
             Self::Problems => "/problems",

@@ -30,7 +30,7 @@ const OBSERVED_DEPTH_MAX: usize = 32;
 pub(super) fn declared<'a>(job: &Job, catalog: &'a Catalog) -> impl Iterator<Item = &'a Effect> {
     let operation = catalog.operations.get(&job.operation).map(|operation| &operation.effects);
     let asked_for = job.trigger.kind != TriggerKind::Follow;
-    let collection = catalog.collections.get(&job.resource.collection).filter(|_| asked_for);
+    let collection = catalog.declared(&job.resource.collection).filter(|_| asked_for);
     let activity = collection.and_then(|collection| collection.activity(job.activity.as_str()));
     let declared = operation.into_iter().chain(activity.map(|spec| &spec.effects));
     let phase = job.phase;
@@ -40,7 +40,7 @@ pub(super) fn declared<'a>(job: &Job, catalog: &'a Catalog) -> impl Iterator<Ite
 /// Whether there is a resource of which the end of a job can say something: a
 /// job of an earlier incarnation says nothing of this one.
 pub(super) fn concerns(state: &ResourceState, job: &Job, catalog: &Catalog) -> bool {
-    let collection = catalog.collections.get(&state.key.collection);
+    let collection = catalog.declared(&state.key.collection);
     state.desired.as_ref().is_some_and(|desired| desired.uid == job.uid)
         && collection.is_some_and(|collection| collection.activity(job.activity.as_str()).is_some())
 }

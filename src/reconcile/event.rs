@@ -121,6 +121,9 @@ pub enum Event {
     },
     /// Time has passed, or the configuration has changed: look again.
     Looked,
+    /// Its collection is declared otherwise than before: judge the document
+    /// anew, and look again.
+    Redeclared,
 }
 
 impl Event {
@@ -148,7 +151,8 @@ impl Event {
             | Self::Launched { .. }
             | Self::Expired { .. }
             | Self::JobsEdited { .. }
-            | Self::Looked => None,
+            | Self::Looked
+            | Self::Redeclared => None,
         }
     }
 }

@@ -147,6 +147,9 @@ fn of_schedule(state: &ResourceState, scheduled: &Scheduled, say: &mut impl FnMu
     if due.is_some_and(|due| next.is_none_or(|next| due < next)) {
         say(format!("it is due at {due:?}, and {next:?} is next"));
     }
+    if due.is_some() && scheduled.retired {
+        say("it is due, and its collection is out of service".to_owned());
+    }
     if due.is_some() && (schedule.is_none() || state.is_deleting()) {
         say("it is due, and nobody wants it any more".to_owned());
     }

@@ -110,7 +110,7 @@ impl Shelf<'_> {
     }
 
     fn is_editable(&self, job: &Job) -> bool {
-        let collection = self.catalog.collections.get(&job.resource.collection);
+        let collection = self.catalog.declared(&job.resource.collection);
         collection.and_then(|collection| collection.activity(job.activity.as_str())).is_some_and(|spec| spec.editable)
     }
 }

@@ -35,7 +35,7 @@ pub use plan::{Action, Look, Plan, plan};
 pub use scheduled::{OffReason, OffTime, PREVIOUS_MAX, Scheduled};
 pub use state::{
     ActiveJob, ActivityStatus, Asked, EffectRefused, Fate, Held, LastJob, Observed, Phase, Ready, ResourceState,
-    UNFINISHED_MAX,
+    SchemaViolation, UNFINISHED_MAX,
 };
 pub use step::step;
 pub use ticks::{CATCH_UP_MAX, TickVerdict, Verdict};

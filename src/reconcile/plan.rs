@@ -2,6 +2,7 @@
 
 mod outside;
 mod recurring;
+mod retired;
 
 use serde_json::{Value, json};
 
@@ -123,6 +124,13 @@ pub enum Action {
         /// What it is counted by.
         limit_key: Option<LimitKey>,
     },
+    /// A queued job that may be claimed is of another priority by now.
+    Reorder {
+        /// The job.
+        job: JobId,
+        /// The priority of its operation.
+        priority: i32,
+    },
     /// The time of a job is over.
     Overdue {
         /// The job.
@@ -216,8 +224,7 @@ pub fn plan(state: &ResourceState, catalog: &Catalog, look: impl Into<Look>) -> 
 
 /// Those that the operator declared, in that order, and those that still have a past.
 fn activities(state: &ResourceState, catalog: &Catalog) -> Vec<ActivityName> {
-    let specs =
-        catalog.collections.get(&state.key.collection).into_iter().flat_map(|collection| &collection.activities);
+    let specs = catalog.declared(&state.key.collection).into_iter().flat_map(|collection| &collection.activities);
     let declared: Vec<ActivityName> = specs.map(|spec| spec.name.clone()).collect();
     let past = state.observed.iter().flat_map(|observed| observed.activities.keys());
     let past: Vec<ActivityName> = past.filter(|name| !declared.contains(name)).cloned().collect();
@@ -249,6 +256,9 @@ impl<'a> ActivityView<'a> {
             self.cancel_all(CancelReason::Deleted, actions);
             self.unschedule(actions);
             return;
+        }
+        if self.is_retired() {
+            return self.retire(actions);
         }
         self.end_waits(actions);
         match &self.wanted {
@@ -383,7 +393,13 @@ impl<'a> ActivityView<'a> {
         for (older, job) in self.status.active.iter().enumerate().filter(|(_, job)| queued(job)) {
             let eligible = self.place(job).filter(|_| standing == Standing::Active && self.may_start(older, job));
             match (eligible, &job.ready) {
-                (Some((_, key)), Some(ready)) if ready.limit_key == key => taken = true,
+                (Some((priority, key)), Some(ready)) if ready.limit_key == key => {
+                    taken = true;
+                    // It keeps its turn among those of its new priority.
+                    if ready.priority != priority {
+                        actions.push(Action::Reorder { job: job.id, priority });
+                    }
+                }
                 // It is counted by something else now: its place is another one.
                 (Some(_) | None, Some(_)) => actions.push(Action::Hold { job: job.id }),
                 (Some((priority, limit_key)), None) if !taken && !any_ready => {
@@ -431,6 +447,7 @@ impl<'a> ActivityView<'a> {
     fn reason(&self) -> Reason {
         let pending = self.status.asked.as_ref().filter(|asked| asked.fate == Fate::Pending);
         let obstacle = match (&self.wanted, pending) {
+            (_, _) if self.is_retired() => None,
             (Wanted::Unreadable(_), _) => Some(Reason::InvalidActivity),
             (Wanted::Failed(_), _) => Some(Reason::ExpressionFailed),
             (Wanted::Activity(activity), Some(_)) => self.obstacle(activity).filter(|reason| !reason.is_settled()),

@@ -55,6 +55,10 @@ pub struct Scheduled {
     /// That ticks were not looked at in time, until one is an hour later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub off: Option<OffTime>,
+    /// That its collection was out of service when it was looked at last: what
+    /// came until it is looked at again is skipped, and not missed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub retired: bool,
 }
 
 /// That ticks were not looked at in time.
@@ -111,6 +115,7 @@ impl Scheduled {
             previous: Vec::new(),
             run: None,
             off: None,
+            retired: false,
         }
     }
 

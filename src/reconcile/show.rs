@@ -19,7 +19,9 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::{Map, Value, json};
 
-use super::state::{ActivityStatus, EffectRefused, LastJob, LastResult, Observed, Phase, ResourceState};
+use super::state::{
+    ActivityStatus, EffectRefused, LastJob, LastResult, Observed, Phase, ResourceState, SchemaViolation,
+};
 use super::transitions::{may_run, to_cancel};
 use crate::domain::activity::Activity;
 use crate::domain::catalog::{ActivitySpec, Catalog, Collection};
@@ -64,7 +66,7 @@ pub struct Shown<'a> {
 /// The representation of a resource, as JSON.
 #[must_use]
 pub fn resource(shown: &Shown<'_>, catalog: &Catalog) -> Bytes {
-    let collection = catalog.collections.get(&shown.key.collection).map(AsRef::as_ref);
+    let collection = catalog.declared(&shown.key.collection);
     if let Some(collection) = collection.filter(|collection| collection.keeps_its_shape()) {
         return in_its_shape(shown, collection, catalog);
     }
@@ -187,6 +189,8 @@ enum ConditionKind {
     Settled,
     /// That the end of a job could not have its effect.
     EffectRefused,
+    /// That the document is not what the schema of its collection takes.
+    SchemaViolation,
     /// Whether the ticks of a schedule were looked at in time.
     OnTime,
 }
@@ -267,6 +271,7 @@ fn status<'a>(
         .map_or_else(|| Settlement { reason: Reason::Settled, since: shown.created }, |observed| observed.settlement);
     let refused = shown.observed.iter().flat_map(|observed| &observed.activities);
     let refused = refused.filter_map(|(name, status)| Some(refusal(name, status.refused.as_ref()?)));
+    let violated = shown.observed.and_then(|observed| observed.violation.as_ref()).map(violated);
     let schedules = shown.observed.into_iter().flat_map(Observed::schedules);
     let off = schedules.filter_map(|(name, scheduled)| Some(off_time(name, scheduled.off.as_ref()?)));
     Status {
@@ -275,7 +280,11 @@ fn status<'a>(
         created: shown.created,
         updated: shown.updated,
         settled: settlement.reason.is_settled(),
-        conditions: std::iter::once(condition(settlement, shown.observed)).chain(refused).chain(off).collect(),
+        conditions: std::iter::once(condition(settlement, shown.observed))
+            .chain(violated)
+            .chain(refused)
+            .chain(off)
+            .collect(),
         deletion: shown.observed.and_then(|observed| observed.deleting_since).map(|requested| Deletion { requested }),
         activities,
     }
@@ -300,6 +309,19 @@ fn refusal(activity: &ActivityName, refused: &EffectRefused) -> Condition {
         reason: "EffectRefused",
         message: format!("the end of job {} of `{activity}` had no effect: {}", refused.job, refused.detail).into(),
         since: refused.since,
+    }
+}
+
+/// That the document is not what the schema takes by now, and what is wrong with it.
+fn violated(violation: &SchemaViolation) -> Condition {
+    let SchemaViolation { pointer, detail, since } = violation;
+    let place = if pointer.is_empty() { String::new() } else { format!("`{pointer}`: ") };
+    Condition {
+        kind: ConditionKind::SchemaViolation,
+        status: Holds::True,
+        reason: "SchemaViolation",
+        message: format!("the document is not what the schema takes: {place}{detail}").into(),
+        since: *since,
     }
 }
 

@@ -61,6 +61,21 @@ pub struct Observed {
     /// The members of the document that effects wrote, each in its place.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub members: Map<String, Value>,
+    /// That the document is not what the schema takes that its collection has
+    /// by now, as far as it was judged since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub violation: Option<SchemaViolation>,
+}
+
+/// That a stored document is not what the schema of its collection takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SchemaViolation {
+    /// The first place that is wrong (RFC 6901).
+    pub pointer: String,
+    /// What is wrong there, for people.
+    pub detail: String,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 /// What is asked of one activity, and what became of it.
@@ -177,7 +192,7 @@ pub struct Held {
 /// The place of a job among those that may be claimed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ready {
-    /// The priority of its operation when it became ready.
+    /// The priority of its operation.
     pub priority: i32,
     /// When it became ready.
     pub at: Timestamp,
@@ -339,7 +354,7 @@ impl ResourceState {
         static NO_MEMBERS: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
         let desired = self.desired.as_ref()?;
         Some(Subject {
-            collection: catalog.collections.get(&self.key.collection)?,
+            collection: catalog.declared(&self.key.collection)?,
             id: &self.key.id,
             members: desired.document.members(),
             observed: self.observed.as_ref().map_or(&*NO_MEMBERS, |observed| &observed.members),

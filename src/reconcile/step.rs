@@ -1,6 +1,7 @@
 //! The one way through: an event, then planning, until nothing is left to do now.
 
 mod follow;
+mod judged;
 mod outside;
 mod recurring;
 
@@ -91,7 +92,7 @@ impl Stepper<'_> {
     /// Lets what had its time before the event come before it: an edit is never
     /// retroactive, and neither is anything else.
     fn let_time_pass(&mut self, event: &Event) {
-        if matches!(event, Event::Looked) {
+        if matches!(event, Event::Looked | Event::Redeclared) {
             return;
         }
         let closing = matches!(event, Event::Changed { .. } | Event::DeleteAsked);
@@ -146,6 +147,10 @@ impl Stepper<'_> {
             }
             Event::Ended { job, token, ending } => self.ended(job, token, *ending),
             Event::Looked => Ok(()),
+            Event::Redeclared => {
+                self.judge();
+                Ok(())
+            }
         }
     }
 
@@ -181,6 +186,7 @@ impl Stepper<'_> {
         if begins && !observed.is_empty() {
             self.observed().members = observed;
         }
+        self.judge_again();
         Ok(())
     }
 
@@ -207,6 +213,9 @@ impl Stepper<'_> {
         }
         if self.state.is_deleting() {
             return Err(Refused::Deleting);
+        }
+        if self.is_retired() {
+            return Err(Refused::Absent);
         }
         let wanted = self.state.wanted(name, self.catalog).activity();
         match wanted.as_ref().map(|activity| activity.standing) {
@@ -269,6 +278,10 @@ impl Stepper<'_> {
     }
 
     fn claimed(&mut self, id: JobId, grant: Grant) -> Result<(), Refused> {
+        if self.is_retired() {
+            // Nobody looked at it since: planning takes it out of the queue.
+            return Ok(());
+        }
         let job = self.state.jobs.get(&id).ok_or(Refused::Absent)?;
         let listed = self.state.status(&job.activity).and_then(|status| status.active.iter().find(|a| a.id == id));
         let operation = self.catalog.operations.get(&job.operation).ok_or(Refused::NotReady)?;
@@ -365,6 +378,11 @@ impl Stepper<'_> {
                 let at = self.now();
                 self.active(job, |active| active.ready = Some(Ready { priority, at, limit_key }));
             }
+            Action::Reorder { job, priority } => self.active(job, |active| {
+                if let Some(ready) = active.ready.as_mut() {
+                    ready.priority = priority;
+                }
+            }),
             Action::Overdue { job } => {
                 // One that is final or being stopped already refuses, and that is as good.
                 let _ = self.job_event(job, JobEvent::Overdue);
@@ -466,6 +484,7 @@ impl Stepper<'_> {
             settlement: Settlement { reason: Reason::Settled, since },
             activities: std::collections::BTreeMap::new(),
             members: Map::new(),
+            violation: None,
         })
     }
 

@@ -43,13 +43,15 @@ pub struct Verdict {
     pub backlog_until: Option<Timestamp>,
     /// That ticks were not looked at in time.
     pub off: Option<OffTime>,
+    /// That the collection is out of service.
+    pub retired: bool,
 }
 
 impl Verdict {
     /// Nothing is decided, and nothing is another than it was.
     pub(super) const fn unchanged(status: &Scheduled) -> Self {
-        let Scheduled { next, due, backlog_until, off, .. } = *status;
-        Self { outcomes: Vec::new(), next, due, backlog_until, off }
+        let Scheduled { next, due, backlog_until, off, retired, .. } = *status;
+        Self { outcomes: Vec::new(), next, due, backlog_until, off, retired }
     }
 }
 
@@ -81,6 +83,9 @@ pub(super) enum Gate {
     Open,
     /// They are skipped.
     Shut(SkipReason),
+    /// They are skipped, and so is what comes until they may again: nobody
+    /// looks at them meanwhile.
+    Retired,
     /// They wait until something is mended.
     Held,
 }
@@ -114,10 +119,13 @@ impl Ticks<'_> {
             return None;
         }
         let mut pass = Pass::new(self);
+        if self.status.retired || self.gate == Gate::Retired {
+            pass.skip_until(self.now, SkipReason::Suspended);
+        }
         match self.gate {
             Gate::Open => pass.decide(),
             Gate::Shut(reason) => pass.skip_until(self.now, reason),
-            Gate::Held => {}
+            Gate::Retired | Gate::Held => {}
         }
         let verdict = pass.end();
         (verdict != Verdict::unchanged(self.status)).then_some(verdict)
@@ -207,6 +215,7 @@ impl<'a> Pass<'a> {
                 .backlog_until
                 .filter(|until| self.cursor < *until && next.is_some_and(|at| at <= *until)),
             off: self.off,
+            retired: self.ticks.gate == Gate::Retired,
         }
     }
 

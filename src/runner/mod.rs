@@ -24,6 +24,7 @@ use serde_json::Value;
 
 use crate::domain::id::{JobId, Token};
 use crate::domain::job::{AttemptOutcome, Ending, Remote};
+use crate::domain::means::Means;
 use crate::domain::operation::{Operation, RunnerKind};
 use crate::domain::time::Timestamp;
 pub use runners::Runners;
@@ -49,6 +50,8 @@ pub struct Launch {
     pub attempt: AttemptRef,
     /// How the operation runs, as it is declared now.
     pub operation: Arc<Operation>,
+    /// What it is given beside that, as it is declared at the same time.
+    pub means: Arc<Means>,
     /// The longest that the attempt may take.
     pub timeout: Option<std::time::Duration>,
     /// The job as clients see it; handed to the work.

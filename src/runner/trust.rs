@@ -5,10 +5,14 @@
 //! or later.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::io;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::crypto::ring::default_provider;
-use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 /// Certificate authorities, read when they are first needed.
@@ -20,7 +24,8 @@ pub struct Trust(Arc<Inner>);
 
 struct Inner {
     given: Option<Vec<CertificateDer<'static>>>,
-    read: OnceLock<Result<Read, String>>,
+    /// What the last reading gave, once it is done.
+    read: RwLock<Arc<OnceLock<Result<Read, String>>>>,
 }
 
 /// What was read.
@@ -42,14 +47,24 @@ impl Trust {
     /// The authorities of the machine.
     #[must_use]
     pub fn of_the_machine() -> Self {
-        Self(Arc::new(Inner { given: None, read: OnceLock::new() }))
+        Self(Arc::new(Inner { given: None, read: RwLock::default() }))
     }
 
     /// These authorities, each as a certificate in DER, and no others.
     #[must_use]
     pub fn only(authorities: Vec<Vec<u8>>) -> Self {
         let given = authorities.into_iter().map(CertificateDer::from).collect();
-        Self(Arc::new(Inner { given: Some(given), read: OnceLock::new() }))
+        Self(Arc::new(Inner { given: Some(given), read: RwLock::default() }))
+    }
+
+    /// Begins TLS with whoever is at the other end, which must be this host.
+    ///
+    /// # Errors
+    /// It is not, it does not speak TLS, or nobody is trusted.
+    pub async fn secure(&self, host: &str, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        let trusted = self.read().await.map_err(io::Error::other)?;
+        let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+        TlsConnector::from(trusted.client).connect(name, stream).await
     }
 
     /// Reads them, unless that was done before.
@@ -58,8 +73,14 @@ impl Trust {
     /// There are none: why, for people.
     pub(super) async fn read(&self) -> Result<Read, String> {
         let inner = Arc::clone(&self.0);
-        let read = tokio::task::spawn_blocking(move || inner.read.get_or_init(|| inner.load()).clone());
+        let reading = Arc::clone(&inner.read.read().unwrap_or_else(PoisonError::into_inner));
+        let read = tokio::task::spawn_blocking(move || reading.get_or_init(|| inner.load()).clone());
         read.await.unwrap_or_else(|error| Err(error.to_string()))
+    }
+
+    /// Lets them be read again when they are next needed.
+    pub fn read_anew(&self) {
+        *self.0.read.write().unwrap_or_else(PoisonError::into_inner) = Arc::default();
     }
 }
 

@@ -56,7 +56,7 @@ fn undeclared(collections: &[(CollectionName, u64)]) -> String {
         .map(|(name, count)| format!("`{name}` ({count} {})", if *count == 1 { "resource" } else { "resources" }))
         .collect();
     format!(
-        "the configuration does not declare collections that still hold resources: {}; declare them as before, or delete their resources first",
+        "the configuration does not declare collections that still hold resources: {}; declare them as before, take them out of service with `retired = true`, or delete their resources first",
         held.join(", ")
     )
 }
@@ -69,6 +69,6 @@ mod tests {
     fn collections_that_would_be_lost_are_counted() {
         let name = |name: &str| name.parse().expect("a name");
         let error = Error::Undeclared(vec![(name("dogs"), 1), (name("videos"), 1200)]);
-        insta::assert_snapshot!(error, @"the configuration does not declare collections that still hold resources: `dogs` (1 resource), `videos` (1200 resources); declare them as before, or delete their resources first");
+        insta::assert_snapshot!(error, @"the configuration does not declare collections that still hold resources: `dogs` (1 resource), `videos` (1200 resources); declare them as before, take them out of service with `retired = true`, or delete their resources first");
     }
 }

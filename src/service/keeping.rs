@@ -66,6 +66,14 @@ impl Keeping {
     }
 }
 
+/// What a store is called among others: its file without what tells its kind.
+pub(super) fn name_of(url: &StoreUrl) -> String {
+    match url {
+        StoreUrl::Redb(path) => path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
+        StoreUrl::Memory => "memory".to_owned(),
+    }
+}
+
 /// `heeler.redb.attempts` beside `heeler.redb`.
 fn attempts_of(store: &Path) -> PathBuf {
     let mut name = OsString::from(store);

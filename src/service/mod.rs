@@ -12,18 +12,25 @@
 
 mod builder;
 mod client;
+mod declaring;
 mod describe;
 mod error;
 mod keeping;
 mod logs;
+mod open_files;
 mod options;
 mod outward;
 mod reach;
+mod reload;
+#[cfg(feature = "cli")]
+mod secure;
+pub mod stock;
 mod supervise;
 mod undeclared;
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +39,7 @@ use tokio::net::TcpListener;
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
 pub use builder::Builder;
 use builder::Built;
@@ -41,6 +48,9 @@ pub use describe::{openapi_document, type_schemas};
 pub use error::{Cause, Error};
 use logs::Logs;
 pub use options::{CollectionOptions, OperationOptions};
+pub use reload::Reloader;
+#[cfg(feature = "cli")]
+pub(crate) use secure::secure;
 pub use supervise::supervise_if_asked;
 
 use crate::api::Api;
@@ -48,15 +58,18 @@ use crate::clock::{SystemClock, SystemEntropy};
 use crate::config::{self, Config, Limits};
 use crate::domain::operation::RunnerKind;
 use crate::domain::patch::PatchLimits;
-use crate::engine::{self, Engine, EngineConfig, Housekeeping, StepError};
-use crate::http::{self, Http, HttpConfig};
+use crate::engine::{self, BackupPlan, Engine, EngineConfig, Housekeeping, StepError};
+use crate::http::{self, Http, HttpConfig, ServerConfig};
 use crate::metrics::Metrics;
-use crate::runner::Runner;
 use crate::runner::exec::{self, ExecConfig, ExecRunner};
 use crate::runner::native::{NativeConfig, NativeRunner};
+use crate::runner::{Runner, Trust};
 use crate::state::State;
+use crate::state::backup::BackupShelf;
 use crate::store;
 use keeping::Keeping;
+use open_files::OpenFiles;
+use reload::Parts;
 
 /// How long requests under way have to be answered once the store has failed:
 /// they need nothing of it any more but to hear so.
@@ -91,6 +104,7 @@ pub struct Heeler {
     http: Http,
     engine: Engine,
     natives: Arc<NativeRunner>,
+    reloader: Reloader,
 }
 
 /// Why a service ends.
@@ -109,41 +123,49 @@ impl Heeler {
     /// Opens the store, sees to it that nothing in it is left out by the
     /// configuration, takes the address and puts everything together.
     async fn open(built: Built) -> Result<Self, Error> {
-        let Built { config, functions, drain, listen: place } = built;
+        let Built { builder, config, functions, drain, listen: place } = built;
         let metrics = Metrics::default();
         let keeping = Keeping::open(&config.store, &metrics)?;
-        let catalog = Arc::new(config.catalog.clone());
-        let state = State::new(keeping.store(), Arc::new(SystemClock), Arc::new(SystemEntropy), catalog);
-        let state = state.counted(&metrics);
-        state.count_running().await.map_err(|error| Error::Store(Box::new(error)))?;
-        undeclared::refuse(&state).await?;
-        if place.is_some() && reach::is_open(&config) {
-            warn!(address = %config.server.listen, "everybody who reaches this address can change everything");
+        let state = |catalog| State::new(keeping.store(), Arc::new(SystemClock), Arc::new(SystemEntropy), catalog);
+        declaring::judge(&state(Arc::default()), &config.catalog).await?;
+        if place.is_some() {
+            reach::warn_if_open(&config);
         }
-        let surroundings = Arc::new(config.surroundings.clone());
-        let log_bytes_max = config.limits.log_bytes as u64;
-        let exec = ExecConfig { log_bytes_max, cgroups: exec::delegated(), ..ExecConfig::new(keeping.attempts()) };
-        let exec = ExecConfig { surroundings, ..exec };
-        let exec = Arc::new(ExecRunner::new(exec).map_err(|error| Error::Store(error.into()))?);
-        let natives = NativeConfig { drain, log_bytes_max, ..NativeConfig::new(keeping.attempts(), functions) };
-        let natives = Arc::new(NativeRunner::new(natives));
+        let connections = config.limits.connections;
+        let files = OpenFiles::for_connections(connections);
         let listener = match place {
             Some(address) => Some(listen(address).await?),
             None => None,
         };
         let reached = listener.as_ref().map_or(config.server.listen, |(_, address)| *address);
-        let runners = outward::runners(&config, &keeping, reached)
+        let state = state(declaring::catalog(&config, reached)).counted(&metrics);
+        state.count_running().await.map_err(|error| Error::Store(Box::new(error)))?;
+        let runtime = config.surroundings.env.get("XDG_RUNTIME_DIR").map(PathBuf::from);
+        let open_files = files.of_others();
+        let exec =
+            ExecConfig { runtime, open_files, cgroups: exec::delegated(), ..ExecConfig::new(keeping.attempts()) };
+        let exec = Arc::new(ExecRunner::new(exec).map_err(|error| Error::Store(error.into()))?);
+        let natives = NativeConfig { drain, ..NativeConfig::new(keeping.attempts(), functions) };
+        let natives = Arc::new(NativeRunner::new(natives));
+        let trust = Trust::of_the_machine();
+        let runners = outward::runners(&keeping, &trust)
             .with(RunnerKind::Exec, Arc::clone(&exec) as Arc<dyn Runner>)
             .with(RunnerKind::Native, Arc::clone(&natives) as Arc<dyn Runner>);
         let logs = Logs { exec, native: Arc::clone(&natives) };
         let api = Api::new(state.clone(), Arc::new(logs), patch_limits(&config.limits))
             .running_at_most(config.limits.running);
-        let addresses = listener.iter().map(|(_, address)| *address).collect();
-        let http = Http::new(api, HttpConfig { metrics: metrics.clone(), ..http_config(&config, addresses) });
-        let housekeeping = housekeeping(&config, metrics);
-        let engine =
-            Engine::new(state, Arc::new(runners), EngineConfig { running: config.limits.running, housekeeping });
-        Ok(Self { keeping, listener, http, engine, natives })
+        let addresses: Vec<_> = listener.iter().map(|(_, address)| *address).collect();
+        let site = http_config(&config, addresses.clone());
+        let server = ServerConfig { connections_max: files.connections(connections), ..ServerConfig::default() };
+        let http = Http::new(api.clone(), HttpConfig { metrics: metrics.clone(), server, ..site });
+        let housekeeping = housekeeping(&config, metrics.clone());
+        let allowed = EngineConfig { running: config.limits.running, housekeeping };
+        let engine = Engine::new(state.clone(), Arc::new(runners), allowed);
+        declaring::follow(&state);
+        let dials = engine.dials();
+        let parts = Parts { state, api, http: http.clone(), dials, trust, metrics, addresses, reached };
+        let reloader = Reloader::new(builder, parts, config);
+        Ok(Self { keeping, listener, http, engine, natives, reloader })
     }
 
     /// Where it is reached; `None` if it listens nowhere.
@@ -174,6 +196,12 @@ impl Heeler {
         Client(self.http.clone())
     }
 
+    /// Lets it go by its configuration anew, while it serves.
+    #[must_use]
+    pub fn reloader(&self) -> Reloader {
+        self.reloader.clone()
+    }
+
     /// Serves, and runs jobs, until `stop` or until that is no longer possible.
     ///
     /// At the stop, requests under way are answered, functions may go on for as
@@ -184,7 +212,7 @@ impl Heeler {
     /// # Errors
     /// [`Error::OutcomeUnknown`], [`Error::Broken`].
     pub async fn serve(self, stop: impl Future<Output = ()>) -> Result<(), Error> {
-        let Self { keeping, listener, http, engine, natives } = self;
+        let Self { keeping, listener, http, engine, natives, reloader: _ } = self;
         let store = keeping.store();
         let stop_http = CancellationToken::new();
         let left = Left { engine: CancellationToken::new(), natives };
@@ -273,8 +301,11 @@ fn judge_cron(text: &str) -> Result<(), String> {
 }
 
 fn housekeeping(config: &Config, metrics: Metrics) -> Housekeeping {
-    let config::Housekeeping { retention, log, sweep } = config.housekeeping.clone();
-    Housekeeping { retention, log, sweep, kept: config.retention, metrics }
+    let config::Housekeeping { retention, log, sweep, backup, backups } = config.housekeeping.clone();
+    let config::Backups { folder, keep } = backups;
+    let backup =
+        backup.map(|at| BackupPlan { at, shelf: BackupShelf { folder, keep, name: keeping::name_of(&config.store) } });
+    Housekeeping { retention, log, sweep, backup, kept: config.retention, metrics }
 }
 
 fn http_config(config: &Config, addresses: Vec<SocketAddr>) -> HttpConfig {

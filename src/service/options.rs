@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::domain::catalog::{ActivitySpec, Collection, OperationChoice, PreconditionPolicy};
+use crate::domain::catalog::{ActivitySpec, Availability, Collection, OperationChoice, PreconditionPolicy};
 use crate::domain::document::{ID, LINKS, STATUS};
 use crate::domain::effect::Effects;
 use crate::domain::expression::Template;
@@ -267,6 +267,7 @@ pub struct CollectionOptions {
     optional_preconditions: bool,
     activities: Vec<(String, Vec<String>)>,
     observed: Vec<String>,
+    retired: bool,
 }
 
 impl CollectionOptions {
@@ -303,6 +304,13 @@ impl CollectionOptions {
     /// A member of its documents that the work writes, as a JSON Pointer.
     pub fn observed(mut self, pointer: impl Into<String>) -> Self {
         self.observed.push(pointer.into());
+        self
+    }
+
+    /// Takes it out of service: it has no URL, its jobs are cancelled and its
+    /// ticks skipped. All that is as before once it is declared without this.
+    pub const fn retired(mut self) -> Self {
+        self.retired = true;
         self
     }
 
@@ -354,6 +362,7 @@ impl CollectionOptions {
             },
             activities,
             observed,
+            availability: if self.retired { Availability::Retired } else { Availability::Served },
             ..collection
         })
     }

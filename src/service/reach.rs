@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use tracing::warn;
+
 use super::error::Error;
 use crate::config::{Config, ConfigErrors, Place};
 use crate::domain::principal::Access;
@@ -25,8 +27,15 @@ pub(super) fn judge(config: &Config, exposure: Exposure) -> Result<(), Error> {
     Err(exposed(address, config.server.listen_at.as_ref()))
 }
 
+/// Says so where everybody who reaches the service can change everything.
+pub(super) fn warn_if_open(config: &Config) {
+    if is_open(config) {
+        warn!(address = %config.server.listen, "everybody who reaches this address can change everything");
+    }
+}
+
 /// Whether everybody who reaches the service can change everything.
-pub(super) fn is_open(config: &Config) -> bool {
+fn is_open(config: &Config) -> bool {
     !is_guarded(&config.access) && !is_loopback(config.server.listen.ip())
 }
 

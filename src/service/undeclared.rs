@@ -1,23 +1,24 @@
 //! Keeps a configuration from leaving out what is stored.
 
 use super::error::Error;
+use crate::domain::catalog::Catalog;
 use crate::domain::id::CollectionName;
 use crate::state::{State, StateError};
 
 /// How many resources are looked at in one read.
 const PAGE: usize = 500;
 
-/// Refuses a configuration that omits a collection which holds resources: they
+/// Refuses declarations that omit a collection which holds resources: they
 /// would be out of reach, and their jobs would run on unseen.
-pub(super) async fn refuse(state: &State) -> Result<(), Error> {
-    let undeclared = count(state).await.map_err(|error| Error::Store(error.into()))?;
+pub(super) async fn refuse(state: &State, catalog: &Catalog) -> Result<(), Error> {
+    let undeclared = count(state, catalog).await.map_err(|error| Error::Store(error.into()))?;
     if undeclared.is_empty() { Ok(()) } else { Err(Error::Undeclared(undeclared)) }
 }
 
-async fn count(state: &State) -> Result<Vec<(CollectionName, u64)>, StateError> {
+async fn count(state: &State, catalog: &Catalog) -> Result<Vec<(CollectionName, u64)>, StateError> {
     let mut counted = Vec::new();
     for name in state.collections_with_resources().await? {
-        if !state.catalog().collections.contains_key(&name) {
+        if catalog.declared(&name).is_none() {
             let count = resources_of(state, &name).await?;
             counted.push((name, count));
         }

@@ -15,7 +15,7 @@ use crate::domain::id::{ActivityName, CollectionName, JobId, OperationName, Reso
 use crate::domain::job::Job;
 use crate::domain::limit::Rate;
 use crate::domain::time::Timestamp;
-use crate::domain::version::{ETag, Revision};
+use crate::domain::version::{ETag, Generation, Revision};
 use crate::reconcile::{Event, Observed, Refused, ResourceState, job_list, show, step};
 use crate::store::{CommitError, Entry, Guard, Key, Op, ReadError, Rev, Txn};
 
@@ -147,6 +147,10 @@ pub enum ApplyError<E> {
     /// The core refuses the event.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// The collection of the resource was declared when it was asked for, and
+    /// is no longer.
+    #[error("the collection is no longer declared")]
+    Undeclared,
     /// An answer is remembered already under the name of this one.
     #[error("a request with this idempotency key was answered already")]
     Remembered,
@@ -239,6 +243,14 @@ impl State {
             let place = self.place_of(&loaded.state, &decision);
             let after = self.follow(&loaded, decision)?;
             let mut txn = transaction(&loaded, &after);
+            // Held until the commit is decided.
+            let _creating = match (&loaded.state.desired, &after.desired) {
+                (None, Some(_)) => match self.newest.creating(&key.collection, self.edition()).await {
+                    Some(creating) => Some(creating),
+                    None => return Err(ApplyError::Undeclared),
+                },
+                (Some(_), _) | (None, None) => None,
+            };
             if let Some((operation, rate, place)) = place
                 && !self.take_place(&operation, rate, place, &mut txn).await?
             {
@@ -291,13 +303,17 @@ impl State {
         }
         // Commits are made in the order in which they are handed over: behind
         // this one, which changes nothing, those are decided.
-        let behind = Txn { ops: vec![Op::Delete(keys::bookmark(SETTLED))], ..Txn::default() };
-        if let Ok(rev) = self.store.commit(behind).await {
+        if let Ok(rev) = self.commit_nothing().await {
             self.changes.settle(&doubted, rev);
             self.hints.ring_for_claims();
             self.hints.attempts.notify_one();
             self.hints.timers.notify_one();
         }
+    }
+
+    /// Commits nothing, behind everything that was handed over before.
+    pub(super) async fn commit_nothing(&self) -> Result<Rev, CommitError> {
+        self.store.commit(Txn { ops: vec![Op::Delete(keys::bookmark(SETTLED))], ..Txn::default() }).await
     }
 
     /// Decides what is to happen to a resource, and lets it happen to a copy
@@ -322,7 +338,9 @@ impl State {
     /// The place in the rate of its operation that a claim takes.
     fn place_of(&self, state: &ResourceState, decision: &Decision) -> Option<(OperationName, Rate, u32)> {
         let Decision::Happen(Event::Claimed { job, grant }) = decision else { return None };
-        let operation = self.catalog.operations.get(&state.jobs.get(job)?.operation)?;
+        let operation = self.edition.catalog.operations.get(&state.jobs.get(job)?.operation)?;
+        // Of what is out of service nothing is claimed.
+        let operation = Some(operation).filter(|_| !self.edition.catalog.is_retired(&state.key.collection))?;
         Some((operation.name.clone(), operation.rate?, grant.place?))
     }
 
@@ -331,7 +349,7 @@ impl State {
         // Cheap: documents are shared, and of jobs only the unfinished ones are here.
         let state = loaded.state.clone();
         match decision {
-            Decision::Happen(event) => step(state, event, &self.catalog, self.moment()),
+            Decision::Happen(event) => step(state, event, &self.edition.catalog, self.moment()),
             Decision::Leave => Ok(state),
         }
     }
@@ -383,7 +401,7 @@ impl State {
     /// What is known after a commit; wakes those who act on it.
     fn committed(&self, loaded: Loaded, state: ResourceState, txn: &Txn, rev: Rev) -> Applied {
         self.ticks.count(&loaded.state, &state);
-        self.jobs.count(&loaded.state, &state);
+        self.edition.jobs.count(&loaded.state, &state);
         let mut rows: BTreeMap<Key, Rev> = loaded.rows.into_iter().map(|(key, entry)| (key, entry.rev)).collect();
         for op in &txn.ops {
             match op {
@@ -394,6 +412,9 @@ impl State {
         // What is not announced has changed nothing that anybody sees.
         if !txn.log.is_empty() {
             self.changes.note(&state.key.collection, rev);
+            if txn.ops.iter().any(|op| matches!(op, Op::Put(key, _) | Op::Delete(key) if keys::is_job(key))) {
+                self.changes.note_jobs(rev);
+            }
         }
         self.ring(txn);
         Applied { state, remembered: None, rows }
@@ -458,8 +479,8 @@ fn transaction(loaded: &Loaded, after: &ResourceState) -> Txn {
         Op::Delete(row) if keys::is_job(row) => Some(guard(loaded, row.clone())),
         Op::Put(..) | Op::Delete(_) => None,
     }));
-    let announced = announcement(loaded, after).filter(|_| !is_unseen(&loaded.state, after));
-    Txn { guards, ops, log: announced.into_iter().collect() }
+    let log = if is_unseen(&loaded.state, after) { Vec::new() } else { announcements(&loaded.state, after) };
+    Txn { guards, ops, log }
 }
 
 /// That the resource is still as it was loaded.
@@ -501,22 +522,25 @@ fn is_unseen(before: &ResourceState, after: &ResourceState) -> bool {
             || before.observed.as_ref().map(seen) == after.observed.as_ref().map(seen))
 }
 
-/// One entry for the resource, which names the job that changed if one did.
-fn announcement(loaded: &Loaded, after: &ResourceState) -> Option<Bytes> {
-    let (kind, desired) = match (&after.desired, &loaded.state.desired) {
-        (Some(desired), _) => (record::LogKind::Put, desired),
-        (None, Some(before)) => (record::LogKind::Delete, before),
-        (None, None) => return None,
+/// One entry for each job that changed or is no longer stored, or else one for
+/// the resource alone.
+fn announcements(before: &ResourceState, after: &ResourceState) -> Vec<Bytes> {
+    let changed = after.jobs.values().filter(|job| before.jobs.get(&job.id) != Some(job));
+    let forgotten = before.jobs.values().filter(|job| !after.jobs.contains_key(&job.id));
+    let jobs: BTreeMap<JobId, &Job> = changed.chain(forgotten).map(|job| (job.id, job)).collect();
+    let (kind, desired) = match (&after.desired, &before.desired) {
+        (Some(desired), _) => (record::LogKind::Put, Some(desired)),
+        (None, desired) => (record::LogKind::Delete, desired.as_ref()),
     };
-    let changed =
-        after.jobs.values().filter(|job| loaded.state.jobs.get(&job.id) != Some(job)).max_by_key(|job| job.id);
-    Some(record::encode_log(&record::LogEntry {
-        key: after.key.clone(),
-        uid: desired.uid,
-        kind,
-        generation: desired.generation,
-        job: changed.map(|job| (job.id, job.phase)),
-    }))
+    // What is left of a resource that is gone is of the incarnation of its jobs.
+    let uid = desired.map(|desired| desired.uid);
+    let Some(uid) = uid.or_else(|| jobs.values().next().map(|job| job.uid)) else { return Vec::new() };
+    let generation = desired.map_or(Generation::FIRST, |desired| desired.generation);
+    let entry = |job| record::encode_log(&record::LogEntry { key: after.key.clone(), uid, kind, generation, job });
+    if jobs.is_empty() {
+        return vec![entry(None)];
+    }
+    jobs.values().map(|job| entry(Some((job.id, job.phase)))).collect()
 }
 
 impl From<ReadError> for StateError {

@@ -1,6 +1,7 @@
-//! At which revision each collection last changed, for the tags of lists.
+//! At which revision each collection last changed, and any job, for the tags of lists.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::domain::id::CollectionName;
@@ -15,6 +16,8 @@ use crate::store::Rev;
 pub(super) struct Changes {
     start: Rev,
     since: Mutex<HashMap<CollectionName, Rev>>,
+    /// The last change of any job.
+    jobs: AtomicU64,
     /// Those of which a commit was left alone, and may be made all the same.
     doubted: Mutex<HashSet<CollectionName>>,
 }
@@ -22,7 +25,7 @@ pub(super) struct Changes {
 impl Changes {
     /// Remembers from `start` on, the newest revision there is.
     pub(super) fn new(start: Rev) -> Self {
-        Self { start, since: Mutex::default(), doubted: Mutex::default() }
+        Self { start, since: Mutex::default(), jobs: AtomicU64::new(start.0), doubted: Mutex::default() }
     }
 
     /// A transaction changed something in the collection.
@@ -32,6 +35,17 @@ impl Changes {
             Some(last) => *last = rev.max(*last),
             None => drop(since.insert(collection.clone(), rev)),
         }
+    }
+
+    /// A transaction changed a job.
+    pub(super) fn note_jobs(&self, rev: Rev) {
+        self.jobs.fetch_max(rev.0, Ordering::Relaxed);
+    }
+
+    /// The last change of any job, where `newest` is the newest revision. Ask
+    /// before reading a list of jobs.
+    pub(super) fn last_of_jobs(&self, newest: Rev) -> Rev {
+        if self.doubts().is_empty() { Rev(self.jobs.load(Ordering::Relaxed)) } else { newest }
     }
 
     /// Nobody waits any more for a commit that changes the collection: any
@@ -52,6 +66,7 @@ impl Changes {
             self.note(collection, rev);
             doubts.remove(collection);
         }
+        self.note_jobs(rev);
     }
 
     /// The last change of a collection, where `newest` is the newest revision.

@@ -33,6 +33,9 @@ pub struct Claim {
     pub resource: ResourceKey,
     /// What it takes of the limits.
     pub grant: Grant,
+    /// By which edition of the declarations it was found; under another one it
+    /// may take something else.
+    pub edition: u64,
 }
 
 /// The jobs of an operation to be claimed now.
@@ -152,6 +155,7 @@ impl State {
             job,
             resource,
             grant: Grant { slot, ..Grant::default() },
+            edition: self.edition(),
         });
         Ok(claims.collect())
     }

@@ -15,9 +15,23 @@ pub struct Hints {
     pub attempts: Notify,
     /// A timer was set.
     pub timers: Notify,
+    /// The declarations are others than before.
+    pub declarations: Notify,
+    /// Something else is declared: what is not settled may be planned otherwise.
+    pub unsettled: Notify,
+    /// The same, and so may everything.
+    pub everything: Notify,
 }
 
 impl Hints {
+    /// Something else is declared than before: everything may stand otherwise.
+    pub fn ring_for_all(&self) {
+        self.everything.notify_one();
+        self.attempts.notify_one();
+        self.timers.notify_one();
+        self.ring_for_claims();
+    }
+
     /// A job may be claimed, or a limit has room again.
     pub fn ring_for_claims(&self) {
         self.queue.notify_one();

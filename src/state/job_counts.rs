@@ -133,6 +133,19 @@ impl JobCounts {
         Self { operations, undeclared: OfOperation::of(metrics, UNDECLARED), waiting: Mutex::default() }
     }
 
+    /// The same with further operations. Those that are no longer declared stay:
+    /// jobs of them may be there, and what was counted is not forgotten.
+    pub(super) fn with<'n>(&'n self, metrics: &Metrics, further: impl Iterator<Item = &'n OperationName>) -> Self {
+        Self::of(metrics, self.operations.keys().chain(further))
+    }
+
+    /// Notes that an attempt is now counted by the name of its operation, which
+    /// was declared nowhere when the attempt was first seen.
+    pub(super) fn counted_from_now(&self, operation: &OperationName) {
+        self.undeclared.running.gone(1);
+        self.counts(operation).running.come(1);
+    }
+
     /// Counts what a commit decided.
     pub(super) fn count(&self, before: &ResourceState, after: &ResourceState) {
         for job in after.jobs.values() {
@@ -168,10 +181,32 @@ impl State {
         let attempts: Vec<JobId> = self.attempts(COUNTED_MAX).await?.into_iter().map(|row| row.job).collect();
         for chunk in attempts.chunks(CHUNK) {
             for (job, _) in self.jobs(chunk).await?.into_iter().flatten() {
-                self.jobs.counts(&job.operation).running.come(1);
+                self.edition.jobs.counts(&job.operation).running.come(1);
             }
         }
         Ok(())
+    }
+
+    /// The operations of attempts, one for each, that were counted as those of
+    /// no operation and will be by its name.
+    pub(super) async fn running_uncounted(
+        &self,
+        before: &JobCounts,
+        after: &JobCounts,
+    ) -> Result<Vec<OperationName>, StateError> {
+        let is_new = |operation: &OperationName| {
+            after.operations.contains_key(operation) && !before.operations.contains_key(operation)
+        };
+        let mut found = Vec::new();
+        if !after.operations.keys().any(is_new) {
+            return Ok(found);
+        }
+        let attempts: Vec<JobId> = self.attempts(COUNTED_MAX).await?.into_iter().map(|row| row.job).collect();
+        for chunk in attempts.chunks(CHUNK) {
+            let jobs = self.jobs(chunk).await?.into_iter().flatten().map(|(job, _)| job.operation);
+            found.extend(jobs.filter(is_new));
+        }
+        Ok(found)
     }
 
     /// Counts what waits for its start, unless that was done a moment ago: of
@@ -181,11 +216,11 @@ impl State {
     /// # Errors
     /// [`StateError`]: what is stored cannot be read.
     pub async fn count_waiting(&self) -> Result<(), StateError> {
-        if !self.jobs.is_due(self.clock().instant()) {
+        if !self.edition.jobs.is_due(self.clock().instant()) {
             return Ok(());
         }
         let now = self.clock().now();
-        for (operation, counts) in &self.jobs.operations {
+        for (operation, counts) in &self.edition.jobs.operations {
             let (mut waiting, mut oldest): (usize, Option<Timestamp>) = (0, None);
             for range in [keys::queue_of(operation, None), keys::queues_of_keys(operation, None)] {
                 let rows = self.store().scan(range, Order::Ascending, COUNTED_MAX).await?.rows;

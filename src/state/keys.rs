@@ -170,6 +170,12 @@ pub fn bookmark(chore: &str) -> Key {
     Builder::new(BOOKMARK).text(chore).key()
 }
 
+/// How far the resources of a collection are looked at under its declaration.
+#[must_use]
+pub fn declared(collection: &CollectionName) -> Key {
+    Builder::new(BOOKMARK).text("declared").text(collection.as_str()).key()
+}
+
 /// Whether a row says how far a chore got.
 #[must_use]
 pub fn is_bookmark(key: &Key) -> bool {
@@ -419,6 +425,14 @@ pub fn read_expiry(key: &Key) -> Option<(Timestamp, Key)> {
     let sortable = u64::from_be_bytes(reader.take(8)?.try_into().ok()?);
     let at = Timestamp::from_millis(i64::from_be_bytes((sortable ^ SIGN_64).to_be_bytes()));
     Some((at, once(reader.text()?, reader.text()?)))
+}
+
+/// The row that says when a row that remembers an answer is forgotten.
+#[must_use]
+pub fn expiry_of(once: &Key, at: Timestamp) -> Option<Key> {
+    let mut reader = Reader::new(once, ONCE)?;
+    let (principal, key) = (reader.text()?, reader.text()?);
+    reader.rest().is_empty().then(|| expiry(at, principal, key))
 }
 
 /// Whether a row remembers an answer.

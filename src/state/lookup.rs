@@ -163,7 +163,13 @@ impl State {
         revision(self.changes.last(collection, *self.store.committed().borrow()))
     }
 
-    /// The revision of the last change of anything; ask before [`State::all_jobs`].
+    /// The revision of the last change of any job; ask before [`State::all_jobs`].
+    #[must_use]
+    pub fn last_change_of_jobs(&self) -> Revision {
+        revision(self.changes.last_of_jobs(*self.store.committed().borrow()))
+    }
+
+    /// The revision of the last commit.
     #[must_use]
     pub fn newest_change(&self) -> Revision {
         revision(*self.store.committed().borrow())

@@ -9,8 +9,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::document::{Desired, Document};
-use crate::domain::id::{JobId, ResourceKey, Uid};
+use crate::domain::id::{JobId, ResourceId, ResourceKey, Uid};
 use crate::domain::job::{Job, JobPhase};
+use crate::domain::marks::Marks;
 use crate::domain::tick::TickOutcome;
 use crate::domain::time::Timestamp;
 use crate::domain::version::Generation;
@@ -242,6 +243,20 @@ pub fn decode_log(value: &Bytes) -> Result<LogEntry, RecordError> {
     decode_json(value)
 }
 
+/// Encodes how far the change log had come when it was looked at.
+#[must_use]
+pub fn encode_marks(marks: &Marks) -> Bytes {
+    encode_json(marks)
+}
+
+/// Decodes how far the change log had come when it was looked at.
+///
+/// # Errors
+/// [`RecordError`]: the value is something else.
+pub fn decode_marks(value: &Bytes) -> Result<Marks, RecordError> {
+    decode_json(value)
+}
+
 /// What was answered under an idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OnceRecord {
@@ -273,6 +288,39 @@ pub enum Subject {
     },
     /// A job.
     Job(JobId),
+}
+
+/// How far the resources of a collection are looked at under a declaration of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeclaredRecord {
+    /// What tells that declaration from every other one.
+    pub digest: String,
+    /// How far.
+    pub seen: Seen,
+}
+
+/// Which resources of a collection are looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Seen {
+    /// Those up to this one.
+    Until(ResourceId),
+    /// All.
+    All,
+}
+
+/// Encodes how far a collection is looked at.
+#[must_use]
+pub fn encode_declared(record: &DeclaredRecord) -> Bytes {
+    encode_json(record)
+}
+
+/// Decodes how far a collection is looked at.
+///
+/// # Errors
+/// [`RecordError`]: the value is something else.
+pub fn decode_declared(value: &Bytes) -> Result<DeclaredRecord, RecordError> {
+    decode_json(value)
 }
 
 /// Encodes what was answered under an idempotency key.
@@ -412,6 +460,8 @@ mod tests {
             subject,
             expires: Timestamp::from_millis(86_400_000),
         };
+        let declared = DeclaredRecord { digest: "07".repeat(16), seen: Seen::All };
+        let under_way = DeclaredRecord { seen: Seen::Until(job.resource.id.clone()), ..declared.clone() };
         let of_job = once(Subject::Job(id));
         let of_resource = once(Subject::Resource { key: job.resource.clone(), uid: job.uid });
         let encoded = [
@@ -422,6 +472,8 @@ mod tests {
             ("log", encode_log(&log)),
             ("once, of a job", encode_once(&of_job)),
             ("once, of a resource", encode_once(&OnceRecord { location: None, ..of_resource.clone() })),
+            ("declared, under way", encode_declared(&under_way)),
+            ("declared", encode_declared(&declared)),
         ];
         let lines: Vec<String> =
             encoded.iter().map(|(kind, value)| format!("{kind}: {}", value.escape_ascii())).collect();
@@ -433,5 +485,7 @@ mod tests {
         assert_eq!(decode_log(&encoded[4].1), Ok(log));
         assert_eq!(decode_once(&encoded[5].1), Ok(of_job));
         assert_eq!(decode_once(&encoded[6].1), Ok(OnceRecord { location: None, ..of_resource }));
+        assert_eq!(decode_declared(&encoded[7].1), Ok(under_way));
+        assert_eq!(decode_declared(&encoded[8].1), Ok(declared));
     }
 }

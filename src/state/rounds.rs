@@ -9,9 +9,14 @@ use bytes::Bytes;
 
 use super::keys::ResourceRow;
 use super::lookup::StateError;
-use super::{State, keys};
-use crate::domain::id::{ActivityName, JobId, ResourceKey, Uid};
+use super::record::DeclaredRecord;
+use super::{State, keys, record};
+use crate::domain::id::{ActivityName, CollectionName, JobId, ResourceId, ResourceKey, Uid};
+use crate::domain::marks::Marks;
 use crate::store::{CommitError, Key, KeyRange, Op, Order, Txn};
+
+/// Under which name it is kept how far the change log had come at some times.
+const LOG: &str = "log";
 
 /// Where a round goes on. Means nothing but to the round that it is of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,6 +100,47 @@ impl State {
         Ok((vec![last], Some(Place(of_last.end))))
     }
 
+    /// Some resources of a collection after one, and whether there are more.
+    ///
+    /// # Errors
+    /// [`StateError`]: the store failed.
+    pub async fn some_of_collection(
+        &self,
+        collection: &CollectionName,
+        after: Option<&ResourceId>,
+        limit: usize,
+    ) -> Result<(Vec<ResourceKey>, bool), StateError> {
+        let page = self.store.scan(keys::resources(collection, after), Order::Ascending, 2 * limit).await?;
+        let mut found: Vec<ResourceKey> = Vec::new();
+        for (row, _) in &page.rows {
+            if let Some(ResourceRow::Desired(key)) = keys::read_resource(row) {
+                found.push(key);
+            }
+        }
+        let more = page.more && !found.is_empty();
+        Ok((found, more))
+    }
+
+    /// Under which declaration the resources of a collection were looked at
+    /// last, and how far; nothing if they never were.
+    ///
+    /// # Errors
+    /// [`StateError`]: what is stored cannot be read.
+    pub async fn declared(&self, collection: &CollectionName) -> Result<Option<DeclaredRecord>, StateError> {
+        let (_, entries) = self.store.get(&[keys::declared(collection)]).await?;
+        let entry = entries.into_iter().flatten().next();
+        entry.map(|entry| record::decode_declared(&entry.value)).transpose().map_err(StateError::damaged(collection))
+    }
+
+    /// Keeps that.
+    ///
+    /// # Errors
+    /// [`StateError`]: the store has stopped.
+    pub async fn keep_declared(&self, collection: &CollectionName, record: &DeclaredRecord) -> Result<(), StateError> {
+        let op = Op::Put(keys::declared(collection), record::encode_declared(record));
+        self.keep(op).await
+    }
+
     /// How far a chore got, if it was not done to its end.
     ///
     /// # Errors
@@ -110,10 +156,26 @@ impl State {
     /// [`StateError`]: the store has stopped.
     pub async fn keep_bookmark(&self, chore: &str, place: Option<&Place>) -> Result<(), StateError> {
         let key = keys::bookmark(chore);
-        let op = match place {
+        self.keep(match place {
             Some(Place(place)) => Op::Put(key, Bytes::clone(&place.0)),
             None => Op::Delete(key),
-        };
+        })
+        .await
+    }
+
+    /// How far the change log had come when it was looked at.
+    pub(super) async fn log_marks(&self) -> Result<Marks, StateError> {
+        let (_, entries) = self.store.get(&[keys::bookmark(LOG)]).await?;
+        let Some(entry) = entries.into_iter().flatten().next() else { return Ok(Marks::default()) };
+        record::decode_marks(&entry.value).map_err(StateError::damaged(&LOG))
+    }
+
+    pub(super) async fn keep_log_marks(&self, marks: &Marks) -> Result<(), StateError> {
+        self.keep(Op::Put(keys::bookmark(LOG), record::encode_marks(marks))).await
+    }
+
+    /// Writes something that nobody sees.
+    async fn keep(&self, op: Op) -> Result<(), StateError> {
         match self.store.commit(Txn { guards: Vec::new(), ops: vec![op], log: Vec::new() }).await {
             // Without room the chore is done again from where it was.
             Ok(_) | Err(CommitError::Full) => Ok(()),

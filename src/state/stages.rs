@@ -13,8 +13,8 @@ use tokio::sync::watch;
 use super::State;
 use crate::clock::Clock;
 use crate::store::{
-    Cause, Changes, CommitError, Entry, Key, KeyRange, Limits, Order, Page, Position, ReadError, Rev, Store, Txn,
-    WatchError,
+    Cause, Changes, CommitError, Entry, Key, KeyRange, Limits, Order, Page, Position, ReadError, Rev, Snapshot, Store,
+    Txn, WatchError,
 };
 
 /// What a change is waiting for, or doing.
@@ -143,6 +143,10 @@ impl Store for Noted {
 
     async fn compact(&self, before: Rev) -> Result<(), CommitError> {
         self.store.compact(before).await
+    }
+
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, ReadError> {
+        self.store.snapshot().await
     }
 
     fn limits(&self) -> Limits {

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use super::{
     Cause, Changes, CommitError, Entry, Key, KeyRange, Limits, Op, Order, PAGE_BYTES_MAX, Page, Position, ReadError,
-    Rev, Store, Txn, WatchError,
+    Rev, Snapshot, Store, Txn, WatchError,
 };
 
 /// A store in memory.
@@ -27,7 +27,7 @@ pub struct MemoryStore {
     committed: watch::Sender<Rev>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Contents {
     rev: Rev,
     rows: BTreeMap<Key, Entry>,
@@ -112,6 +112,11 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, ReadError> {
+        // Keys and values are shared, not copied.
+        Ok(Box::new(self.contents().clone()))
+    }
+
     fn limits(&self) -> Limits {
         Limits::EMBEDDED
     }
@@ -137,6 +142,30 @@ impl Contents {
         self.log.extend((0..).zip(txn.log).map(|(n, entry)| (Position { rev, n }, entry)));
         self.rev = rev;
         Ok(rev)
+    }
+}
+
+impl Snapshot for Contents {
+    fn rev(&self) -> Rev {
+        self.rev
+    }
+
+    fn get(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>, ReadError> {
+        Ok(keys.iter().map(|key| self.rows.get(key).cloned()).collect())
+    }
+
+    fn rows(&self, after: Option<&Key>, limit: usize) -> Result<Page, ReadError> {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let rows = self.rows.range((start, Bound::Unbounded)).map(|(key, entry)| (key.clone(), entry.clone()));
+        let (rows, more) = page(rows, limit, |(key, entry)| key.0.len() + entry.value.len());
+        Ok(Page { rev: self.rev, rows, more })
+    }
+
+    fn log(&self, after: Position, limit: usize) -> Result<Changes, ReadError> {
+        let entries =
+            self.log.range((Bound::Excluded(after), Bound::Unbounded)).map(|(at, entry)| (*at, entry.clone()));
+        let (entries, more) = page(entries, limit, |(_, entry)| entry.len());
+        Ok(Changes { entries, more })
     }
 }
 

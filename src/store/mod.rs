@@ -18,6 +18,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::watch;
 
+pub mod backup;
 pub mod memory;
 pub mod redb;
 
@@ -285,12 +286,45 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// oldest entries first.
     async fn compact(&self, before: Rev) -> Result<(), CommitError>;
 
+    /// Everything that is committed now, to be read for as long as it is kept.
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, ReadError>;
+
     /// What one transaction can hold.
     fn limits(&self) -> Limits;
 
     /// Resolves once the store has stopped for good after a failure, with the
     /// cause. Never resolves while the store works.
     async fn failed(&self) -> Cause;
+}
+
+/// Everything that a store held at one moment.
+///
+/// To read it blocks the thread. While it is kept the store keeps whatever it
+/// held then, and grows with each commit: who has one sets itself a limit.
+/// Once the store is closed it can no longer be read.
+pub trait Snapshot: Send + fmt::Debug {
+    /// The newest revision that is in it.
+    fn rev(&self) -> Rev;
+
+    /// What some keys held.
+    ///
+    /// # Errors
+    /// The storage failed.
+    fn get(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>, ReadError>;
+
+    /// At most `limit` rows by their keys, those after a key or from the first
+    /// one on. A page is bounded as that of [`Store::scan`] is.
+    ///
+    /// # Errors
+    /// The storage failed.
+    fn rows(&self, after: Option<&Key>, limit: usize) -> Result<Page, ReadError>;
+
+    /// At most `limit` entries of the change log strictly after a position,
+    /// whether or not any after it have been forgotten.
+    ///
+    /// # Errors
+    /// The storage failed.
+    fn log(&self, after: Position, limit: usize) -> Result<Changes, ReadError>;
 }
 
 /// Why a store cannot be opened. Nothing was changed.

@@ -2,8 +2,10 @@
 #![expect(clippy::disallowed_methods, reason = "tests spawn what they race and what they serve")]
 
 mod api;
+mod browser;
 mod cli;
 mod config;
+mod declared;
 mod exec;
 mod housekeeping;
 mod http;
@@ -11,11 +13,14 @@ mod kill;
 mod native;
 mod outward;
 mod readme;
+mod reload;
 mod schemas;
 mod seeds;
 mod service;
 mod state;
+mod stock;
 mod store;
 mod tidy;
+mod watching;
 mod wire;
 mod workers;

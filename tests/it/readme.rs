@@ -41,6 +41,7 @@ fn run(script: &str, folder: &Path, port: u16) -> String {
         .current_dir(folder)
         .env("PATH", format!("{}:{path}", heeler.parent().expect("a folder").display()))
         .env("HEELER_LISTEN", format!("127.0.0.1:{port}"))
+        .env("HEELER_SERVER", format!("http://127.0.0.1:{port}"))
         .stdin(Stdio::null())
         .output()
         .expect("bash runs");
@@ -77,6 +78,9 @@ fn the_tour_of_the_readme_goes_as_it_says() {
         ("the job is stopped", r#""phase":"canceled""#),
         ("a job is launched by hand", "HTTP/1.1 202 Accepted"),
         ("a tick is launched", r#""outcome":"launched","reason":null"#),
+        ("the plan names the job", "  launches digest for processing, with {\"file\":\"/etc/passwd\"}\n"),
+        ("a file becomes a document", "files/users created\nID "),
+        ("its job is done", "users   yes      succeeded"),
         ("the document is gone", "HTTP/1.1 204 No Content"),
     ] {
         assert!(said.contains(expected), "{what}: {said}");

@@ -380,6 +380,7 @@ impl Oracle {
             | Action::EndWait { .. }
             | Action::Overdue { .. }
             | Action::Hold { .. }
+            | Action::Reorder { .. }
             | Action::Remove => true,
         };
         let left: Vec<_> = plan.actions.iter().filter(is_left).collect();
@@ -414,21 +415,28 @@ impl Oracle {
         }
     }
 
-    /// I4: every commit is announced once, as what it is.
+    /// I4: every commit is announced, once for each job that changed or is no
+    /// longer stored, or else once for the resource, as what it is.
     fn check_log(&mut self, txn: &Txn, before: &Model, after: &Model) {
         let desired = after.state.desired.as_ref().or(before.state.desired.as_ref());
         let kind = if after.state.desired.is_some() { record::LogKind::Put } else { record::LogKind::Delete };
         let read = txn.log.iter().map(record::decode_log).collect::<Result<Vec<_>, _>>();
+        let (old, new) = (&before.state.jobs, &after.state.jobs);
+        let ids: BTreeSet<JobId> = old.keys().chain(new.keys()).copied().collect();
+        let jobs: Vec<JobId> = ids.into_iter().filter(|id| old.get(id) != new.get(id)).collect();
         let good = read.is_ok_and(|entries| {
-            // Nobody sees anything of what is forgotten of a resource that is
-            // gone, and nobody sees that a worker is still there.
-            (entries.is_empty() && (desired.is_none() || self.looks_the_same(&before.state, &after.state)))
-                || entries.len() == 1
-                    && entries.iter().all(|entry| {
-                        entry.key == after.state.key
-                            && entry.kind == kind
-                            && desired.is_some_and(|d| d.uid == entry.uid && d.generation == entry.generation)
-                    })
+            // Nobody sees that a worker is still there.
+            if entries.is_empty() {
+                return self.looks_the_same(&before.state, &after.state);
+            }
+            let named: Vec<JobId> = entries.iter().filter_map(|entry| Some(entry.job?.0)).collect();
+            let of_resource = desired.map(|d| (d.uid, d.generation));
+            named == jobs
+                && entries.len() == jobs.len().max(1)
+                && entries.iter().all(|entry| {
+                    let right = of_resource.is_none_or(|of| of == (entry.uid, entry.generation));
+                    entry.key == after.state.key && entry.kind == kind && right
+                })
         });
         if !good {
             self.say(format!("the change log does not say what happened to {}", after.state.key));

@@ -49,6 +49,7 @@ const KEPT: Retention = Retention {
     failed: Duration::from_secs(5),
     per_activity: 1,
     ticks: Duration::from_secs(10),
+    log: Duration::from_secs(10),
 };
 
 /// How much a part of the housekeeping looks at: so little that there are several.
@@ -223,7 +224,7 @@ impl Worker {
             Ok(()) => {}
             Err(StepError::Later(_)) => lock(&self.oracle).count("steps left for later"),
             Err(StepError::Store(_)) if self.store.has_stopped() => lock(&self.oracle).count("steps that met the end"),
-            Err(StepError::Store(error) | StepError::Housekeeping(error)) => {
+            Err(StepError::Store(error) | StepError::Backup(error) | StepError::Housekeeping(error)) => {
                 lock(&self.oracle).say(format!("a step failed: {error:?}"))
             }
         }

@@ -13,8 +13,8 @@ use futures_util::FutureExt;
 use heeler::state::keys;
 use heeler::store::memory::MemoryStore;
 use heeler::store::{
-    Cause, Changes, CommitError, Entry, Key, KeyRange, Limits, Op, Order, Page, Position, ReadError, Rev, Store, Txn,
-    WatchError,
+    Cause, Changes, CommitError, Entry, Key, KeyRange, Limits, Op, Order, Page, Position, ReadError, Rev, Snapshot,
+    Store, Txn, WatchError,
 };
 use tokio::sync::watch;
 
@@ -214,6 +214,10 @@ impl Store for SimStore {
 
     async fn compact(&self, before: Rev) -> Result<(), CommitError> {
         self.disk.memory.compact(before).await
+    }
+
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, ReadError> {
+        self.disk.memory.snapshot().await
     }
 
     fn limits(&self) -> Limits {

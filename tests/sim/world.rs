@@ -370,6 +370,6 @@ pub(crate) fn catalog() -> Catalog {
             }),
             changed(operation(paced, None, 2, OnUnknown::Fail, 1), |paced| paced.rate = Some(RATE)),
         ]),
-        aliases: Vec::new(),
+        ..Catalog::default()
     }
 }

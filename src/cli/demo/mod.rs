@@ -12,13 +12,13 @@ mod wish;
 use std::pin::pin;
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::args::DemoArgs;
-use super::client::{Belief, Client, ClientError, Reply};
+use super::client::{Ask, Belief, Client, ClientError, Reply};
 use super::exit::Failure;
 use super::output::say;
 use super::serve;
@@ -44,7 +44,7 @@ pub(super) fn run(args: &DemoArgs) -> Result<(), Failure> {
     serve::block_on(async {
         let service = Heeler::builder().config_file(folder.configuration()).listen(args.listen).build().await?;
         let Some(address) = service.address() else { return Ok(()) };
-        let client = Client::new(address);
+        let client = &Client::at(address);
         let mut signals = Signals::listen().map_err(|error| Failure::System(error.into()))?;
         say(&format!("listening on http://{address}, with everything in {}", folder.path().display()));
         let stop = CancellationToken::new();
@@ -73,7 +73,7 @@ pub(super) fn run(args: &DemoArgs) -> Result<(), Failure> {
 }
 
 /// Asks for the work, shows its progress, and what came of it.
-async fn show(args: &DemoArgs, client: Client) -> Result<(), Failure> {
+async fn show(args: &DemoArgs, client: &Client) -> Result<(), Failure> {
     let wishes = wishes();
     for wish in &wishes {
         ask(client, wish).await.map_err(unreachable)?;
@@ -85,7 +85,7 @@ async fn show(args: &DemoArgs, client: Client) -> Result<(), Failure> {
     };
     let failed = standings.iter().filter(|standing| !standing.has_succeeded()).count();
     let (Some(wish), Some(standing)) = (wishes.first(), standings.first()) else { return Ok(()) };
-    let reply = client.get(&wish.path(), Belief::None).await.map_err(unreachable)?;
+    let reply = client.demand(&Ask::get(wish.path())).await.map_err(unreachable)?;
     say(&format!("\nGET {}\n{:#}", wish.path(), document(&reply).unwrap_or_default()));
     if failed > 0 {
         return Err(Failure::Jobs(format!("{failed} of {} jobs failed", standings.len())));
@@ -97,25 +97,25 @@ async fn show(args: &DemoArgs, client: Client) -> Result<(), Failure> {
 }
 
 /// Creates the resource, then asks for work by changing it.
-async fn ask(client: Client, wish: &Wish) -> Result<(), ClientError> {
+async fn ask(client: &Client, wish: &Wish) -> Result<(), ClientError> {
     let path = wish.path();
-    let created = client.put(&path, &wish.document).await?;
+    let created = client.demand(&Ask::put(&path, &wish.document).believing(Belief::IsAbsent)).await?;
     let tag = created.etag.clone().unwrap_or_default();
     say(&format!("PUT   {path:18} {}\n      {}, ETag: {tag}", wish.document, created.status));
-    let changed = client.patch(&path, Belief::IsStill(&tag), &wish.patch).await?;
+    let changed = client.demand(&Ask::merge(&path, &wish.patch).believing(Belief::IsStill(&tag))).await?;
     let new_tag = changed.etag.clone().unwrap_or_default();
     say(&format!("PATCH {path:18} If-Match: {tag} {}\n      {}, ETag: {new_tag}", wish.patch, changed.status));
     Ok(())
 }
 
 /// Looks until all are settled, and shows every step.
-async fn watch(client: Client, wishes: &[Wish]) -> Result<Vec<Standing>, ClientError> {
+async fn watch(client: &Client, wishes: &[Wish]) -> Result<Vec<Standing>, ClientError> {
     let mut screen = Screen::new(wishes);
     let mut seen: Vec<Option<(String, Standing)>> = vec![None; wishes.len()];
     loop {
         for (at, wish) in wishes.iter().enumerate() {
             let belief = seen[at].as_ref().map_or(Belief::None, |(tag, _)| Belief::Has(tag));
-            let reply = client.get(&wish.path(), belief).await?;
+            let reply = client.demand(&Ask::get(wish.path()).believing(belief)).await?;
             if reply.status == StatusCode::NOT_MODIFIED {
                 continue;
             }
@@ -131,14 +131,16 @@ async fn watch(client: Client, wishes: &[Wish]) -> Result<Vec<Standing>, ClientE
 }
 
 /// Removes every resource, which stops what still runs for it.
-async fn remove_all(client: Client) -> Result<(), ClientError> {
+async fn remove_all(client: &Client) -> Result<(), ClientError> {
     loop {
-        let list = document(&client.get("/v1/files?limit=1000", Belief::None).await?).unwrap_or_default();
+        let list = document(&client.demand(&Ask::get("/v1/files?limit=1000")).await?).unwrap_or_default();
         let ids = list["items"].as_array().into_iter().flatten().filter_map(|item| item["id"].as_str());
         let mut left = 0;
         for id in ids {
             // It may have gone meanwhile; whether it has, the next list says.
-            let _ = client.delete(&format!("/v1/files/{id}")).await;
+            let _ = client
+                .demand(&Ask::new(Method::DELETE, format!("/v1/files/{id}")).believing(Belief::IsStill("*")))
+                .await;
             left += 1;
         }
         if left == 0 {
@@ -148,7 +150,7 @@ async fn remove_all(client: Client) -> Result<(), ClientError> {
     }
 }
 
-fn how_to_go_on(client: Client, wish: &Wish, reply: &Reply, standing: &Standing) -> String {
+fn how_to_go_on(client: &Client, wish: &Wish, reply: &Reply, standing: &Standing) -> String {
     let resource = client.url(&wish.path());
     let tag = reply.etag.as_deref().unwrap_or("*");
     let log = client.url(&format!("/v1/jobs/{}/log", standing.job.as_deref().unwrap_or_default()));

@@ -276,3 +276,17 @@ fn an_end_that_is_heard_of_late_bears_its_own_time_within_that_of_its_attempt() 
         assert_eq!((job.finished, job.attempts[0].finished), (Some(finished), Some(finished)), "{known:?}");
     }
 }
+
+#[test]
+fn an_attempt_of_which_nothing_is_found_starts_only_where_its_start_is_not_recorded() {
+    let undeclared = Catalog::default();
+    for (phase, outcome) in [
+        // Where the operation is declared it would be started now.
+        (JobPhase::Starting, AttemptOutcome::Failed),
+        (JobPhase::Running, AttemptOutcome::Lost),
+        (JobPhase::Canceling, AttemptOutcome::Canceled),
+    ] {
+        let ending = in_phase(phase).ending_unstarted(&undeclared).expect("it ends");
+        assert_eq!(ending.outcome, outcome, "{phase:?}");
+    }
+}

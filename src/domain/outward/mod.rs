@@ -20,7 +20,7 @@ pub use mail::{Credentials, Mailbox, ParseMailboxError, Relay, RelayTls};
 pub use target::{Host, ParseTargetError, Scheme, Target, URL_BYTES_MAX, encode_segment};
 
 /// A request to another service.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct HttpSpec {
     /// Where to.
     pub url: Template,
@@ -128,7 +128,7 @@ pub fn signing_key(secret: &str) -> Option<Vec<u8>> {
 }
 
 /// What a request brings.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum RequestBody {
     /// The job, as an event of CloudEvents 1.0 in JSON.
     Event,
@@ -139,7 +139,7 @@ pub enum RequestBody {
 }
 
 /// A JSON value with templates in the place of its strings.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum JsonTemplate {
     /// What stands for itself.
     Value(Value),
@@ -170,7 +170,7 @@ impl JsonTemplate {
 }
 
 /// A letter.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct MailSpec {
     /// To whom; each gives one address.
     pub to: Vec<Template>,

@@ -9,8 +9,10 @@ use super::statuses::{Carries, problems, successes};
 use super::{Described, VariableKind};
 use crate::domain::catalog::{Catalog, PreconditionPolicy};
 use crate::domain::principal::Access;
+use crate::http::events::EVENTS;
 use crate::http::media::HTML;
 use crate::http::routes::{Route, Verb};
+use crate::http::watching::has_stream;
 
 /// What the id of a resource looks like.
 const ID: &str = "^[A-Za-z0-9][A-Za-z0-9._~:@-]{0,127}$";
@@ -89,7 +91,8 @@ fn tag(route: &Route) -> String {
         | Route::OpenApi
         | Route::Schema(_)
         | Route::Problems
-        | Route::Problem(_) => "service".to_owned(),
+        | Route::Problem(_)
+        | Route::Backup => "service".to_owned(),
     }
 }
 
@@ -102,7 +105,13 @@ fn parameters(route: &Route, verb: Verb, catalog: &Catalog) -> Vec<Value> {
     let mut fields: Vec<&str> = Vec::new();
     let probe = matches!(
         route,
-        Route::Health | Route::Ready | Route::Metrics | Route::JobQueue(_) | Route::Operations | Route::Operation(_)
+        Route::Health
+            | Route::Ready
+            | Route::Metrics
+            | Route::Backup
+            | Route::JobQueue(_)
+            | Route::Operations
+            | Route::Operation(_)
     );
     if is_remembered(route, verb) {
         fields.extend(["If-Match", "If-None-Match", "If-Unmodified-Since", "Prefer", "Idempotency-Key"]);
@@ -111,6 +120,9 @@ fn parameters(route: &Route, verb: Verb, catalog: &Catalog) -> Vec<Value> {
     }
     if let Route::JobLog(_) = route {
         fields.push("Range");
+    }
+    if verb == Verb::Get && has_stream(route) {
+        fields.extend(["Prefer", "Last-Event-ID"]);
     }
     let required = |name: &str| name == "If-Match" && needs_belief(route, verb, catalog);
     let header = fields.into_iter().map(|name| {
@@ -151,6 +163,7 @@ fn needs_belief(route: &Route, verb: Verb, catalog: &Catalog) -> bool {
         | Route::Schema(_)
         | Route::Problems
         | Route::Problem(_)
+        | Route::Backup
         | Route::Collection(_)
         | Route::Activity(..)
         | Route::Form(..)
@@ -188,6 +201,10 @@ fn query(name: &str) -> (Value, &'static str) {
         "stream" => (json!({ "type": "string", "enum": ["stdout", "stderr"] }), "What came from there alone."),
         "timestamps" => (json!({ "type": "boolean" }), "Before each line when it was written, and where."),
         "follow" => (json!({ "type": "boolean" }), "Go on until the attempt is over."),
+        "after" => (
+            json!({ "type": "string", "pattern": "^[0-9]{1,15}(-[0-9]{1,6})?$" }),
+            "From where on a stream of events tells what changed: the id of an event, or the revision of a list.",
+        ),
         _ => (json!({ "type": "boolean" }), "Only say what the change would do, and do nothing."),
     }
 }
@@ -198,6 +215,7 @@ fn value_of(name: &str) -> Value {
     match name {
         "If-Match" | "If-None-Match" => json!({ "type": "string", "pattern": TAGS }),
         "Idempotency-Key" => json!({ "type": "string", "pattern": "^\"[!#-\\[\\]-~]{1,200}\"$" }),
+        "Last-Event-ID" => json!({ "type": "string", "pattern": "^[0-9]{1,15}(-[0-9]{1,6})?$" }),
         "Prefer" => json!({
             "type": "string",
             "examples": ["return=representation", "wait=5", "respond-async", "handling=strict"],
@@ -219,6 +237,7 @@ const fn field(name: &str) -> &'static str {
             "A key of your own: the change is made once, and a retry gets the first answer, for 24 hours."
         }
         b"Range" => "`bytes=…`",
+        b"Last-Event-ID" => "Where a stream of events was lost: it goes on strictly after that.",
         _ => "",
     }
 }
@@ -300,14 +319,19 @@ fn success(route: &Route, verb: Verb, status: u16, carries: &[Carries]) -> Value
         several => json!({ "anyOf": several }),
     };
     response["content"] = if let Route::JobLog(_) = route {
-        json!({ "text/plain": { "schema": schema }, "text/event-stream": { "schema": { "type": "string" } } })
+        json!({ "text/plain": { "schema": schema }, EVENTS: { "schema": { "type": "string" } } })
     } else if let Route::Metrics = route {
         json!({ "text/plain": { "schema": schema } })
+    } else if let Route::Backup = route {
+        json!({ "application/octet-stream": {} })
     } else if matches!(route, Route::Health | Route::Ready) {
         json!({ "application/json": { "schema": schema } })
     } else {
         json!({ "application/json": { "schema": schema }, HTML: { "schema": { "type": "string" } } })
     };
+    if verb == Verb::Get && has_stream(route) {
+        response["content"][EVENTS] = json!({ "schema": { "type": "string" } });
+    }
     response
 }
 
@@ -330,17 +354,18 @@ fn carried(route: &Route, verb: Verb, carries: Carries) -> Option<Value> {
             Route::OpenApi | Route::Schema(_) => json!({ "type": ["object", "boolean"] }),
             Route::Problems => schemas::list(&reference("ProblemType")),
             Route::Problem(_) => reference("ProblemType"),
-            Route::Collection(name) if verb == Verb::Get => schemas::list(&some_of(schemas::of_collection(name))),
+            Route::Collection(name) if verb == Verb::Get => {
+                schemas::watchable_list(&some_of(schemas::of_collection(name)))
+            }
             Route::Collection(name) => schemas::of_collection(name),
             Route::Resource(key) => some_of(schemas::of_collection(&key.collection)),
-            Route::Activity(..) | Route::EditableActivity(..) | Route::Jobs => {
-                schemas::list(&some_of(reference("Job")))
-            }
+            Route::Activity(..) | Route::EditableActivity(..) => schemas::list(&some_of(reference("Job"))),
+            Route::Jobs => schemas::watchable_list(&some_of(reference("Job"))),
             Route::Form(..) => reference("Form"),
             Route::Ticks(..) => schemas::list(&some_of(reference("Tick"))),
             Route::LastJob(..) | Route::ActivityJob(..) | Route::Job(_) => some_of(reference("Job")),
             Route::Member(..) | Route::Server => json!({}),
-            Route::JobLog(_) | Route::Metrics => json!({ "type": "string" }),
+            Route::JobLog(_) | Route::Metrics | Route::Backup => json!({ "type": "string" }),
             Route::JobQueue(_) => reference("Queue"),
             Route::Operations => schemas::list(&reference("Operation")),
             Route::Operation(_) => reference("Operation"),
@@ -354,7 +379,7 @@ fn problem(status: u16, route: &Route) -> Value {
         "description": reason(status),
         "content": { "application/problem+json": { "schema": reference("Problem") } },
     });
-    if !matches!(route, Route::Health | Route::Ready | Route::Metrics | Route::JobLog(_)) {
+    if !matches!(route, Route::Health | Route::Ready | Route::Metrics | Route::Backup | Route::JobLog(_)) {
         response["content"][HTML] = json!({ "schema": { "type": "string" } });
     }
     let named: &[&str] = match status {
@@ -375,7 +400,7 @@ fn text_header() -> Value {
 
 fn headers(route: &Route, verb: Verb, status: u16) -> Value {
     let mut names = vec!["Cache-Control", "Vary"];
-    if !matches!(route, Route::Health | Route::Ready | Route::Metrics) {
+    if !matches!(route, Route::Health | Route::Ready | Route::Metrics | Route::Backup) {
         names.extend(["ETag", "Last-Modified", "Link"]);
     }
     match verb {

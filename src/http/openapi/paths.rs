@@ -57,6 +57,7 @@ fn own(catalog: &Catalog) -> Vec<Described> {
         named(described("/schemas/{name}", Route::Schema(String::new()), "schema", "a JSON Schema"), schemas),
         described("/problems", Route::Problems, "problems", "the types of problems"),
         named(described("/problems/{name}", Route::Problem(Kind::NotFound), "problem", "a type of problem"), problems),
+        described("/v1/admin/backup", Route::Backup, "backup", "everything that is stored, as a backup"),
         described("/v1/jobs", Route::Jobs, "jobs", "all jobs, the newest first"),
         described("/v1/jobs/{job}", Route::Job(job), "job", "a job"),
         described("/v1/jobs/{job}/log", Route::JobLog(job), "jobLog", "what a job wrote"),

@@ -47,6 +47,14 @@ pub(super) fn list(item: &Value) -> Value {
     })
 }
 
+/// A list that can be watched from where it was read.
+pub(super) fn watchable_list(item: &Value) -> Value {
+    let mut list = list(item);
+    list["properties"]["revision"] = json!({ "type": "integer", "minimum": 0 });
+    list["required"] = json!(["items", "revision", "_links"]);
+    list
+}
+
 /// The body of a POST to an activity.
 pub(super) fn launch(collection: &CollectionName, activity: &ActivityName, catalog: &Catalog) -> Value {
     let spec = catalog.collections.get(collection).and_then(|collection| collection.activity(activity.as_str()));

@@ -39,6 +39,7 @@ pub(super) fn successes(route: &Route, verb: Verb, catalog: &Catalog) -> Vec<(u1
             found.extend(leads.then_some((303, Link)));
             found
         }
+        (Route::Backup, Verb::Get) => vec![(200, Representation)],
         (_, Verb::Get) => vec![(200, Representation), (304, Nothing)],
         (Route::Collection(_), Verb::Post) => vec![(200, Trial), (201, Representation)],
         (
@@ -117,6 +118,7 @@ pub(super) fn problems(route: &Route, verb: Verb, catalog: &Catalog, access: &Ac
         | Route::Schema(_)
         | Route::Problems
         | Route::Problem(_)
+        | Route::Backup
         | Route::Collection(_)
         | Route::Resource(_)
         | Route::Activity(..)
@@ -141,6 +143,10 @@ pub(super) fn problems(route: &Route, verb: Verb, catalog: &Catalog, access: &Ac
     match verb {
         Verb::Options => return found,
         Verb::Get => {
+            if let Route::Backup = route {
+                found.insert(403);
+                return found;
+            }
             found.extend([412, 503]);
             if let Route::JobLog(_) = route {
                 found.insert(416);
@@ -173,6 +179,7 @@ pub(super) fn problems(route: &Route, verb: Verb, catalog: &Catalog, access: &Ac
         | Route::Schema(_)
         | Route::Problems
         | Route::Problem(_)
+        | Route::Backup
         | Route::Form(..)
         | Route::Ticks(..)
         | Route::ActivityJob(..)

@@ -31,6 +31,7 @@ pub(super) fn trail(route: &Route, catalog: &Catalog) -> Vec<Step> {
         Route::Metrics => vec![step("Metrics", "/metrics")],
         Route::OpenApi => vec![step("OpenAPI", "/openapi.json")],
         Route::Schema(name) => vec![step(name.as_str(), format!("/schemas/{}", percent::encode(name)))],
+        Route::Backup => vec![step("Backup", "/v1/admin/backup")],
         Route::Problems => vec![problems()],
         Route::Problem(kind) => vec![problems(), step(kind.name(), kind.path())],
         Route::Collection(name) => vec![step(name.as_str(), links::collection(catalog, name))],

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::api::links;
-use crate::domain::catalog::{ActivitySpec, Alias, Collection};
+use crate::domain::catalog::{ActivitySpec, Alias, Availability, Collection};
 use crate::domain::paths;
 
 const JOB_ID: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
@@ -35,6 +35,21 @@ fn catalog() -> Catalog {
         ],
         ..Catalog::default()
     }
+}
+
+#[test]
+fn nothing_is_at_the_paths_of_a_collection_that_is_out_of_service() {
+    let mut catalog = catalog();
+    for collection in catalog.collections.values_mut().filter(|collection| collection.name.as_str() != "users") {
+        *collection = Arc::new(Collection { availability: Availability::Retired, ..Collection::clone(collection) });
+    }
+    catalog.retire();
+    let below = ["", "/", "/42", "/42/", "/4 2", "/42/processing", "/42/processing/last", "/42/title"];
+    let mounts = ["/v1/videos", "/order"].into_iter().flat_map(|mount| below.map(|below| format!("{mount}{below}")));
+    for path in mounts.chain(["/latest".to_owned(), "/v1/videos/42/cancel".to_owned()]) {
+        assert_eq!(parse(&path, &catalog), Err(NoRoute::Unknown), "{path}");
+    }
+    assert!(parse("/u/42/name/now", &catalog).is_ok());
 }
 
 #[test]

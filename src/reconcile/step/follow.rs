@@ -12,7 +12,8 @@
 //! A follow-up counts no generation and answers nothing that the document
 //! asked; `overlap`, which is about what clients and schedules trigger, does
 //! not see it. A job that was told to stop is followed by none, however it
-//! ended: who stops work does not want more of it.
+//! ended: who stops work does not want more of it. Nor does anything follow in a
+//! collection that is out of service.
 
 use serde_json::{Value, json};
 
@@ -38,9 +39,12 @@ impl Stepper<'_> {
             return;
         }
         let now = self.now();
-        let mut refused = Vec::new();
+        let (mut refused, mut written) = (Vec::new(), false);
         let mut write = |stepper: &mut Self, members: Result<_, String>| match members {
-            Ok(members) => stepper.observed().members = members,
+            Ok(members) => {
+                written |= stepper.observed().members != members;
+                stepper.observed().members = members;
+            }
             Err(detail) => refused.push(detail),
         };
         if let Some(patch) = patch {
@@ -50,6 +54,9 @@ impl Stepper<'_> {
         for merge in effects.iter().filter_map(|effect| effect.merge.as_ref()) {
             let members = effect::merged(merge, (self.state, &job), catalog, now);
             write(self, members);
+        }
+        if written {
+            self.judge();
         }
         for follow_up in effects.iter().filter_map(|effect| effect.launch.as_ref()) {
             if let Err(detail) = self.follow(&job, follow_up) {
@@ -65,7 +72,7 @@ impl Stepper<'_> {
     fn follow(&mut self, job: &Job, follow_up: &FollowUp) -> Result<(), String> {
         // A deadline is nobody's wish: that it passed is a failure as any other.
         let stopped = job.cancel.as_ref().is_some_and(|cancel| cancel.reason != CancelReason::Deadline);
-        if stopped || self.state.is_deleting() {
+        if stopped || self.state.is_deleting() || self.is_retired() {
             return Ok(());
         }
         let depth = job.trigger.follows.map_or(0, |follows| follows.depth) + 1;

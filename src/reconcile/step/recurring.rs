@@ -47,12 +47,14 @@ impl Stepper<'_> {
         let count = calendar.count(known.cursor, now);
         let row = match left {
             (Some(first), Some(last)) if !over && count > 0 => {
-                let run = SkippedRun { reason: SkipReason::Missed, until: last.at, count };
+                let reason = if known.retired { SkipReason::Suspended } else { SkipReason::Missed };
+                let run = SkippedRun { reason, until: last.at, count };
                 Some(known.skip(first.at, run))
             }
             _ => None,
         };
         (known.next, known.due, known.backlog_until, known.run, known.off) = (None, None, None, None, None);
+        known.retired = false;
         row.into_iter().for_each(|row| self.record(activity, row));
     }
 
@@ -78,6 +80,7 @@ impl Stepper<'_> {
         if let Some(known) = self.status(activity).schedule.as_mut() {
             (known.next, known.due) = (verdict.next, verdict.due);
             (known.backlog_until, known.off) = (verdict.backlog_until, verdict.off);
+            known.retired = verdict.retired;
         }
     }
 

@@ -90,6 +90,7 @@ const KEPT: Retention = Retention {
     failed: Duration::from_secs(300),
     per_activity: 3,
     ticks: Duration::from_secs(100),
+    log: Duration::from_secs(100),
 };
 
 /// The numbers of the jobs that are to go now, as long as their resource is there or not.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::super::{Event, Refused};
+use super::super::{Event, Ready, Refused};
 use super::world::{BEGINNING, World, operation};
 use crate::domain::condition::Reason;
 use crate::domain::expression::Template;
@@ -250,4 +250,16 @@ fn the_condition_says_until_when_a_job_waits() {
     assert_eq!(condition["reason"], "Backoff");
     assert_eq!(condition["message"], json!(format!("a job waits for its next attempt, until {}", at(91))));
     assert_eq!(shown["status"]["processing"]["active"][0]["notBefore"], json!(at(91)));
+}
+
+#[test]
+fn a_job_that_waits_is_of_the_priority_of_its_operation_and_keeps_its_turn() {
+    let mut world = world(&asked(json!({})), |_| {});
+    let ready = |world: &World| world.status().active[0].ready.clone().expect("it may be claimed");
+    let before = ready(&world);
+    world.pass(seconds(60));
+    let declared = operation("a");
+    world.catalog.operations.insert(declared.name.clone(), Arc::new(Operation { priority: 7, ..declared }));
+    world.look();
+    assert_eq!(ready(&world), Ready { priority: 7, ..before });
 }

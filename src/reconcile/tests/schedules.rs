@@ -13,7 +13,7 @@ use crate::domain::tick::TickOutcome;
 use crate::domain::time::Timestamp;
 
 /// An activity with a schedule, and with further members.
-fn scheduled(schedule: Value, more: Value) -> Value {
+pub(super) fn scheduled(schedule: Value, more: Value) -> Value {
     let mut activity = json!({"operation": "a", "schedule": schedule});
     for (member, value) in more.as_object().expect("an object") {
         activity[member] = value.clone();
@@ -30,12 +30,12 @@ fn every(interval: &str, more: Value) -> Value {
 }
 
 impl World {
-    fn seconds(&mut self, seconds: u64) {
+    pub(super) fn seconds(&mut self, seconds: u64) {
         self.pass(Duration::from_secs(seconds));
     }
 
     /// Lets seconds pass, and looks whenever a timer says so.
-    fn run(&mut self, seconds: u64) {
+    pub(super) fn run(&mut self, seconds: u64) {
         let end = self.now.after(Duration::from_secs(seconds));
         while let Some(at) = self.wake_at().filter(|at| *at <= end) {
             self.now = at;
@@ -44,16 +44,16 @@ impl World {
         self.now = end;
     }
 
-    fn wake_at(&self) -> Option<Timestamp> {
+    pub(super) fn wake_at(&self) -> Option<Timestamp> {
         self.state.observed.as_ref()?.wake_at()
     }
 
-    fn scheduled(&self) -> &Scheduled {
+    pub(super) fn scheduled(&self) -> &Scheduled {
         self.status().schedule.as_ref().expect("it had a schedule")
     }
 
     /// The ledger in seconds since the beginning: `10 launched, 20-40 missed x3`.
-    fn ledger(&self) -> String {
+    pub(super) fn ledger(&self) -> String {
         let seconds = |at: Timestamp| (at.as_millis() - BEGINNING.as_millis()) / 1000;
         let rows = self.ledger.iter().map(|(tick, outcome)| match outcome {
             TickOutcome::Launched { .. } => format!("{} launched", seconds(*tick)),

@@ -79,7 +79,7 @@ pub(crate) fn catalog() -> Catalog {
     Catalog {
         collections: [(collection.name.clone(), Arc::new(collection))].into(),
         operations: operations.map(|operation| (operation.name.clone(), Arc::new(operation))).into(),
-        aliases: Vec::new(),
+        ..Catalog::default()
     }
 }
 
@@ -184,6 +184,24 @@ impl World {
     pub(crate) fn withdraw(&mut self, operation: &str) -> bool {
         let operation = operation.parse().expect("a name");
         self.catalog.operations.remove(&operation).is_some()
+    }
+
+    /// What is declared of the collection.
+    pub(crate) fn declared(&self) -> Collection {
+        self.catalog.declared(&self.state.key.collection).expect("it is declared").clone()
+    }
+
+    /// The operator declares the collection anew; nobody has looked since.
+    pub(crate) fn declare(&mut self, collection: Collection) {
+        let catalog = &mut self.catalog;
+        catalog.retired.remove(&collection.name);
+        catalog.collections.insert(collection.name.clone(), Arc::new(collection));
+        catalog.retire();
+    }
+
+    /// What was declared anew is heeded.
+    pub(crate) fn heed(&mut self) {
+        self.happen(Event::Redeclared).expect("that is always possible");
     }
 
     pub(crate) fn look(&mut self) {

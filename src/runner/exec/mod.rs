@@ -60,10 +60,6 @@ pub use self::supervisor::supervise;
 use self::temporary::{memory_folder, remove_tree};
 use super::{AttemptRef, Launch, Probe, Report, Runner, StartError};
 use crate::domain::id::JobId;
-use crate::domain::secret::Surroundings;
-
-/// How much of the output of one attempt is kept.
-pub const LOG_BYTES_MAX: u64 = 10 * 1024 * 1024;
 
 /// The hidden subcommand of the program that supervises.
 pub const SUPERVISE: &str = "supervise";
@@ -90,10 +86,11 @@ pub struct ExecConfig {
     pub root: PathBuf,
     /// A program that calls [`supervise_if_asked`].
     pub program: PathBuf,
-    /// How much of the output of one attempt is kept, in bytes.
-    pub log_bytes_max: u64,
-    /// What templates can refer to beside the job.
-    pub surroundings: Arc<Surroundings>,
+    /// How many files the work can have open, where that is not as many as
+    /// this process can and the operation does not say.
+    pub open_files: Option<u64>,
+    /// A folder that the system made for what this user runs, if it did.
+    pub runtime: Option<PathBuf>,
     /// The cgroup below which each attempt gets one; see [`delegated`].
     pub cgroups: Option<PathBuf>,
 }
@@ -106,8 +103,8 @@ impl ExecConfig {
         Self {
             root: root.into(),
             program: PathBuf::from("/proc/self/exe"),
-            log_bytes_max: LOG_BYTES_MAX,
-            surroundings: Arc::default(),
+            open_files: None,
+            runtime: None,
             cgroups: None,
         }
     }
@@ -139,7 +136,7 @@ impl ExecRunner {
         if let Some(parent) = config.root.parent() {
             folder::sync_folder(parent)?;
         }
-        let memory = memory_folder(config.surroundings.env.get("XDG_RUNTIME_DIR"));
+        let memory = memory_folder(config.runtime.as_deref());
         Ok(Self { config, memory, attempts: Mutex::default() })
     }
 
@@ -188,9 +185,9 @@ impl ExecRunner {
             folder,
             memory: self.memory.as_deref(),
             cgroups: self.config.cgroups.as_deref(),
-            log_bytes_max: self.config.log_bytes_max,
+            open_files: self.config.open_files,
         };
-        render::spec(launch, &self.config.surroundings, place)
+        render::spec(launch, place)
     }
 }
 

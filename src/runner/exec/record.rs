@@ -36,6 +36,9 @@ pub(super) struct Spec {
     /// How much it may use.
     #[serde(default)]
     pub(super) limits: ExecLimits,
+    /// How many files it can have open, if its limits do not say.
+    #[serde(default)]
+    pub(super) open_files: Option<u64>,
     /// Whom it runs as, if not as the service.
     #[serde(default)]
     pub(super) run_as: Option<RunAs>,

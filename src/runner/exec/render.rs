@@ -11,7 +11,6 @@ use super::temporary::Temporary;
 use super::user::RunAs;
 use crate::domain::expression::{Scope, Template};
 use crate::domain::operation::{ExecSpec, RunnerSpec, Scratch};
-use crate::domain::secret::Surroundings;
 use crate::runner::Launch;
 
 /// Where programs are looked up, unless the operation says otherwise.
@@ -32,8 +31,8 @@ pub(super) struct Place<'a> {
     pub(super) memory: Option<&'a Path>,
     /// The cgroup below which attempts have theirs.
     pub(super) cgroups: Option<&'a Path>,
-    /// How much of its output is kept.
-    pub(super) log_bytes_max: u64,
+    /// How many files it can have open, if the operation does not say.
+    pub(super) open_files: Option<u64>,
 }
 
 impl Place<'_> {
@@ -61,11 +60,11 @@ impl Place<'_> {
 /// # Errors
 /// A template has no text for this job, or one that no program can be given:
 /// which, for people.
-pub(super) fn spec(launch: &Launch, surroundings: &Surroundings, place: Place<'_>) -> Result<(Spec, Private), String> {
+pub(super) fn spec(launch: &Launch, place: Place<'_>) -> Result<(Spec, Private), String> {
     let RunnerSpec::Exec(exec) = &launch.operation.runner else {
         return Err(format!("the operation `{}` is no longer a program", launch.operation.name));
     };
-    let scope = scope(launch, surroundings);
+    let scope = scope(launch);
     let temporary = place.temporary(exec, launch);
     let cwd = exec.cwd.as_ref().or(temporary.scratch.as_ref());
     let cwd = cwd.ok_or("the operation has neither a working directory nor a scratch folder")?.clone();
@@ -85,10 +84,11 @@ pub(super) fn spec(launch: &Launch, surroundings: &Surroundings, place: Place<'_
         cwd,
         run_as: RunAs::resolve(exec.user.as_ref(), exec.group.as_ref())?,
         limits: exec.limits,
+        open_files: place.open_files,
         temporary,
         timeout_ms: launch.timeout.map(millis),
         grace_ms: millis(launch.operation.grace),
-        log_bytes_max: place.log_bytes_max,
+        log_bytes_max: launch.means.log_bytes_max,
         nonce: place.nonce,
     };
     Ok((spec, private))
@@ -152,7 +152,8 @@ fn text_of(path: &Path) -> Result<String, String> {
     path.to_str().map(str::to_owned).ok_or_else(|| format!("the path `{}` is not UTF-8", path.display()))
 }
 
-fn scope<'a>(launch: &'a Launch, surroundings: &'a Surroundings) -> Scope<'a> {
+fn scope(launch: &Launch) -> Scope<'_> {
+    let surroundings = &launch.means.surroundings;
     Scope {
         input: launch.job.get("input").unwrap_or(&Value::Null),
         resource: &launch.resource,

@@ -55,6 +55,8 @@ pub(super) enum Bound {
     Cpu(u64),
     /// Open files.
     Files(u64),
+    /// Open files, until it asks for more itself.
+    FilesForNow(u64),
     /// Bytes of a file.
     FileSize(u64),
     /// Processes and threads of the user.
@@ -68,6 +70,7 @@ impl Bound {
             // A signal that says which limit it was, and a second later the end.
             Self::Cpu(seconds) => (Resource::Cpu, seconds, 1),
             Self::Files(count) => (Resource::Nofile, count, 0),
+            Self::FilesForNow(count) => (Resource::Nofile, count, u64::MAX),
             Self::FileSize(bytes) => (Resource::Fsize, bytes, 0),
             Self::Processes(count) => (Resource::Nproc, count, 0),
         };

@@ -79,9 +79,9 @@ fn folder(path: &Path, run_as: Option<RunAs>) -> io::Result<()> {
 }
 
 /// A folder in memory that this user can write into, and the work reach.
-pub(super) fn memory_folder(runtime: Option<&str>) -> Option<PathBuf> {
+pub(super) fn memory_folder(runtime: Option<&Path>) -> Option<PathBuf> {
     // First what every user can reach; that of a login is closed to others.
-    let candidates = [Some("/dev/shm"), runtime].into_iter().flatten().map(Path::new);
+    let candidates = [Some(Path::new("/dev/shm")), runtime].into_iter().flatten();
     let mut usable = candidates.filter(|path| {
         let is_memory = statfs(*path).is_ok_and(|found| u64::try_from(found.f_type).is_ok_and(|kind| kind == TMPFS));
         path.is_absolute()

@@ -36,7 +36,6 @@ use super::{AttemptRef, Launch, Probe, Recall, Report, Runner, StartError, Trust
 use crate::clock::Clock;
 use crate::domain::id::JobId;
 use crate::domain::job::{AttemptOutcome, Ending, JobError, Remote};
-use crate::domain::secret::Surroundings;
 use crate::domain::time::{Timestamp, friendly};
 
 /// How long an answer is waited for, unless the operation has a `timeout`.
@@ -51,10 +50,6 @@ pub const GOES_ON_DEFAULT: Duration = Duration::from_secs(24 * 60 * 60);
 pub struct HttpConfig {
     /// The folder in which is noted what was sent. It must be there.
     pub root: PathBuf,
-    /// Where this service is reached, without a path: reports are sent there.
-    pub public: String,
-    /// What templates can refer to beside the job, and keys are found in.
-    pub surroundings: Arc<Surroundings>,
     /// Whom to believe.
     pub trust: Trust,
     /// Where names lead.
@@ -83,7 +78,7 @@ impl HttpRunner {
 impl Runner for HttpRunner {
     async fn start(&self, launch: Launch) -> Result<(), StartError> {
         let now = self.config.clock.now();
-        let order = request::order(&launch, &self.config, now).map_err(|detail| StartError { detail })?;
+        let order = request::order(&launch, now).map_err(|detail| StartError { detail })?;
         let config = Arc::clone(&self.config);
         self.errands.start(launch.attempt, |desk| work(config, order, desk)).await;
         Ok(())
@@ -173,7 +168,7 @@ async fn talk(config: &HttpConfig, order: Order, desk: Desk) -> Said {
     match answer {
         Ok(answer) => {
             let until = order.started.after(order.goes_on);
-            answer::judge(&answer, &order.target, &config.surroundings.secrets, config.clock.now(), until)
+            answer::judge(&answer, &order.target, &order.means.surroundings.secrets, config.clock.now(), until)
         }
         Err(broken) => Said::Ended(broken_off(&broken)),
     }

@@ -87,7 +87,7 @@ fn asking(config: &HttpConfig, recall: &Recall, location: &Target) -> Asking {
         return unknown;
     };
     let foreign = Asking { allow: spec.allow.clone(), ..unknown };
-    let scope = scope(launch, &config.surroundings);
+    let scope = scope(launch);
     if !target(spec, &scope).is_ok_and(|target| target.has_origin_of(location)) {
         return foreign;
     }
@@ -96,7 +96,7 @@ fn asking(config: &HttpConfig, recall: &Recall, location: &Target) -> Asking {
 }
 
 fn signed(config: &HttpConfig, launch: &Launch, mut fields: HeaderMap) -> Result<HeaderMap, String> {
-    let (secrets, now) = (&config.surroundings.secrets, config.clock.now());
+    let (secrets, now) = (&launch.means.surroundings.secrets, config.clock.now());
     sign(&mut fields, spec(launch)?, secrets, launch.attempt.job, &[], now)?;
     Ok(fields)
 }

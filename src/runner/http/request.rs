@@ -1,6 +1,7 @@
 //! From an operation and a job to the request that is sent.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -14,13 +15,14 @@ use http_body_util::Full;
 use ring::hmac;
 use serde_json::{Value, json};
 
-use super::{ANSWER_DEFAULT, GOES_ON_DEFAULT, HttpConfig};
+use super::{ANSWER_DEFAULT, GOES_ON_DEFAULT};
 use crate::domain::expression::Scope;
 use crate::domain::id::JobId;
 use crate::domain::links;
+use crate::domain::means::Means;
 use crate::domain::operation::RunnerSpec;
 use crate::domain::outward::{Allow, HostFrom, HttpMethod, HttpSpec, RequestBody, Target, signing_key};
-use crate::domain::secret::{Secrets, Surroundings};
+use crate::domain::secret::Secrets;
 use crate::domain::time::Timestamp;
 use crate::runner::Launch;
 
@@ -30,6 +32,7 @@ const EVENT_TYPE: &str = "heeler.job.start";
 /// All that is needed to make a request.
 pub(super) struct Order {
     pub(super) job: JobId,
+    pub(super) means: Arc<Means>,
     pub(super) target: Target,
     pub(super) host_from: HostFrom,
     pub(super) allow: Allow,
@@ -63,19 +66,20 @@ pub(super) fn spec(launch: &Launch) -> Result<&HttpSpec, String> {
 /// # Errors
 /// A template has no text for this job, or none that can be sent: which, for
 /// people, and without what it gave.
-pub(super) fn order(launch: &Launch, config: &HttpConfig, now: Timestamp) -> Result<Order, String> {
+pub(super) fn order(launch: &Launch, now: Timestamp) -> Result<Order, String> {
     let spec = spec(launch)?;
-    let scope = scope(launch, &config.surroundings);
+    let scope = scope(launch);
     let target = target(spec, &scope)?;
-    let body = body(spec, launch, &scope, config, now)?;
+    let body = body(spec, launch, &scope, now)?;
     let mut fields = fields(spec, &scope)?;
-    ours(&mut fields, launch, spec, config);
+    ours(&mut fields, launch, spec);
     if spec.method.has_body() && !fields.contains_key(CONTENT_TYPE) {
         fields.insert(CONTENT_TYPE, HeaderValue::from_static(media(&spec.body)));
     }
-    sign(&mut fields, spec, &config.surroundings.secrets, launch.attempt.job, &body, now)?;
+    sign(&mut fields, spec, &launch.means.surroundings.secrets, launch.attempt.job, &body, now)?;
     Ok(Order {
         job: launch.attempt.job,
+        means: Arc::clone(&launch.means),
         request: assemble(method(spec.method), &target, fields, body)?,
         target,
         host_from: spec.host_from(),
@@ -89,7 +93,8 @@ pub(super) fn order(launch: &Launch, config: &HttpConfig, now: Timestamp) -> Res
 }
 
 /// What templates refer to.
-pub(super) fn scope<'a>(launch: &'a Launch, surroundings: &'a Surroundings) -> Scope<'a> {
+pub(super) fn scope(launch: &Launch) -> Scope<'_> {
+    let surroundings = &launch.means.surroundings;
     Scope {
         input: launch.job.get("input").unwrap_or(&Value::Null),
         resource: &launch.resource,
@@ -120,7 +125,7 @@ pub(super) fn fields(spec: &HttpSpec, scope: &Scope<'_>) -> Result<HeaderMap, St
 }
 
 /// The fields that every request for a job has.
-fn ours(fields: &mut HeaderMap, launch: &Launch, spec: &HttpSpec, config: &HttpConfig) {
+fn ours(fields: &mut HeaderMap, launch: &Launch, spec: &HttpSpec) {
     let job = launch.attempt.job.to_string();
     let mut said = BTreeMap::from([("idempotency-key", job.clone())]);
     // Where it is no event, whoever does the work hears here what it would say.
@@ -128,7 +133,7 @@ fn ours(fields: &mut HeaderMap, launch: &Launch, spec: &HttpSpec, config: &HttpC
         said.insert("heeler-job", job);
         said.insert("heeler-attempt", launch.attempt.number.to_string());
         said.insert("heeler-token", launch.attempt.token.reveal());
-        said.insert("heeler-report", report(launch, config));
+        said.insert("heeler-report", report(launch));
     }
     for (name, text) in said {
         if let Ok(mut value) = HeaderValue::from_str(&text) {
@@ -139,23 +144,17 @@ fn ours(fields: &mut HeaderMap, launch: &Launch, spec: &HttpSpec, config: &HttpC
 }
 
 /// Where the work is reported of.
-fn report(launch: &Launch, config: &HttpConfig) -> String {
-    format!("{}{}", config.public, links::job(launch.attempt.job))
+fn report(launch: &Launch) -> String {
+    format!("{}{}", launch.means.public, links::job(launch.attempt.job))
 }
 
-fn body(
-    spec: &HttpSpec,
-    launch: &Launch,
-    scope: &Scope<'_>,
-    config: &HttpConfig,
-    now: Timestamp,
-) -> Result<Bytes, String> {
+fn body(spec: &HttpSpec, launch: &Launch, scope: &Scope<'_>, now: Timestamp) -> Result<Bytes, String> {
     if !spec.method.has_body() {
         return Ok(Bytes::new());
     }
     let wrong = |error| format!("`body`: {error}");
     Ok(match &spec.body {
-        RequestBody::Event => event(launch, config, now).to_string().into(),
+        RequestBody::Event => event(launch, now).to_string().into(),
         RequestBody::Text(template) => template.render(scope).map_err(wrong)?.into(),
         RequestBody::Json(template) => template.render(scope).map_err(wrong)?.to_string().into(),
     })
@@ -163,12 +162,12 @@ fn body(
 
 /// The job as an event of CloudEvents 1.0. It has one id however often it is
 /// sent; which attempt it is for is among its data.
-fn event(launch: &Launch, config: &HttpConfig, now: Timestamp) -> Value {
+fn event(launch: &Launch, now: Timestamp) -> Value {
     let member = |name: &str| launch.job.pointer(&format!("/resource/{name}")).and_then(Value::as_str);
     let mut event = json!({
         "specversion": "1.0",
         "id": launch.attempt.job.to_string(),
-        "source": config.public,
+        "source": launch.means.public,
         "type": EVENT_TYPE,
         "time": now.to_string(),
         "datacontenttype": "application/json",
@@ -176,7 +175,7 @@ fn event(launch: &Launch, config: &HttpConfig, now: Timestamp) -> Value {
             "job": launch.job,
             "attempt": launch.attempt.number,
             "token": launch.attempt.token.reveal(),
-            "report": report(launch, config),
+            "report": report(launch),
         },
     });
     if let (Some(collection), Some(id)) = (member("collection"), member("id")) {

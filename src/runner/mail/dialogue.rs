@@ -19,7 +19,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::letter::Letter;
 use super::wire::Wire;
-use super::{MailConfig, failed, unknown};
+use super::{Office, failed, unknown};
 use crate::domain::job::{AttemptOutcome, Ending, clip};
 use crate::domain::outward::{Credentials, RelayTls};
 
@@ -42,25 +42,25 @@ pub(super) struct Dialogue {
 }
 
 /// Everything up to the letter itself. Nothing of it is sent when this fails.
-pub(super) async fn prepare(config: &MailConfig, letter: &Letter) -> Result<Dialogue, Ending> {
-    let (stream, peer) = reach(config).await?;
+pub(super) async fn prepare(office: &Office, letter: &Letter) -> Result<Dialogue, Ending> {
+    let (stream, peer) = reach(office).await?;
     // Where a machine has no name of its own that all know, this is how it is called (RFC 5321, 4.1.3).
     let hello = match stream.local_addr().map(|address| address.ip()) {
         Ok(IpAddr::V4(address)) => ClientId::Ipv4(address),
         Ok(IpAddr::V6(address)) => ClientId::Ipv6(address),
         Err(_) => ClientId::default(),
     };
-    let (wire, is_implicit) = match config.relay.tls {
-        RelayTls::Implicit => (Wire::tls(secure(config, stream).await?, peer), true),
+    let (wire, is_implicit) = match office.relay.tls {
+        RelayTls::Implicit => (Wire::tls(secure(office, stream).await?, peer), true),
         RelayTls::Required | RelayTls::Offered | RelayTls::None => (Wire::plain(stream, peer), false),
     };
     let connection = AsyncSmtpConnection::connect_with_transport(Box::new(wire), &hello).await;
-    let mut connection = connection.map_err(|error| refused(config, "the greeting", &error))?;
-    let is_private = is_implicit || encrypt(config, &mut connection, &hello).await?;
-    if let Some(credentials) = &config.relay.credentials {
-        authenticate(config, &mut connection, credentials, is_private).await?;
+    let mut connection = connection.map_err(|error| refused(office, "the greeting", &error))?;
+    let is_private = is_implicit || encrypt(office, &mut connection, &hello).await?;
+    if let Some(credentials) = &office.relay.credentials {
+        authenticate(office, &mut connection, credentials, is_private).await?;
     }
-    let said = |what| move |error: Error| refused(config, what, &error);
+    let said = |what| move |error: Error| refused(office, what, &error);
     let from = letter.envelope.from().cloned();
     connection.command(Mail::new(from, Vec::new())).await.map_err(said("the sender"))?;
     for to in letter.envelope.to() {
@@ -72,13 +72,13 @@ pub(super) async fn prepare(config: &MailConfig, letter: &Letter) -> Result<Dial
 
 impl Dialogue {
     /// Sends the letter, and hears whether it was taken.
-    pub(super) async fn send(&mut self, config: &MailConfig, letter: &Letter) -> Ending {
+    pub(super) async fn send(&mut self, office: &Office, letter: &Letter) -> Ending {
         match self.connection.message(&letter.message).await {
             Ok(_) => {
                 Ending { result: Some(json!({ "messageId": letter.id })), ..Ending::new(AttemptOutcome::Succeeded) }
             }
             // The relay says itself that it did not take it.
-            Err(error) if error.is_permanent() || error.is_transient() => refused(config, "the letter", &error),
+            Err(error) if error.is_permanent() || error.is_transient() => refused(office, "the letter", &error),
             Err(_) => {
                 unknown("the connection to the relay ended, or what it said made no sense, after it had the letter")
             }
@@ -91,8 +91,8 @@ impl Dialogue {
     }
 }
 
-async fn reach(config: &MailConfig) -> Result<(TcpStream, SocketAddr), Ending> {
-    let relay = &config.relay;
+async fn reach(office: &Office) -> Result<(TcpStream, SocketAddr), Ending> {
+    let relay = &office.relay;
     let addresses = tokio::net::lookup_host((relay.host.as_str(), relay.port)).await;
     let addresses = addresses.map_err(|_| failed("Unreachable", "the relay cannot be resolved".to_owned()))?;
     let mut last = io::ErrorKind::HostUnreachable;
@@ -106,9 +106,9 @@ async fn reach(config: &MailConfig) -> Result<(TcpStream, SocketAddr), Ending> {
     Err(failed("Unreachable", format!("the relay cannot be reached: {last}")))
 }
 
-async fn secure(config: &MailConfig, stream: TcpStream) -> Result<tokio_rustls::client::TlsStream<TcpStream>, Ending> {
-    let trusted = config.trust.read().await.map_err(no_tls)?;
-    let name = ServerName::try_from(config.relay.host.clone()).map_err(|error| no_tls(error.to_string()))?;
+async fn secure(office: &Office, stream: TcpStream) -> Result<tokio_rustls::client::TlsStream<TcpStream>, Ending> {
+    let trusted = office.trust.read().await.map_err(no_tls)?;
+    let name = ServerName::try_from(office.relay.host.clone()).map_err(|error| no_tls(error.to_string()))?;
     let connected = TlsConnector::from(Arc::clone(&trusted.client)).connect(name, stream).await;
     connected.map_err(|error| no_tls(error.kind().to_string()))
 }
@@ -118,18 +118,18 @@ async fn secure(config: &MailConfig, stream: TcpStream) -> Result<tokio_rustls::
 ///
 /// Where TLS may be left out, its certificate may be anybody's: the
 /// alternative is to say everything to everybody.
-async fn encrypt(config: &MailConfig, connection: &mut AsyncSmtpConnection, hello: &ClientId) -> Result<bool, Ending> {
-    let is_verified = config.relay.credentials.is_some() || config.relay.tls == RelayTls::Required;
-    match (config.relay.tls, connection.can_starttls()) {
+async fn encrypt(office: &Office, connection: &mut AsyncSmtpConnection, hello: &ClientId) -> Result<bool, Ending> {
+    let is_verified = office.relay.credentials.is_some() || office.relay.tls == RelayTls::Required;
+    match (office.relay.tls, connection.can_starttls()) {
         (RelayTls::Implicit | RelayTls::None, _) | (RelayTls::Offered, false) => return Ok(false),
         (RelayTls::Required, false) => {
             return Err(no_tls("the relay does not offer it, and it is required".to_owned()));
         }
         (RelayTls::Required | RelayTls::Offered, true) => {}
     }
-    let mut parameters = TlsParameters::builder(config.relay.host.clone()).certificate_store(CertificateStore::None);
+    let mut parameters = TlsParameters::builder(office.relay.host.clone()).certificate_store(CertificateStore::None);
     if is_verified {
-        let trusted = config.trust.read().await.map_err(no_tls)?;
+        let trusted = office.trust.read().await.map_err(no_tls)?;
         for authority in trusted.authorities.iter() {
             let authority = Certificate::from_der(authority.to_vec());
             parameters = parameters.add_root_certificate(authority.map_err(|error| no_tls(error.to_string()))?);
@@ -140,13 +140,13 @@ async fn encrypt(config: &MailConfig, connection: &mut AsyncSmtpConnection, hell
     let parameters = parameters.build_rustls().map_err(|error| no_tls(error.to_string()))?;
     match connection.starttls(parameters, hello).await {
         Ok(()) => Ok(is_verified),
-        Err(error) if error.is_permanent() || error.is_transient() => Err(refused(config, "TLS", &error)),
+        Err(error) if error.is_permanent() || error.is_transient() => Err(refused(office, "TLS", &error)),
         Err(_) => Err(no_tls("its certificate or what it says cannot be accepted".to_owned())),
     }
 }
 
 async fn authenticate(
-    config: &MailConfig,
+    office: &Office,
     connection: &mut AsyncSmtpConnection,
     credentials: &Credentials,
     is_private: bool,
@@ -161,7 +161,7 @@ async fn authenticate(
     let credentials = LettreCredentials::new(credentials.user.clone(), credentials.password.clone());
     match connection.auth(&MECHANISMS, &credentials).await {
         Ok(_) => Ok(()),
-        Err(error) => Err(refused(config, "the user and the password", &error)),
+        Err(error) => Err(refused(office, "the user and the password", &error)),
     }
 }
 
@@ -171,7 +171,7 @@ fn no_tls(why: String) -> Ending {
 
 /// How an attempt ends whose letter was not taken. A 5 says for good, a 4 for
 /// now; whatever else went wrong may go right another time.
-fn refused(config: &MailConfig, what: &str, error: &Error) -> Ending {
+fn refused(office: &Office, what: &str, error: &Error) -> Ending {
     let Some(code) = error.status() else {
         return failed(
             "Unreachable",
@@ -179,7 +179,7 @@ fn refused(config: &MailConfig, what: &str, error: &Error) -> Ending {
         );
     };
     let text = error.source().map(ToString::to_string).unwrap_or_default();
-    let text = config.surroundings.secrets.scrub(&text).replace(char::is_control, " ");
+    let text = office.means.surroundings.secrets.scrub(&text).replace(char::is_control, " ");
     let message = format!("the relay answered {code} to {what}: {}", clip(text.trim(), SNIPPET_BYTES_MAX));
     let exit_code = code.to_string().parse().ok();
     let (reason, fatal) = if error.is_permanent() { ("Rejected", true) } else { ("Deferred", false) };

@@ -8,10 +8,9 @@ use lettre::message::{Mailbox as LettreMailbox, MessageBuilder, MultiPart, Singl
 use lettre::{Address, Message};
 use serde_json::Value;
 
-use super::MailConfig;
 use crate::domain::expression::{Scope, Template};
 use crate::domain::operation::RunnerSpec;
-use crate::domain::outward::{MailSpec, Mailbox};
+use crate::domain::outward::{MailSpec, Mailbox, Relay};
 use crate::domain::time::Timestamp;
 use crate::runner::Launch;
 
@@ -34,20 +33,21 @@ pub(super) struct Letter {
 /// # Errors
 /// A template has no text for this job, or none that can be sent: which, for
 /// people, and without what it gave.
-pub(super) fn letter(launch: &Launch, config: &MailConfig, now: Timestamp) -> Result<Letter, String> {
+pub(super) fn letter(launch: &Launch, relay: &Relay, now: Timestamp) -> Result<Letter, String> {
     let RunnerSpec::Mail(spec) = &launch.operation.runner else {
         return Err(format!("the operation `{}` is no longer a letter", launch.operation.name));
     };
+    let surroundings = &launch.means.surroundings;
     let scope = Scope {
         input: launch.job.get("input").unwrap_or(&Value::Null),
         resource: &launch.resource,
         job: &launch.job,
-        secret: &config.surroundings.secrets,
-        env: &config.surroundings.env,
+        secret: &surroundings.secrets,
+        env: &surroundings.env,
     };
-    let id = format!("<{}@{}>", launch.attempt.job, config.relay.from.domain);
+    let id = format!("<{}@{}>", launch.attempt.job, relay.from.domain);
     let builder = Message::builder()
-        .from(mailbox(&config.relay.from)?)
+        .from(mailbox(&relay.from)?)
         .date(instant(now))
         .message_id(Some(id.clone()))
         .subject(subject(&spec.subject, &scope)?)

@@ -29,8 +29,8 @@ use super::{AttemptRef, Launch, Probe, Report, Runner, StartError, Trust};
 use crate::clock::Clock;
 use crate::domain::id::JobId;
 use crate::domain::job::{AttemptOutcome, Ending, JobError};
+use crate::domain::means::Means;
 use crate::domain::outward::Relay;
-use crate::domain::secret::Surroundings;
 use crate::domain::time::friendly;
 
 /// How long handing over a letter takes at most, unless the operation has a
@@ -42,10 +42,6 @@ pub const HAND_OVER_DEFAULT: Duration = Duration::from_secs(60);
 pub struct MailConfig {
     /// The folder in which is noted what was sent. It must be there.
     pub root: PathBuf,
-    /// Who takes them.
-    pub relay: Relay,
-    /// What templates can refer to beside the job.
-    pub surroundings: Arc<Surroundings>,
     /// Whom to believe.
     pub trust: Trust,
     /// What time it is.
@@ -55,7 +51,7 @@ pub struct MailConfig {
 /// Runs operations as letters.
 #[derive(Debug)]
 pub struct MailRunner {
-    config: Arc<MailConfig>,
+    config: MailConfig,
     errands: Errands,
 }
 
@@ -64,13 +60,21 @@ impl MailRunner {
     #[must_use]
     pub fn new(config: MailConfig) -> Self {
         let errands = Errands::new(config.root.clone(), Arc::clone(&config.clock));
-        Self { config: Arc::new(config), errands }
+        Self { config, errands }
     }
+}
+
+/// Who takes a letter, and whom to believe that they are.
+struct Office {
+    relay: Relay,
+    means: Arc<Means>,
+    trust: Trust,
 }
 
 /// All that is needed to send a letter.
 struct Order {
     letter: Letter,
+    office: Office,
     patience: Duration,
     grace: Duration,
 }
@@ -78,14 +82,17 @@ struct Order {
 #[async_trait]
 impl Runner for MailRunner {
     async fn start(&self, launch: Launch) -> Result<(), StartError> {
-        let letter = letter::letter(&launch, &self.config, self.config.clock.now());
+        let Some(relay) = launch.means.relay.clone() else {
+            return Err(StartError { detail: "nobody takes letters: the file has no `[mail]`".to_owned() });
+        };
+        let letter = letter::letter(&launch, &relay, self.config.clock.now());
         let order = Order {
             letter: letter.map_err(|detail| StartError { detail })?,
+            office: Office { relay, means: Arc::clone(&launch.means), trust: self.config.trust.clone() },
             patience: launch.timeout.unwrap_or(HAND_OVER_DEFAULT),
             grace: launch.operation.grace,
         };
-        let config = Arc::clone(&self.config);
-        self.errands.start(launch.attempt, |desk| async move { Said::Ended(work(&config, &order, &desk).await) }).await;
+        self.errands.start(launch.attempt, |desk| async move { Said::Ended(work(&order, &desk).await) }).await;
         Ok(())
     }
 
@@ -115,12 +122,12 @@ impl Runner for MailRunner {
 }
 
 /// Hands one letter over, and says what came of it.
-async fn work(config: &MailConfig, order: &Order, desk: &Desk) -> Ending {
+async fn work(order: &Order, desk: &Desk) -> Ending {
     let begun = tokio::time::Instant::now();
     let ready = tokio::select! {
         biased;
         () = desk.stop.cancelled() => return unsent(),
-        ready = tokio::time::timeout(order.patience, dialogue::prepare(config, &order.letter)) => ready,
+        ready = tokio::time::timeout(order.patience, dialogue::prepare(&order.office, &order.letter)) => ready,
     };
     let mut dialogue = match ready {
         Ok(Ok(dialogue)) => dialogue,
@@ -144,7 +151,7 @@ async fn work(config: &MailConfig, order: &Order, desk: &Desk) -> Ending {
     };
     let ending = tokio::select! {
         biased;
-        ending = dialogue.send(config, &order.letter) => ending,
+        ending = dialogue.send(&order.office, &order.letter) => ending,
         () = given_up => unknown("it was stopped while the relay had the letter and had not answered"),
         () = tokio::time::sleep(left) => unknown("the relay had the letter, and did not answer in time"),
     };

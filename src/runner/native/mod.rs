@@ -49,9 +49,6 @@ use crate::domain::job::{AttemptOutcome, Ending};
 /// What a function returns.
 pub type NativeResult<T = ()> = Result<T, NativeError>;
 
-/// How much of the log of one attempt is kept.
-pub const LOG_BYTES_MAX: u64 = 10 * 1024 * 1024;
-
 /// How long attempts have at the end of the service, unless somebody says otherwise.
 pub const DRAIN_DEFAULT: Duration = Duration::from_secs(10);
 
@@ -70,8 +67,6 @@ const LOG: &str = "log";
 pub struct NativeConfig {
     /// The folder of all attempts, for their logs.
     pub root: PathBuf,
-    /// How much of the log of one attempt is kept, in bytes.
-    pub log_bytes_max: u64,
     /// How long attempts have to end by themselves when the service ends.
     pub drain: Duration,
     /// What can be called.
@@ -82,7 +77,7 @@ impl NativeConfig {
     /// These functions, with their logs below `root`.
     #[must_use]
     pub fn new(root: impl Into<PathBuf>, functions: Functions) -> Self {
-        Self { root: root.into(), log_bytes_max: LOG_BYTES_MAX, drain: DRAIN_DEFAULT, functions }
+        Self { root: root.into(), drain: DRAIN_DEFAULT, functions }
     }
 }
 
@@ -134,7 +129,7 @@ impl NativeRunner {
 
     fn make(&self, launch: Launch, function: Function) -> Attempt {
         let AttemptRef { job, number, .. } = launch.attempt;
-        let log = Log::new(log_of(&self.config.root, job, number), self.config.log_bytes_max);
+        let log = Log::new(log_of(&self.config.root, job, number), launch.means.log_bytes_max);
         let (timeout, grace) = (launch.timeout, launch.operation.grace);
         let said = Arc::new(Said::default());
         let job = NativeJob::new(launch, self.stopping.clone(), Arc::clone(&said), log);

@@ -28,7 +28,7 @@ use crate::runner::native::{DRAIN_DEFAULT, Function, Functions, NativeError, Nat
 /// what its configuration says, and that before the defaults. Of an operation
 /// the configuration's word counts, so that operators can tune what a program
 /// brings along.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 #[must_use = "a builder does nothing until it is told to `build`"]
 pub struct Builder {
     source: Source,
@@ -43,7 +43,7 @@ pub struct Builder {
 }
 
 /// Where the configuration comes from.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 enum Source {
     /// There is none.
     #[default]
@@ -69,6 +69,8 @@ enum Listen {
 /// What a builder came to.
 #[derive(Debug)]
 pub(super) struct Built {
+    /// What it was, to come to something again.
+    pub(super) builder: Builder,
     pub(super) config: Config,
     pub(super) functions: Functions,
     pub(super) drain: Duration,
@@ -290,17 +292,26 @@ impl Builder {
     /// Those of [`Self::check`], [`Error::Undeclared`], [`Error::Store`],
     /// [`Error::Address`].
     pub async fn build(self) -> Result<Heeler, Error> {
-        let config = self.config()?;
-        supervise::judge(&config)?;
+        let config = self.judged()?;
         let listen = match self.listen {
             Listen::Nowhere => None,
             Listen::Configured | Listen::At(_) => Some(config.server.listen),
         };
         let functions =
-            self.operations.into_iter().filter_map(|(name, _, function)| Some((name.parse().ok()?, function)));
+            self.operations.iter().filter_map(|(name, _, function)| Some((name.parse().ok()?, function.clone())));
         let functions = functions.collect();
         let drain = self.drain.unwrap_or(DRAIN_DEFAULT);
-        Heeler::open(Built { config, functions, drain, listen }).await
+        Heeler::open(Built { builder: self, config, functions, drain, listen }).await
+    }
+
+    /// What it comes to, for a service that does what is declared.
+    ///
+    /// # Errors
+    /// As those of [`Self::check`].
+    pub(super) fn judged(&self) -> Result<Config, Error> {
+        let config = self.config()?;
+        supervise::judge(&config)?;
+        Ok(config)
     }
 
     /// What it comes to.

@@ -2,7 +2,7 @@
 //! they are.
 
 use super::*;
-use crate::domain::catalog::Catalog;
+use crate::domain::catalog::{Availability, Catalog, Collection};
 use crate::domain::expression::Template;
 use crate::domain::limit::{Concurrency, Rate};
 use crate::domain::operation::Operation;
@@ -152,6 +152,23 @@ async fn a_place_in_a_rate_is_taken_once_whoever_is_faster() {
     locked(&world.spy.mishaps).push_back(Mishap::Overtaken(txn));
     assert!(is_not_ready(&world.take(third).await));
     assert_eq!(world.next(9).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_job_whose_collection_is_out_of_service_takes_no_place_in_a_rate() {
+    let world = World::new(at_most(1, 60));
+    let job = world.ask("1", "ann").await;
+    let claim = world.claims(9).await.claims.remove(0);
+    let mut catalog = Catalog::clone(world.state.catalog());
+    let videos = catalog.collections.get_mut(&key("1").collection).expect("it is declared");
+    *videos = Arc::new(Collection { availability: Availability::Retired, ..Collection::clone(videos) });
+    catalog.retire();
+    let state = State::new(world.spy.clone(), world.time.clone(), world.time.clone(), Arc::new(catalog));
+    let event = Event::Claimed { job, grant: claim.grant.clone() };
+    let applied = state.happen(&claim.resource, event).await.expect("it is heard");
+    assert_eq!(applied.state.jobs[&job].phase, JobPhase::Canceled);
+    world.ask("2", "ann").await;
+    assert_eq!(world.next(9).await, ["2"]);
 }
 
 #[tokio::test]

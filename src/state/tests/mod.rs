@@ -1,5 +1,6 @@
 //! What is written, on which conditions, and what becomes of conflicts and failures.
 
+mod declared;
 mod ledger;
 mod limits;
 mod once;
@@ -21,7 +22,7 @@ use crate::reconcile::tests::world::{BEGINNING, catalog, document, key, name};
 use crate::store::memory::MemoryStore;
 use crate::store::{
     Cause, Changes as LogPage, CommitError, Entry, Guard, Key, KeyRange, Limits, Op, Order, Page, Position, ReadError,
-    Rev, Txn, WatchError,
+    Rev, Snapshot, Txn, WatchError,
 };
 
 /// What happens to a commit before the store sees it.
@@ -33,6 +34,8 @@ enum Mishap {
     Answered(CommitError),
     /// It is applied, and never answered.
     Unanswered,
+    /// It is applied before the next one is, and never answered.
+    Late,
 }
 
 /// A store in memory that remembers transactions, and to which mishaps can happen.
@@ -42,6 +45,7 @@ struct Spy {
     seen: Mutex<Vec<Txn>>,
     mishaps: Mutex<VecDeque<Mishap>>,
     unreadable: Mutex<bool>,
+    late: Mutex<Option<Txn>>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -62,12 +66,20 @@ impl Store for Spy {
     }
 
     async fn commit(&self, txn: Txn) -> Result<Rev, CommitError> {
+        let late = locked(&self.late).take();
+        if let Some(late) = late {
+            self.inner.commit(late).await?;
+        }
         let mishap = locked(&self.mishaps).pop_front();
         match mishap {
             Some(Mishap::Overtaken(other)) => drop(self.inner.commit(other).await?),
             Some(Mishap::Answered(error)) => return Err(error),
             Some(Mishap::Unanswered) => {
                 self.inner.commit(txn).await?;
+                return std::future::pending().await;
+            }
+            Some(Mishap::Late) => {
+                *locked(&self.late) = Some(txn);
                 return std::future::pending().await;
             }
             None => {}
@@ -86,6 +98,10 @@ impl Store for Spy {
 
     async fn compact(&self, before: Rev) -> Result<(), CommitError> {
         self.inner.compact(before).await
+    }
+
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, ReadError> {
+        self.inner.snapshot().await
     }
 
     fn limits(&self) -> Limits {
@@ -371,7 +387,7 @@ async fn the_change_log_is_trimmed_to_the_newest_revisions() {
     for title in ["a", "b", "c", "d"] {
         put(&state, &key("1"), &json!({"title": title})).await;
     }
-    state.trim_log(2).await.expect("it works");
+    state.trim_log(2, Duration::MAX).await.expect("it works");
     let after = |rev| state.store().changes(crate::store::Position { rev: Rev(rev), n: 0 }, 9);
     assert!(matches!(after(0).await, Err(WatchError::Compacted)));
     assert_eq!(after(2).await.expect("it is kept").entries.len(), 2);

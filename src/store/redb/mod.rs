@@ -26,16 +26,18 @@ use tokio::sync::{oneshot, watch};
 use self::lock::Lock;
 use self::queue::{Commit, Forget, Forgotten, Queue};
 use super::{
-    Cause, Changes, CommitError, Entry, Key, KeyRange, Limits, OpenError, Order, Page, Position, ReadError, Rev, Store,
-    Txn, WatchError,
+    Cause, Changes, CommitError, Entry, Key, KeyRange, Limits, OpenError, Order, Page, Position, ReadError, Rev,
+    Snapshot, Store, Txn, WatchError,
 };
 
 mod gate;
 mod group;
 mod lock;
+pub mod offline;
 mod open;
 mod queue;
 mod read;
+pub mod restore;
 mod tables;
 mod writer;
 
@@ -312,6 +314,10 @@ impl Store for RedbStore {
                 return Ok(());
             }
         }
+    }
+
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, ReadError> {
+        Ok(Box::new(read::Keep::of(&self.shared).map_err(ReadError::Storage)?))
     }
 
     fn limits(&self) -> Limits {

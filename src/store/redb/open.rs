@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ::redb::backends::FileBackend;
-use ::redb::{Database, DatabaseError, ReadTransaction, ReadableDatabase, StorageBackend, TableError};
+use ::redb::{CompactionError, Database, DatabaseError, ReadTransaction, ReadableDatabase, StorageBackend, TableError};
 
 use super::gate::Gate;
 use super::lock::{Lock, beside, pause};
@@ -48,28 +48,64 @@ enum Refusal {
 /// Opens or creates the store at a path, under its lock.
 pub(super) fn at(path: &Path, options: &Options) -> Result<(Opened, Lock), OpenError> {
     let lock = Lock::take(path)?;
+    Ok((tried(path, || find(path, options))?, lock))
+}
+
+/// Does something with the file at a path, under its lock, for as long as what
+/// a dead owner left may have it.
+fn tried<T>(path: &Path, work: impl Fn() -> Result<T, Refusal>) -> Result<T, OpenError> {
     let mut tries = 1;
-    let opened = loop {
-        match find(path, options) {
+    let done = loop {
+        match work() {
             Err(Refusal::InUse) if tries < TRIES_MAX => {
                 tries += 1;
                 pause();
             }
-            found => break found,
+            done => break done,
         }
     };
-    Ok((opened.map_err(|refusal| refusal.of(&path.display().to_string()))?, lock))
+    done.map_err(|refusal| refusal.of(&path.display().to_string()))
 }
 
 fn find(path: &Path, options: &Options) -> Result<Opened, Refusal> {
     if !path.try_exists()? {
         create_at(path, options)?;
     }
+    existing(backend_at(path)?, options)
+}
+
+fn backend_at(path: &Path) -> Result<FileBackend, Refusal> {
     if !fs::metadata(path)?.is_file() {
         return Err(Refusal::Foreign);
     }
     let file = OpenOptions::new().read(true).write(true).open(path)?;
-    existing(FileBackend::new(file)?, options)
+    Ok(FileBackend::new(file)?)
+}
+
+/// Opens what is at a path to look at it: whatever is written to the engine
+/// stays in memory.
+pub(super) fn frozen(path: &Path, options: &Options) -> Result<Opened, OpenError> {
+    tried(path, || verified(engine(&Gate::shut(backend_at(path)?), options)?))
+}
+
+/// Compacts the file at a path.
+pub(super) fn compact(path: &Path, options: &Options) -> Result<(), OpenError> {
+    tried(path, || {
+        let mut db = existing(backend_at(path)?, options)?.db;
+        let done = guarded(|| match db.compact() {
+            Ok(_) => Ok(()),
+            Err(CompactionError::Storage(error)) => Err(::redb::Error::from(error).into()),
+            // Nobody else has it, and we have neither transactions nor savepoints.
+            Err(error) => Err(Refusal::Io(io::Error::other(error))),
+        });
+        let closed = close(db).map_err(|fault| Refusal::Io(io::Error::other(fault)));
+        done.and(closed)
+    })
+}
+
+/// Makes an empty store in a backend.
+pub(super) fn create_in(backend: impl StorageBackend, options: &Options, name: &str) -> Result<Database, OpenError> {
+    create(backend, options).map_err(|refusal| refusal.of(name))
 }
 
 /// Opens the store in a backend, or creates it there if that is empty.
@@ -132,20 +168,24 @@ fn initialize(db: &Database, options: &Options) -> Result<(), ::redb::Error> {
 
 /// Opens what is not empty.
 fn existing(backend: impl StorageBackend, options: &Options) -> Result<Opened, Refusal> {
+    let gate = Gate::shut(backend);
+    let opened = verified(engine(&gate, options)?)?;
+    gate.open()?;
+    Ok(opened)
+}
+
+/// The engine over what is behind a gate, if that is a file of it.
+fn engine(gate: &Gate<impl StorageBackend>, options: &Options) -> Result<Database, Refusal> {
     let mut start = [0; MAGIC.len()];
     // The engine itself would take some of what it does not know for damaged.
-    if backend.len()? < MAGIC.len() as u64 {
+    if gate.len()? < MAGIC.len() as u64 {
         return Err(Refusal::Foreign);
     }
-    backend.read(0, &mut start)?;
+    gate.read(0, &mut start)?;
     if start != MAGIC {
         return Err(Refusal::Foreign);
     }
-    let gate = Gate::shut(backend);
-    let db = guarded(|| Ok(builder(options).create_with_backend(gate.clone())?))?;
-    let opened = verified(db)?;
-    gate.open()?;
-    Ok(opened)
+    guarded(|| Ok(builder(options).create_with_backend(gate.clone())?))
 }
 
 fn builder(options: &Options) -> ::redb::Builder {

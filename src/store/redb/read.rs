@@ -1,18 +1,20 @@
-//! Reads: each in one snapshot that ends with it.
+//! Reads: each in one snapshot that ends with it, but for those that are asked
+//! for as such.
 //!
 //! # Guarantees
-//! No snapshot outlives its call, so none makes the file grow.
+//! No snapshot outlives its call, so none makes the file grow, unless somebody
+//! wants to [`Keep`] one.
 
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use ::redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, StorageError};
+use ::redb::{AccessGuard, Database, ReadTransaction, ReadableDatabase, ReadableTable, StorageError};
 use bytes::Bytes;
 
 use super::tables::{FORGOTTEN_N, FORGOTTEN_REV, LOG, META, REVISION, ROWS, entry, log_key, position};
 use super::{Fault, Shared};
-use crate::store::{Cause, Changes, Entry, Key, KeyRange, Order, PAGE_BYTES_MAX, Page, Position, Rev};
+use crate::store::{Cause, Changes, Entry, Key, KeyRange, Order, PAGE_BYTES_MAX, Page, Position, ReadError, Rev};
 
 /// What was committed at some moment, and the revision of that where it is known.
 pub(super) struct Snapshot {
@@ -47,18 +49,86 @@ pub(super) fn snapshot<T>(
     let Some(db) = db.as_ref() else {
         return Err(Arc::new(Fault::Closed));
     };
-    match catch_unwind(AssertUnwindSafe(|| read(&Snapshot::take(shared, db)?))) {
+    caught(Some(shared), || read(&Snapshot::take(shared, db)?))
+}
+
+/// Asks the engine; an error or a panic of it is a cause.
+fn caught<T>(shared: Option<&Shared>, read: impl FnOnce() -> Result<T, ::redb::Error>) -> Result<T, Cause> {
+    match catch_unwind(AssertUnwindSafe(read)) {
         Ok(Ok(read)) => Ok(read),
         Ok(Err(error)) => {
             let broken = matches!(error, ::redb::Error::Io(_) | ::redb::Error::PreviousIo);
             let cause: Cause = Arc::new(Fault::Engine(error));
             // The engine does nothing more after such an error, so neither does the store.
-            if broken {
+            if let Some(shared) = shared.filter(|_| broken) {
                 shared.fail(Arc::clone(&cause));
             }
             Err(cause)
         }
         Err(payload) => Err(Arc::new(Fault::panic(payload.as_ref()))),
+    }
+}
+
+/// A snapshot that somebody keeps.
+pub(super) struct Keep {
+    snapshot: Snapshot,
+    rev: Rev,
+    /// The store that it is of, unless nobody writes to that.
+    shared: Option<Arc<Shared>>,
+}
+
+impl Keep {
+    /// One of a store that goes on.
+    pub(super) fn of(shared: &Arc<Shared>) -> Result<Self, Cause> {
+        let db = shared.db();
+        let Some(db) = db.as_ref() else {
+            return Err(Arc::new(Fault::Closed));
+        };
+        let (snapshot, rev) = caught(Some(shared), || {
+            let snapshot = Snapshot::take(shared, db)?;
+            let rev = snapshot.revision()?;
+            Ok((snapshot, rev))
+        })?;
+        Ok(Self { snapshot, rev, shared: Some(Arc::clone(shared)) })
+    }
+
+    /// One of an engine that nobody writes to.
+    pub(super) fn of_engine(db: &Database, rev: Rev) -> Result<Self, Cause> {
+        let txn = caught(None, || Ok(db.begin_read()?))?;
+        Ok(Self { snapshot: Snapshot { txn, rev: Some(rev) }, rev, shared: None })
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&Snapshot) -> Result<T, ::redb::Error>) -> Result<T, ReadError> {
+        caught(self.shared.as_deref(), || read(&self.snapshot)).map_err(ReadError::Storage)
+    }
+}
+
+impl std::fmt::Debug for Keep {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keep").field("rev", &self.rev).finish_non_exhaustive()
+    }
+}
+
+impl crate::store::Snapshot for Keep {
+    fn rev(&self) -> Rev {
+        self.rev
+    }
+
+    fn get(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>, ReadError> {
+        self.read(|snapshot| get(snapshot, keys)).map(|(_, entries)| entries)
+    }
+
+    fn rows(&self, after: Option<&Key>, limit: usize) -> Result<Page, ReadError> {
+        self.read(|snapshot| {
+            let start = after.map_or(Bound::Unbounded, |key| Bound::Excluded(&key.0[..]));
+            let mut rows = snapshot.txn.open_table(ROWS)?.range::<&[u8]>((start, Bound::Unbounded))?;
+            let (rows, more) = page_of_rows(&mut rows, limit)?;
+            Ok(Page { rev: self.rev, rows, more })
+        })
+    }
+
+    fn log(&self, after: Position, limit: usize) -> Result<Changes, ReadError> {
+        self.read(|snapshot| entries_after(&snapshot.txn, after, limit))
     }
 }
 
@@ -95,13 +165,22 @@ pub(super) fn scan(snapshot: &Snapshot, range: &KeyRange, order: Order, limit: u
         Order::Ascending => &mut { range },
         Order::Descending => &mut range.rev(),
     };
-    let (rows, more) = page(
+    let (rows, more) = page_of_rows(rows, limit)?;
+    Ok(Page { rev, rows, more })
+}
+
+type Row<'r> = (AccessGuard<'r, &'static [u8]>, AccessGuard<'r, &'static [u8]>);
+
+fn page_of_rows(
+    rows: &mut dyn Iterator<Item = Result<Row<'_>, StorageError>>,
+    limit: usize,
+) -> Result<(Vec<(Key, Entry)>, bool), StorageError> {
+    page(
         rows,
         limit,
         |(key, row)| key.value().len() + row.value().len(),
         |(key, row)| Ok((Key(Bytes::copy_from_slice(key.value())), entry(row.value())?)),
-    )?;
-    Ok(Page { rev, rows, more })
+    )
 }
 
 /// Some log entries after a position; `None` if one of them is forgotten.
@@ -112,6 +191,10 @@ pub(super) fn changes(snapshot: &Snapshot, after: Position, limit: usize) -> Res
     if after < forgotten {
         return Ok(None);
     }
+    entries_after(txn, after, limit).map(Some)
+}
+
+fn entries_after(txn: &ReadTransaction, after: Position, limit: usize) -> Result<Changes, ::redb::Error> {
     let table = txn.open_table(LOG)?;
     let mut log = table.range((Bound::Excluded(log_key(after)), Bound::Unbounded))?;
     let (entries, more) = page(
@@ -120,7 +203,7 @@ pub(super) fn changes(snapshot: &Snapshot, after: Position, limit: usize) -> Res
         |(_, entry)| entry.value().len(),
         |(at, entry)| Ok((position(at.value()), Bytes::copy_from_slice(entry.value()))),
     )?;
-    Ok(Some(Changes { entries, more }))
+    Ok(Changes { entries, more })
 }
 
 /// The first `limit` items, or as many as [`PAGE_BYTES_MAX`] allows but at

@@ -3,6 +3,7 @@
 
 mod once;
 mod trial;
+mod watching;
 
 use std::sync::Arc;
 

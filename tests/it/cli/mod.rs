@@ -3,5 +3,6 @@
 mod demo;
 mod help;
 mod refusals;
+mod remote;
 mod serve;
 pub(crate) mod world;

@@ -152,4 +152,10 @@ fn a_configuration_that_omits_what_is_stored_is_refused_with_the_count() {
     let ended = world.run(&["serve", "--listen", "127.0.0.1:0"]);
     let said = said(&ended, 2);
     assert!(said.contains("still hold resources: `notes` (2 resources);"), "{said}");
+    assert!(said.contains("take them out of service with `retired = true`"), "{said}");
+
+    world.write("heeler.toml", "[collections.letters]\n[collections.notes]\nretired = true\n");
+    assert_eq!(world.run(&["check"]).stdout, "heeler.toml is right: 2 collections (1 retired), 0 operations\n");
+    let service = world.serve(&[]);
+    assert!(ask(service.address(), "GET /v1/notes/a", "").starts_with("HTTP/1.1 404 "));
 }

@@ -57,10 +57,13 @@ impl World {
     pub(crate) fn heeler(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_heeler"));
         command.args(arguments).current_dir(self.path()).stdin(Stdio::null());
-        for name in ["CONFIG", "LISTEN", "STORE", "INSECURE", "LOG", "LOG_FORMAT"] {
+        for name in ["CONFIG", "LISTEN", "STORE", "INSECURE", "LOG", "LOG_FORMAT", "SERVER", "TOKEN", "REQUEST_TIMEOUT"]
+        {
             command.env_remove(format!("HEELER_{name}"));
         }
-        command.env_remove("COLUMNS");
+        for name in ["COLUMNS", "VISUAL", "EDITOR"] {
+            command.env_remove(name);
+        }
         command.env("TMPDIR", self.path());
         command
     }

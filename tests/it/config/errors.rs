@@ -97,15 +97,15 @@ exec = { command = ["true"] }
 reply = { mode = "sync" }
 
 [collections.dogs]
-retired = true
+editable = true
 reply = { patch = 205 }
 
-[housekeeping]
-backup = "0 2 * * *"
+[operations.render]
+kubernetes = { template = "render.yaml" }
 "#;
     assert_snapshot!(refusal(text), @r"
-    heeler.toml:10:1: `collections.dogs.retired` is not in this version
-    heeler.toml:14:1: `housekeeping.backup` is not in this version
+    heeler.toml:10:1: `collections.dogs.editable` is not in this version
+    heeler.toml:14:1: `operations.render.kubernetes` is not in this version
     ");
 }
 

@@ -13,9 +13,15 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 #[test]
 fn what_is_not_said_is_as_the_design_says() {
     let config = read("").expect("it is right");
-    assert_eq!(config.retention, Retention { succeeded: DAY * 7, failed: DAY * 30, per_activity: 50, ticks: DAY * 30 });
-    let Housekeeping { retention, log, sweep } = config.housekeeping;
+    assert_eq!(
+        config.retention,
+        Retention { succeeded: DAY * 7, failed: DAY * 30, per_activity: 50, ticks: DAY * 30, log: DAY * 7 }
+    );
+    let Housekeeping { retention, log, sweep, backup, backups } = config.housekeeping;
     assert_eq!([retention.as_str(), &log, &sweep], ["*/10 * * * *", "5 * * * *", "17 3 * * *"]);
+    assert_eq!(backup, None);
+    assert!(backups.folder.is_absolute() && backups.folder.ends_with("backups"), "{backups:?}");
+    assert_eq!(backups.keep, 7);
 }
 
 #[test]
@@ -27,14 +33,16 @@ sweep = "0 4 * * MON-FRI"
 [retention]
 jobs = { succeeded = "12h", per_activity = 1 }
 ticks = "P1D"
+log = "2d"
 "#;
     let config = read(text).unwrap_or_else(|errors| panic!("{errors}"));
     let design = Retention::default();
-    let expected = Retention { succeeded: DAY / 2, per_activity: 1, ticks: DAY, ..design };
+    let expected = Retention { succeeded: DAY / 2, per_activity: 1, ticks: DAY, log: DAY * 2, ..design };
     assert_eq!(config.retention, expected);
     let expected = Housekeeping {
         retention: "*/30 * * * * *".to_owned(),
         sweep: "0 4 * * MON-FRI".to_owned(),
+        backups: config.housekeeping.backups.clone(),
         ..Housekeeping::default()
     };
     assert_eq!(config.housekeeping, expected);
@@ -68,6 +76,44 @@ fn a_cron_expression_has_five_or_six_fields_and_comes_some_time() {
         let text = format!("[housekeeping]\nsweep = \"{cron}\"");
         assert_eq!(read(&text).is_ok(), right, "{cron}");
     }
+}
+
+#[test]
+fn backups_are_made_when_and_kept_where_the_file_says() {
+    let text = r#"
+[housekeeping]
+backup = "0 4 * * *"
+backups = { folder = "safe/place", keep = 3 }
+"#;
+    let Housekeeping { backup, backups, .. } = read(text).unwrap_or_else(|errors| panic!("{errors}")).housekeeping;
+    assert_eq!((backup.as_deref(), backups.keep), (Some("0 4 * * *"), 3));
+    assert!(backups.folder.is_absolute() && backups.folder.ends_with("safe/place"), "{backups:?}");
+    let absolute = "[housekeeping]\nbackup = \"0 4 * * *\"\nbackups = { folder = \"/var/backups\" }";
+    let Housekeeping { backups, .. } = read(absolute).unwrap_or_else(|errors| panic!("{errors}")).housekeeping;
+    assert_eq!((backups.folder.to_str(), backups.keep), (Some("/var/backups"), 7));
+}
+
+#[test]
+fn what_is_wrong_with_backups_is_said_all_at_once() {
+    let text = r#"
+[housekeeping]
+backup = "0 25 * * *"
+backups = { folder = "", keep = 0, kept = 7 }
+"#;
+    assert_snapshot!(refusal(text), @r#"
+    heeler.toml:3:10: `housekeeping.backup`: `0 25 * * *` is not a cron expression: one of its fields cannot be read
+    heeler.toml:4:22: `housekeeping.backups.folder`: expected a folder such as "backups", found an empty text
+    heeler.toml:4:33: `housekeeping.backups.keep`: expected an integer from 1 to 10000, found 0
+    heeler.toml:4:36: unknown key `kept` in `housekeeping.backups`: expected `folder` or `keep`
+    "#);
+    assert_snapshot!(
+        refusal("[housekeeping]\nbackups = { keep = 3 }"),
+        @"heeler.toml:2:11: `backups` says where backups are kept: expected `backup`, too, which says when they are made"
+    );
+    assert_snapshot!(
+        refusal("[housekeeping]\nbackup = \"0 4 * * *\"\nbackups = \"backups\""),
+        @r#"heeler.toml:3:11: `housekeeping.backups`: expected a table such as { folder = "backups", keep = 7 }, found a string"#
+    );
 }
 
 #[test]

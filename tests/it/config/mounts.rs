@@ -38,6 +38,42 @@ editable = false
 }
 
 #[test]
+fn a_collection_out_of_service_keeps_its_place_and_what_leads_there() {
+    let text = r#"
+[collections.dogs]
+retired = true
+path = "/dogs"
+[collections.cats]
+retired = false
+[aliases]
+"/rex" = "/dogs/rex"
+"#;
+    let catalog = read(text).unwrap_or_else(|errors| panic!("{errors}")).catalog;
+    let (dogs, cats) = ("dogs".parse().expect("a name"), "cats".parse().expect("a name"));
+    assert!(catalog.is_retired(&dogs) && !catalog.collections.contains_key(&dogs));
+    assert!(!catalog.is_retired(&cats) && catalog.collections.contains_key(&cats));
+    assert_eq!((catalog.path_of(&dogs).as_ref(), catalog.aliases.len()), ("/dogs", 1));
+}
+
+#[test]
+fn what_is_said_of_a_collection_out_of_service_is_read_all_the_same() {
+    let text = r#"
+[collections.dogs]
+retired = "yes"
+[collections.cats]
+retired = true
+schema = "schemas/missing.json"
+path = "/v1/birds"
+[collections.birds]
+"#;
+    assert_snapshot!(refusal(text), @r"
+    heeler.toml:3:11: `collections.dogs.retired`: expected true or false, found a string
+    heeler.toml:6:10: `collections.cats.schema`: `/etc/heeler/schemas/missing.json` cannot be read: entity not found
+    heeler.toml:7:8: `collections.cats` cannot be mounted at `/v1/birds`: that is `/v1/birds`, where the collection `birds` is
+    ");
+}
+
+#[test]
 fn a_collection_is_at_a_path_of_its_own() {
     let text = r#"
 [collections.a]

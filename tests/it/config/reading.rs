@@ -134,6 +134,7 @@ fn a_full_file_is_read_as_it_is_written() {
     assert_eq!(config.store, StoreUrl::Redb(PathBuf::from("/etc/heeler/heeler.redb")));
     let limits = Limits {
         running: 8,
+        connections: 16_384,
         body_bytes: 2 * 1024 * 1024,
         document_bytes: 4096,
         depth: 32,

@@ -11,6 +11,7 @@ use heeler::domain::expression::Template;
 use heeler::domain::id::{JobId, Token};
 use heeler::domain::job::Ending;
 use heeler::domain::log::{ENTRY_BYTES, Entry};
+use heeler::domain::means::Means;
 use heeler::domain::operation::{ExecSpec, Keep, OnUnknown, Operation, Reply, RunnerKind, RunnerSpec};
 use heeler::domain::retry::RetryPolicy;
 use heeler::domain::secret::Surroundings;
@@ -84,6 +85,7 @@ impl World {
             attempt,
             timeout: operation.timeout,
             operation: Arc::new(operation),
+            means: Arc::new(means()),
             job: json!({
                 "id": attempt.job.to_string(), "resource": { "collection": "videos", "id": "42" }, "input": { "text": HOSTILE },
                 "trigger": { "kind": "change" },
@@ -148,11 +150,14 @@ pub(super) const HOSTILE: &str = "a b; $(touch $W/x) `id` \" ' \n * \\ |&<>";
 fn runner(folder: &Path, cgroups: Option<&Path>) -> ExecRunner {
     let mut config = ExecConfig::new(folder.join("attempts"));
     config.program = PathBuf::from(env!("CARGO_BIN_EXE_heeler"));
-    config.log_bytes_max = 64 * 1024;
-    let secrets = [("TOKEN".to_owned(), SECRET.to_owned())].into_iter().collect();
-    config.surroundings = Arc::new(Surroundings { secrets, ..Surroundings::default() });
     config.cgroups = cgroups.map(Path::to_owned);
     ExecRunner::new(config).expect("a root")
+}
+
+fn means() -> Means {
+    let secrets = [("TOKEN".to_owned(), SECRET.to_owned())].into_iter().collect();
+    let surroundings = Surroundings { secrets, ..Surroundings::default() };
+    Means { surroundings, log_bytes_max: 64 * 1024, ..Means::default() }
 }
 
 fn operation(command: &[&str], folder: &Path) -> Operation {

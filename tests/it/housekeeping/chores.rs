@@ -129,9 +129,37 @@ async fn a_sweep_of_what_is_at_rest_changes_nothing() {
 async fn a_log_that_is_short_is_left_alone() {
     let world = World::new();
     world.put("a").await;
-    world.steps.bound_log().await.expect("it can be done");
-    assert_eq!(world.steps.trim_log().await.expect("it can be done").done, 0);
+    world.steps.bound_log(&Retention::default()).await.expect("it can be done");
+    assert_eq!(world.steps.trim_log(&Retention::default()).await.expect("it can be done").done, 0);
     assert!(world.state.newest_change().number() < LOG_KEPT);
     let changes = world.state.store().changes(Default::default(), 10).await.expect("nothing is forgotten");
     assert_eq!(changes.entries.len(), 1);
+}
+
+#[tokio::test]
+async fn a_log_is_trimmed_by_age_as_well_across_restarts_and_without_a_commit_for_nothing() {
+    let kept = Retention { log: DAY, ..Retention::default() };
+    let mut world = World::new();
+    world.put("a").await;
+    world.steps.trim_log(&kept).await.expect("it can be done");
+    world.put("b").await;
+    world.pass(DAY / 2);
+    world.steps.trim_log(&kept).await.expect("it can be done");
+    world = world.restarted();
+    world.pass(DAY / 2);
+    world.put("c").await;
+    world.steps.trim_log(&kept).await.expect("it can be done");
+    let before_b = world.state.store().changes(Default::default(), 10).await;
+    assert!(before_b.is_err(), "what is a day old is gone: {before_b:?}");
+    // Nothing happens any more: after a while all is old, and no run writes anything.
+    world.pass(DAY * 3);
+    world.steps.trim_log(&kept).await.expect("it can be done");
+    world.pass(DAY * 3);
+    world.steps.trim_log(&kept).await.expect("it can be done");
+    let newest = world.state.newest_change();
+    for _ in 0..5 {
+        world.pass(DAY);
+        world.steps.trim_log(&kept).await.expect("it can be done");
+    }
+    assert_eq!(world.state.newest_change(), newest);
 }

@@ -126,7 +126,7 @@ fn catalog() -> Catalog {
     Catalog {
         collections: [(dogs.name.clone(), Arc::new(dogs))].into(),
         operations: [(operation.name.clone(), Arc::new(operation))].into(),
-        aliases: Vec::new(),
+        ..Catalog::default()
     }
 }
 
@@ -141,13 +141,13 @@ pub(super) fn dog(id: &str) -> ResourceKey {
 impl World {
     pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        Self::over(folder, Arc::new(Time(1_795_255_200_000.into(), 0.into())), Arc::default())
+        Self::over(folder, Arc::new(Time(1_795_255_200_000.into(), 0.into())), Arc::default(), catalog())
     }
 
-    fn over(folder: TempDir, time: Arc<Time>, work: Arc<Work>) -> Self {
+    fn over(folder: TempDir, time: Arc<Time>, work: Arc<Work>, catalog: Catalog) -> Self {
         let store = RedbStore::open(&folder.path().join("heeler.redb"), Options::default()).expect("a store");
         let store = Arc::new(store);
-        let state = State::new(store.clone(), time.clone(), time.clone(), Arc::new(catalog()));
+        let state = State::new(store.clone(), time.clone(), time.clone(), Arc::new(catalog));
         let steps = Steps::new(state.clone(), work.clone(), 10);
         let api = Api::new(state.clone(), Arc::new(NoLogs), PatchLimits::default());
         Self { folder, store, time, work, state, steps, api }
@@ -155,11 +155,20 @@ impl World {
 
     /// The service stops, and is started again.
     pub(super) fn restarted(self) -> Self {
+        self.declaring(|dogs| dogs)
+    }
+
+    /// The same, and the dogs are declared otherwise from then on.
+    pub(super) fn declaring(self, otherwise: impl FnOnce(Collection) -> Collection) -> Self {
+        let mut catalog = catalog();
+        let dogs = catalog.collections.get_mut(&dog("any").collection).expect("they are declared");
+        *dogs = Arc::new(otherwise(Collection::clone(dogs)));
+        catalog.retire();
         let Self { folder, store, time, work, state, steps, api } = self;
         drop((state, steps, api));
         store.close().expect("it closes");
         drop(store);
-        Self::over(folder, time, work)
+        Self::over(folder, time, work, catalog)
     }
 
     pub(super) fn pass(&self, duration: Duration) {

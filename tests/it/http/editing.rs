@@ -10,8 +10,8 @@ use heeler::domain::patch::{PatchBody, PatchError};
 use heeler::domain::precondition::{Preconditions, Strictness, TagList};
 use heeler::store::memory::MemoryStore;
 use heeler::store::{
-    Cause, Changes, CommitError, Entry, Key, KeyRange, Limits, Order, Page, Position, ReadError, Rev, Store, Txn,
-    WatchError,
+    Cause, Changes, CommitError, Entry, Key, KeyRange, Limits, Order, Page, Position, ReadError, Rev, Snapshot, Store,
+    Txn, WatchError,
 };
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, watch};
@@ -50,6 +50,10 @@ impl Store for Gated {
 
     async fn compact(&self, before: Rev) -> Result<(), CommitError> {
         self.store.compact(before).await
+    }
+
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, ReadError> {
+        self.store.snapshot().await
     }
 
     fn limits(&self) -> Limits {

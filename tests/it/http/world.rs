@@ -147,7 +147,7 @@ pub(super) fn catalog() -> Catalog {
     Catalog {
         collections: [videos, dogs::collection()].map(|it| (it.name.clone(), Arc::new(it))).into(),
         operations: operations.map(|it| (it.name.clone(), Arc::new(it))).collect(),
-        aliases: Vec::new(),
+        ..Catalog::default()
     }
 }
 

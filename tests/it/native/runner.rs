@@ -36,7 +36,14 @@ fn launch(attempt: AttemptRef) -> Launch {
     let text = "[operations.count]\nexec = { command = [\"true\"] }";
     let config = read_text(text, Path::new("/"), &crate::config::cron, &Declared::default()).expect("it is right");
     let operation = config.catalog.operations.into_values().next().expect("an operation");
-    Launch { attempt, operation, timeout: None, job: json!({ "input": null }), resource: Value::Null }
+    Launch {
+        attempt,
+        operation,
+        means: Arc::default(),
+        timeout: None,
+        job: json!({ "input": null }),
+        resource: Value::Null,
+    }
 }
 
 fn ending(report: Report) -> (AttemptOutcome, Option<Value>) {

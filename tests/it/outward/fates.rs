@@ -22,7 +22,7 @@ async fn after_a_restart_it_is_known_what_was_never_sent_and_how_ended_what_did(
     let world = World::new();
     let peer = Peer::new(vec![vec![Do::HearRequest, Do::Hang], answer_with(&json("200 OK", "7"))]);
     let config = world.configured(&operation(&peer));
-    let runner = world.http(&config);
+    let runner = world.http();
     let (silent, done, unsent) = (world.launch(&config), world.launch(&config), world.launch(&config));
     runner.start(silent.clone()).await.expect("it starts");
     until("it was sent", || peer.heard().first().is_some_and(|heard| heard.contains("specversion"))).await;
@@ -30,7 +30,7 @@ async fn after_a_restart_it_is_known_what_was_never_sent_and_how_ended_what_did(
     assert_eq!(runner.probe(silent.attempt).await, Probe::Running);
     // Whoever knew anything is gone.
     drop(runner);
-    let runner = world.http(&config);
+    let runner = world.http();
     let Probe::Ended(lost) = runner.probe(silent.attempt).await else { panic!("its fate is unknown") };
     assert_eq!(lost.outcome, AttemptOutcome::Lost);
     assert_eq!(runner.probe(done.attempt).await, Probe::Ended(ending.clone()));
@@ -53,8 +53,8 @@ async fn that_a_service_goes_on_is_known_after_a_restart() {
     let peer = Peer::answering("HTTP/1.1 202 Accepted\r\nLocation: /jobs/7\r\nContent-Length: 0\r\n\r\n");
     let config = world.configured(&operation(&peer));
     let launch = world.launch(&config);
-    let remote = accepted(run(&world.http(&config), launch.clone()).await);
-    let runner = world.http(&config);
+    let remote = accepted(run(&world.http(), launch.clone()).await);
+    let runner = world.http();
     assert_eq!(runner.probe(launch.attempt).await, Probe::Running);
     assert_eq!(accepted(report(&runner, launch.attempt).await), remote);
     runner.forget(launch.attempt.job).await.expect("it can be forgotten");
@@ -65,7 +65,7 @@ async fn that_a_service_goes_on_is_known_after_a_restart() {
 async fn one_that_is_stopped_before_it_is_sent_is_not_sent() {
     let world = World::new();
     let config = world.configured("http = { url = \"http://never.example/\" }");
-    let (runner, launch) = (world.http(&config), world.launch(&config));
+    let (runner, launch) = (world.http(), world.launch(&config));
     let started: Result<(), StartError> = runner.start(launch.clone()).await;
     started.expect("it starts");
     runner.stop(launch.attempt).await;
@@ -91,7 +91,7 @@ async fn one_that_is_stopped_after_it_was_sent_is_waited_for_within_its_grace() 
         let world = World::new();
         let peer = Peer::new(vec![script]);
         let config = world.configured(&operation(&peer));
-        let (runner, launch) = (world.http(&config), world.launch(&config));
+        let (runner, launch) = (world.http(), world.launch(&config));
         runner.start(launch.clone()).await.expect("it starts");
         until("it was sent", || peer.heard().first().is_some_and(|heard| heard.contains("specversion"))).await;
         runner.stop(launch.attempt).await;
@@ -111,12 +111,12 @@ async fn a_closing_service_waits_for_the_answers_that_are_due_and_sends_nothing_
     let script = vec![Do::HearRequest, Do::Drip(answer[..4].to_vec()), Do::Say(answer[4..].to_vec())];
     let peer = Peer::new(vec![script]);
     let config = world.configured(&operation(&peer));
-    let (runner, launch) = (world.http(&config), world.launch(&config));
+    let (runner, launch) = (world.http(), world.launch(&config));
     runner.start(launch.clone()).await.expect("it starts");
     assert!(!runner.outlives(launch.attempt));
     runner.close().await;
     // It is over by now, and noted.
-    let restarted = world.http(&config);
+    let restarted = world.http();
     let Probe::Ended(ending) = restarted.probe(launch.attempt).await else { panic!("it ended") };
     assert_eq!(ending.result, Some(json!(7)));
     let late = world.launch(&config);
@@ -129,7 +129,7 @@ async fn a_closing_service_waits_for_the_answers_that_are_due_and_sends_nothing_
 async fn recalled(location: Option<String>, launch: Option<Launch>, world: &World) -> (AttemptOutcome, String) {
     let config = world.configured("http = { url = \"http://127.0.0.1:9/\" }");
     let attempt = launch.as_ref().map_or_else(|| world.launch(&config).attempt, |launch| launch.attempt);
-    let runner = world.http(&config);
+    let runner = world.http();
     let ending = runner.recall(Recall { attempt, location, asked: SystemClock.now(), launch }).await;
     (ending.outcome, ending.detail.unwrap_or_default())
 }

@@ -152,10 +152,10 @@ async fn a_second_attempt_sends_the_same_letter_and_a_finished_one_none() {
     let peer = Peer::new(vec![taking()]);
     let world = World::new();
     let config = world.configured(&letter(&peer, "to = \"ada@example.com\", subject = \"s\", text = \"t\""));
-    let runner = world.mail(&config);
+    let runner = world.mail();
     let mut launch = world.launch(&config);
     let first = ended(run(&runner, launch.clone()).await);
-    let again = world.mail(&config);
+    let again = world.mail();
     assert_eq!(again.probe(launch.attempt).await, Probe::Ended(first.clone()));
     assert_eq!(ended(run(&again, launch.clone()).await), first);
     assert_eq!(peer.heard().len(), 1);

@@ -7,6 +7,6 @@ mod hosts;
 mod letters;
 mod peer;
 mod program;
-mod relays;
+pub(crate) mod relays;
 mod requests;
 mod world;

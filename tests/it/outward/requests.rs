@@ -51,7 +51,7 @@ async fn a_job_is_an_event_that_names_the_attempt_and_where_to_report() {
     let world = World::new();
     let peer = Peer::answering(&json("200 OK", "1"));
     let config = world.configured(&format!("http = {{ url = \"{}\" }}", peer.url("/work?x=1")));
-    let (runner, mut launch) = (world.http(&config), world.launch(&config));
+    let (runner, mut launch) = (world.http(), world.launch(&config));
     let job = launch.attempt.job.to_string();
     run(&runner, launch.clone()).await;
     launch.attempt.number = 2;

@@ -13,6 +13,7 @@ use heeler::clock::SystemClock;
 use heeler::config::{self, Config, Outside};
 use heeler::domain::id::{JobId, Token};
 use heeler::domain::job::{AttemptOutcome, Ending, Remote};
+use heeler::domain::means::Means;
 use heeler::domain::operation::RunnerKind;
 use heeler::domain::secret::Secrets;
 use heeler::runner::http::{HttpConfig, HttpRunner, Resolve};
@@ -84,22 +85,18 @@ impl World {
         config.unwrap_or_else(|errors| panic!("{errors}"))
     }
 
-    pub(super) fn http(&self, config: &Config) -> HttpRunner {
+    pub(super) fn http(&self) -> HttpRunner {
         HttpRunner::new(HttpConfig {
             root: self.path().to_owned(),
-            public: "http://heeler.example:7117".to_owned(),
-            surroundings: Arc::new(config.surroundings.clone()),
             trust: self.trust.clone(),
             resolver: Arc::new(self.names.clone()),
             clock: Arc::new(SystemClock),
         })
     }
 
-    pub(super) fn mail(&self, config: &Config) -> MailRunner {
+    pub(super) fn mail(&self) -> MailRunner {
         MailRunner::new(MailConfig {
             root: self.path().to_owned(),
-            relay: config.relay.clone().expect("a relay"),
-            surroundings: Arc::new(config.surroundings.clone()),
             trust: self.trust.clone(),
             clock: Arc::new(SystemClock),
         })
@@ -114,6 +111,7 @@ impl World {
             attempt,
             timeout: operation.timeout,
             operation,
+            means: Arc::new(means(config)),
             job: json!({
                 "id": attempt.job.to_string(), "resource": { "collection": "videos", "id": "42" },
                 "operation": "work", "input": self.input,
@@ -125,16 +123,22 @@ impl World {
     /// What comes of a request that the file describes so.
     pub(super) async fn request(&self, operation: &str) -> Report {
         let config = self.configured(operation);
-        let (runner, launch) = (self.http(&config), self.launch(&config));
+        let (runner, launch) = (self.http(), self.launch(&config));
         run(&runner, launch).await
     }
 
     /// What comes of a letter that the file describes so.
     pub(super) async fn letter(&self, operation: &str) -> Ending {
         let config = self.configured(operation);
-        let (runner, launch) = (self.mail(&config), self.launch(&config));
+        let (runner, launch) = (self.mail(), self.launch(&config));
         ended(run(&runner, launch).await)
     }
+}
+
+/// What the file says for all operations.
+fn means(config: &Config) -> Means {
+    let (surroundings, relay) = (config.surroundings.clone(), config.relay.clone());
+    Means { surroundings, relay, public: "http://heeler.example:7117".to_owned(), ..Means::default() }
 }
 
 /// Starts an attempt, and hears what it says.

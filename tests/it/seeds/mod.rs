@@ -21,7 +21,8 @@ fn world() -> World {
     world
 }
 
-fn copy(from: &Path, to: &Path) {
+/// Puts all that is in one folder into another one.
+pub(crate) fn copy(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).expect("a folder") {
         let entry = entry.expect("an entry");
         let target = to.join(entry.file_name());

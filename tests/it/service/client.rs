@@ -85,7 +85,19 @@ impl Request {
         // An answer can come before all is sent, and then counts.
         let sent = stream.write_all(&self.bytes());
         let mut bytes = Vec::new();
-        let read = stream.read_to_end(&mut bytes);
+        let mut piece = vec![0; 64 * 1024];
+        // Until it is whole, where it says how long it is: not everybody who says so closes the connection.
+        let read = loop {
+            match stream.read(&mut piece) {
+                Ok(0) => break Ok(()),
+                Ok(length) => bytes.extend_from_slice(&piece[..length]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => break Err(error),
+            }
+            if answer(&bytes, self.method == "HEAD").is_some_and(|whole| whole.header("content-length").is_some()) {
+                break Ok(());
+            }
+        };
         if bytes.is_empty() {
             sent?;
             read?;

@@ -184,6 +184,18 @@ impl Service {
         }
     }
 
+    /// What a metric without labels says now.
+    pub(crate) fn metric(&self, name: &str) -> f64 {
+        let metrics = self.get("/metrics").text();
+        let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("{name} is there: {metrics}"))
+    }
+
+    /// Waits until a metric is as it should be.
+    pub(crate) fn until_metric(&self, name: &str, passes: impl Fn(f64) -> bool) {
+        until(name, || passes(self.metric(name)));
+    }
+
     /// Waits until a job is final, and gives it.
     pub(crate) fn finished(&self, job: &str) -> Value {
         self.until("the job ends", job, |job| !job["finished"].is_null())

@@ -91,7 +91,7 @@ fn catalog() -> Catalog {
     Catalog {
         collections: [(collection.name.clone(), Arc::new(collection))].into(),
         operations: operations.map(|operation| (operation.name.clone(), Arc::new(operation))).into(),
-        aliases: Vec::new(),
+        ..Catalog::default()
     }
 }
 

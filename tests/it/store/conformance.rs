@@ -7,6 +7,7 @@ mod log;
 mod model;
 mod races;
 mod rows;
+mod snapshots;
 mod txns;
 
 /// A store in a folder that goes with it.

@@ -28,7 +28,7 @@ const SEE_EVERYTHING: [&str; 3] = ["src/service/", "src/main.rs", "src/lib.rs"];
 const PURE: [&str; 2] = ["domain", "reconcile"];
 
 /// What belongs into some places only.
-const HOMES: [(&str, &[&str]); 19] = [
+const HOMES: [(&str, &[&str]); 20] = [
     ("warp", &["src/http/"]),
     ("redb", &["src/store/redb/"]),
     ("json_patch", &["src/domain/patch"]),
@@ -37,11 +37,12 @@ const HOMES: [(&str, &[&str]); 19] = [
     ("regex", &["src/domain/expression/"]),
     ("croner", &["src/domain/schedule/cron/"]),
     ("clap", &["src/cli/"]),
+    ("clap_complete", &["src/cli/"]),
     ("indicatif", &["src/cli/"]),
     ("toml", &["src/config/"]),
     ("tokio_cron_scheduler", &["src/engine/housekeeping.rs"]),
     ("flate2", &["src/http/coding.rs"]),
-    ("hyper", &["src/http/", "src/cli/client.rs", "src/runner/http/"]),
+    ("hyper", &["src/http/", "src/cli/client", "src/cli/fetch.rs", "src/runner/http/"]),
     ("lettre", &["src/runner/mail/"]),
     ("tokio_rustls", &["src/runner/"]),
     ("rustls_native_certs", &["src/runner/trust.rs"]),

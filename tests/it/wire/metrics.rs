@@ -113,6 +113,7 @@ fn names_types_and_labels_are_those_that_are_known() {
     heeler_jobs_waiting_oldest_seconds gauge operation
     heeler_tick_lag_seconds histogram
     heeler_ticks_total counter outcome,reason
+    heeler_watchers gauge kind
     ");
 }
 

@@ -52,6 +52,7 @@ const SHELL_SIGNAL: i32 = 128;
 #[derive(Debug)]
 pub(super) struct Enforcement {
     limits: ExecLimits,
+    open_files: Option<u64>,
     group: Option<PathBuf>,
     /// Whom the work runs as.
     user: u32,
@@ -90,14 +91,15 @@ impl Enforcement {
             );
         }
         let group = spec.temporary.cgroup.clone();
-        Ok(Self { limits, group, user, watched, look_at: Instant::now(), reached: None })
+        let open_files = spec.open_files;
+        Ok(Self { limits, open_files, group, user, watched, look_at: Instant::now(), reached: None })
     }
 
     /// What each process has to be held to by itself.
     pub(super) fn bounds(&self) -> Vec<Bound> {
         let ExecLimits { cpu_seconds, files, file_size, .. } = self.limits;
         let bounds = [
-            files.map(Bound::Files),
+            files.map(Bound::Files).or(self.open_files.map(Bound::FilesForNow)),
             file_size.map(Bound::FileSize),
             cpu_seconds.map(Bound::Cpu),
             self.watched
@@ -251,7 +253,7 @@ mod tests {
 
     fn enforcement(limits: ExecLimits) -> Enforcement {
         let watched = ExecLimits { memory: limits.memory, processes: limits.processes, ..ExecLimits::default() };
-        Enforcement { limits, group: None, user: 1, watched, look_at: Instant::now(), reached: None }
+        Enforcement { limits, open_files: None, group: None, user: 1, watched, look_at: Instant::now(), reached: None }
     }
 
     #[test]
