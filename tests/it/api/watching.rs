@@ -299,3 +299,20 @@ fn who_lags_far_behind_reads_on_in_the_log_and_misses_nothing() {
         assert_eq!((heard, watcher.known.len()), (700, 700));
     });
 }
+
+#[test]
+fn who_waits_for_another_list_is_woken_by_its_tag_also_where_nobody_has_dealt_the_change() {
+    use futures_util::FutureExt as _;
+    block_on(async {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let state = state_of_process(&store, 0);
+        let api = api_over(&state);
+        let mut list = api.changes_of(&Watched::Collection(collection()));
+        let mut other = api.changes_of(&Watched::Collection("other".parse().expect("a name")));
+        assert!(list.changed().now_or_never().is_none());
+        api.put(&key("a"), json!({}), &super::change(heeler::api::Intent::Make)).await.expect("it is made");
+        assert!(list.changed().now_or_never().is_some());
+        assert!(list.changed().now_or_never().is_none(), "once");
+        assert!(other.changed().now_or_never().is_none());
+    });
+}
