@@ -8,9 +8,11 @@
 //! How it is written and how long anybody waits ([`crate::http`]).
 
 use std::collections::VecDeque;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use serde_json::json;
 
 use super::jobs::{JobFilter, encode};
@@ -87,6 +89,8 @@ pub struct Watching {
     start: LogPlace,
     stage: Stage,
     ready: VecDeque<Told>,
+    /// Nothing was told that was not there at this revision.
+    told: Revision,
     /// Whether it was told how far what it knows is the present state.
     synced: bool,
     /// Whether the present state is told for want of what was missed.
@@ -120,6 +124,7 @@ impl Api {
             start,
             stage: Stage::Present { cursor: None },
             ready: VecDeque::new(),
+            told: Revision::from_number(0),
             synced: false,
             reset: false,
         };
@@ -152,7 +157,12 @@ impl Watching {
                 return Ok(Some(told));
             }
             match &mut self.stage {
-                Stage::Present { .. } => self.look().await?,
+                Stage::Present { .. } => {
+                    self.look().await?;
+                    if self.ready.is_empty() && is_over(&mut patience).await {
+                        return Ok(None);
+                    }
+                }
                 Stage::Telling { changes, reached } => {
                     let reached = *reached;
                     match changes.pop_front() {
@@ -164,7 +174,10 @@ impl Watching {
                 }
                 Stage::Missed { after } => {
                     let after = *after;
-                    self.catch_up(after).await?;
+                    let found = self.catch_up(after).await?;
+                    if !found && is_over(&mut patience).await {
+                        return Ok(None);
+                    }
                 }
                 Stage::Live { after } => {
                     let after = *after;
@@ -177,6 +190,16 @@ impl Watching {
                 }
             }
         }
+    }
+
+    /// How far everything was told, where nothing waits to be told.
+    pub fn told_upto(&mut self) -> Option<LogPlace> {
+        let Stage::Live { after } = &mut self.stage else { return None };
+        if !self.ready.is_empty() {
+            return None;
+        }
+        *after = self.subscription.seen_upto()?.max(*after);
+        Some(*after)
     }
 
     /// What tells it from others that watch at the same time.
@@ -208,6 +231,7 @@ impl Watching {
             Err(ApiError::NotFound { .. }) if self.reset => Vec::new(),
             Err(error) => return Err(error),
         };
+        self.told = self.told.max(self.api.state.readable().await?);
         self.ready.extend(items.into_iter().map(|body| Told::Put { at: None, body }));
         match next {
             Some(cursor) => self.stage = Stage::Present { cursor: Some(cursor) },
@@ -217,16 +241,18 @@ impl Watching {
     }
 
     /// Reads a part of what was missed after a place.
-    async fn catch_up(&mut self, after: LogPlace) -> Result<(), ApiError> {
+    /// Whether there was anything in it.
+    async fn catch_up(&mut self, after: LogPlace) -> Result<bool, ApiError> {
         let Some(missed) = self.api.state.log_after(self.subscription.topic(), after).await? else {
             self.ready.push_back(Told::Reset);
             self.start = self.subscription.begin_anew();
             (self.reset, self.synced) = (true, false);
             self.stage = Stage::Present { cursor: None };
-            return Ok(());
+            return Ok(true);
         };
+        let found = !missed.changes.is_empty() || missed.reached >= self.start;
         self.stage = Stage::Telling { changes: missed.changes.into(), reached: missed.reached };
-        Ok(())
+        Ok(found)
     }
 
     /// Everything up to a place is told; what comes after it comes to the subscription.
@@ -260,15 +286,23 @@ impl Watching {
     /// Tells what there is to see of a change.
     async fn tell(&mut self, change: &Change) -> Result<(), ApiError> {
         self.api = self.api.under_newest();
-        let Shown { body, facts } = change.seen.get_or_try_init(|| self.api.see(&change.item)).await?;
+        let mut seen = change.seen.lock().await;
+        // What somebody saw before can be older than what was told here already.
+        let fresh = match &*seen {
+            Some(shown) if shown.at_least >= self.told => shown,
+            Some(_) | None => seen.insert(self.api.see(&change.item).await?),
+        };
+        let Shown { body, facts, at_most, .. } = fresh.clone();
+        drop(seen);
+        self.told = self.told.max(at_most);
         let at = change.at.into();
-        let fate = match (&self.watched, facts) {
+        let fate = match (&self.watched, &facts) {
             (Watched::Jobs(filter), Some(facts)) => filter.picks(facts),
             (Watched::Jobs(_) | Watched::Resource(_) | Watched::Collection(_) | Watched::Job(_), _) => Pick::In,
         };
         match (fate, body) {
             (Pick::Never, _) => {}
-            (Pick::In, Some(body)) => self.ready.push_back(Told::Put { at: Some(at), body: body.clone() }),
+            (Pick::In, Some(body)) => self.ready.push_back(Told::Put { at: Some(at), body }),
             (Pick::In | Pick::Out, _) => {
                 let id = match &change.item {
                     Item::Resource(key) => key.id.to_string(),
@@ -279,6 +313,13 @@ impl Watching {
         }
         Ok(())
     }
+}
+
+/// Whether somebody waits no longer. To look through a long log, others are let
+/// on in between.
+async fn is_over(patience: &mut Pin<&mut impl Future<Output = ()>>) -> bool {
+    tokio::task::yield_now().await;
+    patience.as_mut().now_or_never().is_some()
 }
 
 /// How a job stands to a filter.
@@ -304,20 +345,22 @@ impl JobFilter {
 impl Api {
     /// What there is to see of something now.
     async fn see(&self, item: &Item) -> Result<Shown, ApiError> {
-        Ok(match item {
+        let at_least = self.state.readable().await?;
+        let (body, facts) = match item {
             Item::Resource(key) => {
                 self.collection(&key.collection)?;
                 let stored = self.state.resource(key).await?;
-                Shown { body: stored.map(|stored| stored.show(key, self.catalog())), facts: None }
+                (stored.map(|stored| stored.show(key, self.catalog())), None)
             }
             Item::Job(id) => match self.state.job(*id).await? {
                 Some((job, _)) => {
-                    let body = Some(encode(&job, self.catalog()));
+                    let body = encode(&job, self.catalog());
                     let (operation, phase, resource) = (job.operation, job.phase, job.resource);
-                    Shown { body, facts: Some(JobFacts { operation, phase, resource }) }
+                    (Some(body), Some(JobFacts { operation, phase, resource }))
                 }
-                None => Shown { body: None, facts: None },
+                None => (None, None),
             },
-        })
+        };
+        Ok(Shown { at_least, at_most: self.state.readable().await?, body, facts })
     }
 }

@@ -239,7 +239,14 @@ impl Streaming {
                 Some(told) => self.write(buffer, told),
                 None if !buffer.is_empty() => return Ok(()),
                 None if self.stopping.is_cancelled() => {}
-                None => buffer.put_slice(b":\n\n"),
+                None => {
+                    buffer.put_slice(b":\n");
+                    // Who comes back after a long silence need not begin where it began.
+                    if let Some(at) = self.watching.told_upto() {
+                        buffer.put_slice(format!("id: {}\n", spelled(at)).as_bytes());
+                    }
+                    buffer.put_slice(b"\n");
+                }
             }
         }
         if self.stopping.is_cancelled() {

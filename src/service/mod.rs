@@ -35,7 +35,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -74,6 +74,11 @@ use reload::Parts;
 /// How long requests under way have to be answered once the store has failed:
 /// they need nothing of it any more but to hear so.
 const DRAIN_FAILED: Duration = Duration::from_secs(2);
+
+/// How many connections can wait to be accepted, as far as the system lets:
+/// after a restart all who watch come back within a second or three, and one
+/// that finds no room tries again only a second later.
+const BACKLOG: u32 = 4096;
 
 /// How long to wait for the store to say that it failed, after the engine said so.
 const STORE_SPEAKS: Duration = Duration::from_millis(500);
@@ -284,7 +289,11 @@ fn broken(ended: Result<Result<(), StepError>, JoinError>) -> Error {
 
 async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
     let bind = async {
-        let listener = TcpListener::bind(address).await?;
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        // As every server does: what an earlier one left in the system is no other server.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        let listener = socket.listen(BACKLOG)?;
         let real = listener.local_addr()?;
         Ok((listener, real))
     };

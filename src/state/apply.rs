@@ -305,6 +305,7 @@ impl State {
         // this one, which changes nothing, those are decided.
         if let Ok(rev) = self.commit_nothing().await {
             self.changes.settle(&doubted, rev);
+            doubted.iter().for_each(|doubt| self.feed.nudge(doubt.collection(), true));
             self.hints.ring_for_claims();
             self.hints.attempts.notify_one();
             self.hints.timers.notify_one();
@@ -412,9 +413,11 @@ impl State {
         // What is not announced has changed nothing that anybody sees.
         if !txn.log.is_empty() {
             self.changes.note(&state.key.collection, rev);
-            if txn.ops.iter().any(|op| matches!(op, Op::Put(key, _) | Op::Delete(key) if keys::is_job(key))) {
+            let of_jobs = txn.ops.iter().any(|op| matches!(op, Op::Put(key, _) | Op::Delete(key) if keys::is_job(key)));
+            if of_jobs {
                 self.changes.note_jobs(rev);
             }
+            self.feed.nudge(&state.key.collection, of_jobs);
         }
         self.ring(txn);
         Applied { state, remembered: None, rows }

@@ -175,6 +175,14 @@ impl State {
         revision(*self.store.committed().borrow())
     }
 
+    /// The newest revision that can be read now.
+    ///
+    /// # Errors
+    /// [`StateError`]: what is stored cannot be read.
+    pub async fn readable(&self) -> Result<Revision, StateError> {
+        Ok(revision(self.store.get(&[]).await?.0))
+    }
+
     /// The names of all collections that hold resources, declared or not.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 //! items do: who does not come for them costs no more than that.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -50,6 +51,11 @@ impl Pending {
         self.is_short
     }
 
+    /// Whether anything waits, or was given up.
+    pub(super) fn has_some(&self) -> bool {
+        self.is_short || !self.changes.is_empty()
+    }
+
     /// The oldest change that waits.
     pub(super) fn first(&self) -> Option<&Arc<Change>> {
         self.changes.values().next()
@@ -68,12 +74,14 @@ impl Pending {
 #[derive(Debug)]
 pub(super) struct Mailbox {
     pending: Mutex<Pending>,
+    /// Whether there is something else to look at.
+    nudged: AtomicBool,
     pub(super) bell: Notify,
 }
 
 impl Default for Mailbox {
     fn default() -> Self {
-        Self { pending: Mutex::default(), bell: Notify::new() }
+        Self { pending: Mutex::default(), nudged: AtomicBool::new(false), bell: Notify::new() }
     }
 }
 
@@ -85,6 +93,15 @@ impl Mailbox {
     pub(super) fn put(&self, change: &Arc<Change>) {
         self.pending().put(change);
         self.bell.notify_one();
+    }
+
+    pub(super) fn nudge(&self) {
+        self.nudged.store(true, Ordering::Release);
+        self.bell.notify_one();
+    }
+
+    pub(super) fn is_nudged(&self) -> bool {
+        self.nudged.load(Ordering::Acquire)
     }
 
     pub(super) fn lose(&self) {

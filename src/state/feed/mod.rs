@@ -18,10 +18,10 @@ mod subscription;
 mod tests;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex as Lock, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 
 use mailbox::Mailbox;
 pub use mailbox::PENDING_MAX;
@@ -81,20 +81,24 @@ impl Topic {
 }
 
 /// A change of something, and what was seen when somebody looked: all who are
-/// told of it see the same, which is read once.
+/// told of it can see the same, which is then read once.
 #[derive(Debug)]
 pub struct Change {
     /// Where it stands in the log.
     pub at: Position,
     /// What changed.
     pub item: Item,
-    /// What there was to see.
-    pub seen: OnceCell<Shown>,
+    /// What there was to see when somebody looked last.
+    pub seen: Mutex<Option<Shown>>,
 }
 
 /// What there is to see of an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shown {
+    /// Everything up to there can be seen in it.
+    pub at_least: Revision,
+    /// Nothing after that can.
+    pub at_most: Revision,
     /// Its representation, as JSON; `None` if it is gone.
     pub body: Option<Bytes>,
     /// What a job is picked out by.
@@ -114,13 +118,13 @@ pub struct JobFacts {
 
 impl Change {
     fn new(at: Position, item: Item) -> Arc<Self> {
-        Arc::new(Self { at, item, seen: OnceCell::new() })
+        Arc::new(Self { at, item, seen: Mutex::default() })
     }
 }
 
 /// Who watches what, and how far the log was dealt out to them.
 #[derive(Debug)]
-pub(super) struct Feed(Mutex<Watchers>);
+pub(super) struct Feed(Lock<Watchers>);
 
 #[derive(Debug)]
 struct Watchers {
@@ -132,7 +136,7 @@ struct Watchers {
 impl Feed {
     /// Deals from this revision on.
     pub(super) fn new(start: Rev) -> Self {
-        Self(Mutex::new(Watchers { dealt: beginning(start), next_id: 0, of: HashMap::new() }))
+        Self(Lock::new(Watchers { dealt: beginning(start), next_id: 0, of: HashMap::new() }))
     }
 
     fn watchers(&self) -> MutexGuard<'_, Watchers> {
@@ -168,6 +172,18 @@ impl Feed {
             let change = shared.get_or_insert_with(|| Change::new(at, item));
             mailboxes.values().for_each(|mailbox| mailbox.put(change));
         }
+    }
+
+    /// The tags of lists are others now: who waits for that looks again, also
+    /// where the change itself was passed over before he came.
+    pub(super) fn nudge(&self, collection: &CollectionName, of_jobs: bool) {
+        let watchers = self.watchers();
+        if watchers.of.is_empty() {
+            return;
+        }
+        let lists = [Some(Topic::Collection(collection.clone())), of_jobs.then_some(Topic::Jobs)];
+        let mailboxes = lists.iter().flatten().filter_map(|topic| watchers.of.get(topic));
+        mailboxes.flat_map(HashMap::values).for_each(|mailbox| mailbox.nudge());
     }
 
     /// Nothing more comes before this revision.

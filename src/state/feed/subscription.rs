@@ -89,10 +89,27 @@ impl Subscription {
         start
     }
 
-    /// Waits for something to come; whatever has come until then is taken as seen.
+    /// Waits until there is something to look at: a change, or another tag of
+    /// the list. Whatever has come until then is taken as seen.
     pub async fn changed(&mut self) {
-        drop(self.next().await);
+        loop {
+            let bell = self.mailbox.bell.notified();
+            let pending = self.mailbox.pending().has_some();
+            if pending || self.mailbox.is_nudged() {
+                break;
+            }
+            bell.await;
+        }
         self.begin_anew();
+    }
+
+    /// Up to where everything has been seen, if nothing waits.
+    #[must_use]
+    pub fn seen_upto(&self) -> Option<Place> {
+        // In this order, as they are locked when something is dealt.
+        let watchers = self.feed.watchers();
+        let nothing = !self.mailbox.pending().has_some();
+        nothing.then(|| watchers.dealt.into())
     }
 }
 

@@ -299,3 +299,55 @@ fn who_lags_far_behind_reads_on_in_the_log_and_misses_nothing() {
         assert_eq!((heard, watcher.known.len()), (700, 700));
     });
 }
+
+#[test]
+fn who_waits_for_another_list_is_woken_by_its_tag_also_where_nobody_has_dealt_the_change() {
+    use futures_util::FutureExt as _;
+    block_on(async {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let state = state_of_process(&store, 0);
+        let api = api_over(&state);
+        let mut list = api.changes_of(&Watched::Collection(collection()));
+        let mut other = api.changes_of(&Watched::Collection("other".parse().expect("a name")));
+        assert!(list.changed().now_or_never().is_none());
+        api.put(&key("a"), json!({}), &super::change(heeler::api::Intent::Make)).await.expect("it is made");
+        assert!(list.changed().now_or_never().is_some());
+        assert!(list.changed().now_or_never().is_none(), "once");
+        assert!(other.changed().now_or_never().is_none());
+    });
+}
+
+#[test]
+fn what_another_saw_of_a_change_is_not_told_where_something_newer_was() {
+    block_on(async {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let state = state_of_process(&store, 0);
+        let (api, mut truth) = (api_over(&state), Truth::default());
+        let put = async |id: &str, n: u32| {
+            let change = super::change(heeler::api::Intent::Make);
+            api.put(&key(id), json!({ "n": n }), &change).await.expect("it is made");
+        };
+        let watcher = || Watcher::new(Watched::Collection(collection()));
+        let (mut keen, mut late) = (watcher(), watcher());
+        keen.come(&api).await;
+        put("x", 1).await;
+        put("y", 1).await;
+        deal(&state).await;
+        truth.read(&store, &api).await;
+        assert!(keen.hear(10, &truth).await);
+        late.last = Some(Position::default().into());
+        late.come(&api).await;
+        // It has read that both changed, and looked at the first one.
+        late.hear(1, &truth).await;
+        put("y", 2).await;
+        deal(&state).await;
+        truth.read(&store, &api).await;
+        // The keen one has looked at the second change of the other, and so it is kept.
+        assert!(keen.hear(10, &truth).await);
+        put("y", 3).await;
+        truth.read(&store, &api).await;
+        // The late one looks at the first change of it, and then comes to the second.
+        assert!(late.hear(10, &truth).await);
+        assert_eq!(late.known["y"]["n"], 3);
+    });
+}

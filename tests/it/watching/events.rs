@@ -19,10 +19,14 @@ pub(super) struct Event {
 impl Event {
     /// Where it stands in the log.
     pub(super) fn place(&self) -> (u64, u32) {
-        let id = self.id.as_deref().unwrap_or_else(|| panic!("{self:?} has an id"));
-        let (revision, n) = id.split_once('-').expect("a revision and a number");
-        (revision.parse().expect("a revision"), n.parse().expect("a number"))
+        place(self.id.as_deref().unwrap_or_else(|| panic!("{self:?} has an id")))
     }
+}
+
+/// The place in the log that an id names.
+pub(super) fn place(id: &str) -> (u64, u32) {
+    let (revision, n) = id.split_once('-').expect("a revision and a number");
+    (revision.parse().expect("a revision"), n.parse().expect("a number"))
 }
 
 /// A stream that is read as it comes.
@@ -171,9 +175,13 @@ impl Events {
                 _ => panic!("an unknown field: {line:?}"),
             }
         }
-        if let Some(name) = name {
-            let data = serde_json::from_str(&data.expect("an event has data")).expect("JSON");
-            self.events.push_back(Event { name, id, data });
-        }
+        // Without a name and data nothing is dispatched, and the id is remembered.
+        let Some(name) = name else {
+            assert!(data.is_none(), "{block}");
+            self.last = id.or(self.last.take());
+            return;
+        };
+        let data = serde_json::from_str(&data.expect("an event has data")).expect("JSON");
+        self.events.push_back(Event { name, id, data });
     }
 }

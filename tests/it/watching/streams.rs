@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{note, watch, world};
 use crate::service::client::request;
-use crate::watching::events::Events;
+use crate::watching::events::{Events, place};
 
 /// Starts a job on a note and gives its URL.
 fn launch(service: &crate::service::Service, id: &str, script: &str) -> String {
@@ -151,12 +151,17 @@ fn events_are_for_who_would_rather_have_them_and_a_page_of_another_origin_may() 
 }
 
 #[test]
-fn a_stream_with_nothing_to_tell_says_that_it_is_still_there() {
+fn a_stream_with_nothing_to_tell_says_that_it_is_still_there_and_how_far_that_holds() {
     let (_world, service) = world();
     note(&service, "a", "one");
-    let mut stream = watch(&service, "/v1/notes");
-    stream.present();
+    let mut stream = watch(&service, "/v1/notes/a");
+    let sync = stream.present().1.place();
+    note(&service, "b", "of no concern");
     stream.comment();
+    let told = place(stream.last.as_deref().expect("an id"));
+    assert!(told > sync, "{told:?} after {sync:?}");
     note(&service, "a", "two");
-    assert_eq!(stream.event().data["text"], "two");
+    let event = stream.event();
+    assert_eq!(event.data["text"], "two");
+    assert!(event.place() > told);
 }
