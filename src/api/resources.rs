@@ -365,8 +365,8 @@ impl Api {
             ApplyError::Refused(Refused::NotAccepting(detail)) => ApiError::NotAccepting { detail },
             ApplyError::Refused(Refused::TooManyJobs) => ApiError::TooManyJobs { limit: UNFINISHED_MAX },
             ApplyError::Refused(Refused::Absent | Refused::Job(_) | Refused::NotReady) => absent(key),
-            // The change that took the key is not answered: its client hung up.
             ApplyError::Undeclared => ApiError::NotFound { what: format!("the collection `{}`", key.collection) },
+            // The change that took the key is not answered: its client hung up.
             ApplyError::Remembered => ApiError::KeyInFlight,
             ApplyError::Busy => ApiError::Busy,
             ApplyError::Full => ApiError::DiskFull,

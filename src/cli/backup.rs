@@ -5,8 +5,7 @@ use std::path::Path;
 
 use super::args::{BackupArgs, StockArgs};
 use super::exit::Failure;
-use super::output::say;
-use super::stock::counted;
+use super::output::{counted, say};
 use super::{fetch, settings, token};
 use crate::service::stock::{self, OpenError, Summary};
 

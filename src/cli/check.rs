@@ -2,7 +2,7 @@
 
 use super::args::CheckArgs;
 use super::exit::Failure;
-use super::output::say;
+use super::output::{counted, say};
 use super::settings;
 
 pub(super) fn run(args: &CheckArgs) -> Result<(), Failure> {
@@ -14,8 +14,4 @@ pub(super) fn run(args: &CheckArgs) -> Result<(), Failure> {
     let operations = counted(catalog.operations.len(), "operation");
     say(&format!("{} is right: {collections}, {operations}", args.config.config.display()));
     Ok(())
-}
-
-fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

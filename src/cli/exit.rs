@@ -55,13 +55,13 @@ pub(super) fn by_signal(number: u8) -> ! {
 pub(super) const HELP: &str = "\
 Exit codes:
    0  done
-    1  a job failed; diff: something would change
-    2  usage or configuration; the service refused
-    3  the store, or a backup of one: in use, foreign, damaged or newer
-    4  the address cannot be served
-    5  conflict: somebody else changed it
-    6  timed out
-    7  no answer, or it is unknown whether a change was made
+   1  a job failed; diff: something would change
+   2  usage or configuration; the service refused
+   3  the store, or a backup of one: in use, foreign, damaged or newer
+   4  the address cannot be served
+   5  conflict: somebody else changed it
+   6  timed out
+   7  no answer, or it is unknown whether a change was made
   70  stopped because the outcome of a commit is unknown
   71  stopped because a part of the service broke";
 

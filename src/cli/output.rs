@@ -3,6 +3,7 @@
 //! # Guarantees
 //! Whoever reads no more of them stops nothing: a closed pipe is no error here.
 
+use std::fmt;
 use std::io::{self, Write as _};
 
 /// Writes a line to standard output, at once.
@@ -23,4 +24,10 @@ pub(super) fn complain(line: &str) {
 pub(super) fn write(bytes: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(bytes).and_then(|()| out.flush())
+}
+
+/// So many things of a name, in words.
+pub(super) fn counted<N: fmt::Display + PartialEq + From<u8>>(count: N, what: &str) -> String {
+    let plural = if count == N::from(1) { "" } else { "s" };
+    format!("{count} {what}{plural}")
 }

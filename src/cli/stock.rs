@@ -2,7 +2,7 @@
 
 use super::args::{RestoreArgs, StockArgs};
 use super::exit::Failure;
-use super::output::say;
+use super::output::{counted, say};
 use super::settings;
 use crate::clock::{Clock as _, SystemClock};
 use crate::service::stock::{self, Counts, Present, Restored, Sizes};
@@ -49,8 +49,4 @@ pub(super) fn compact(args: &StockArgs) -> Result<(), Failure> {
     let Sizes { before, after } = stock::compact(&store)?;
     say(&format!("{} is compact: {before} bytes before, {after} after", store.display()));
     Ok(())
-}
-
-pub(super) fn counted(count: u64, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

@@ -5,8 +5,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use super::Config;
+use crate::domain::catalog::Collection;
+use crate::domain::id::CollectionName;
 
 /// What came, what went and what became another thing, by its name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -25,7 +28,7 @@ impl Changes {
     pub fn between(old: &Config, new: &Config) -> Self {
         let mut changes = Self::default();
         changes.compare("operations", &old.catalog.operations, &new.catalog.operations);
-        changes.compare("collections", &old.catalog.collections, &new.catalog.collections);
+        changes.compare("collections", &collections(old), &collections(new));
         let mut section = |name: &str, same: bool| {
             if !same {
                 changes.changed.push(name.to_owned());
@@ -56,6 +59,11 @@ impl Changes {
         self.changed.extend(new.iter().filter(is_another).map(|(name, _)| named(name)));
         self.removed.extend(old.keys().filter(|name| !new.contains_key(name)).map(named));
     }
+}
+
+/// Those that are declared, also those that are taken out of service.
+fn collections(config: &Config) -> BTreeMap<&CollectionName, &Arc<Collection>> {
+    config.catalog.collections.iter().chain(&config.catalog.retired).collect()
 }
 
 impl fmt::Display for Changes {
@@ -114,6 +122,18 @@ mod tests {
                 "a rule",
                 "[collections.dogs]\n",
                 "[collections.dogs]\n[[collections.dogs.rules]]\nwhen = \"self.a\"\nstatus = 403\nmessage = \"no\"\n",
+                "changed collections.dogs",
+            ),
+            (
+                "a collection taken out of service",
+                "[collections.dogs]\n",
+                "[collections.dogs]\nretired = true\n",
+                "changed collections.dogs",
+            ),
+            (
+                "a collection served again",
+                "[collections.dogs]\nretired = true\n",
+                "[collections.dogs]\n",
                 "changed collections.dogs",
             ),
             (

@@ -101,7 +101,7 @@ impl fmt::Display for StoreUrl {
 pub struct Limits {
     /// Attempts that run at once in this process, from 1.
     pub running: usize,
-    /// Connections that are open at once, from 16, as far as there can be as
+    /// Connections that are open at once, from 1, as far as there can be as
     /// many open files.
     pub connections: usize,
     /// The largest body of a request, in bytes.

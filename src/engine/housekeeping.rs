@@ -240,9 +240,7 @@ impl Engine {
             result?;
         }
     }
-}
 
-impl Engine {
     /// Waits until it is time for a chore; for the full sweep that is also when
     /// something else was declared.
     async fn rung(&self, chore: Chore, bell: &Bell) {

@@ -74,7 +74,8 @@ impl Reloader {
     ///
     /// # Errors
     /// [`Error::Configuration`], also where it differs in what is fixed until
-    /// the next start: `server.listen`, `store` and `housekeeping`;
+    /// the next start: `server.listen`, `limits.connections`, `store` and
+    /// `housekeeping`;
     /// [`Error::Declaration`], [`Error::Exposed`], [`Error::Undeclared`],
     /// [`Error::Store`].
     pub async fn reload(&self) -> Result<Changes, Error> {

@@ -9,6 +9,7 @@ use super::statuses::{Carries, problems, successes};
 use super::{Described, VariableKind};
 use crate::domain::catalog::{Catalog, PreconditionPolicy};
 use crate::domain::principal::Access;
+use crate::http::backup::BYTES;
 use crate::http::events::EVENTS;
 use crate::http::media::HTML;
 use crate::http::routes::{Route, Verb};
@@ -323,7 +324,7 @@ fn success(route: &Route, verb: Verb, status: u16, carries: &[Carries]) -> Value
     } else if let Route::Metrics = route {
         json!({ "text/plain": { "schema": schema } })
     } else if let Route::Backup = route {
-        json!({ "application/octet-stream": {} })
+        json!({ BYTES: {} })
     } else if matches!(route, Route::Health | Route::Ready) {
         json!({ "application/json": { "schema": schema } })
     } else {
